@@ -1,0 +1,1 @@
+"""What both services build on: mathematics, the model file, the database, the web frame."""

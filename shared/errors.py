@@ -1,0 +1,103 @@
+"""The error tree. Every error a user can meet has an HTTP status and a stable code.
+
+PumpcastError
+├── Invalid                422  what was asked is wrong
+│   ├── UnknownFeature     422  a feature nobody computes
+│   └── SettingsInvalid    422  an environment variable (stops the start, exit code 2)
+├── NotFound               404
+├── Conflict               409
+├── Forbidden              403
+├── TooLarge               413
+├── UpstreamFailed         502  the other service is gone or lies
+├── Unavailable            503  the database is gone
+├── ArtifactInvalid        409  a model file that must not be used
+└── JobFailed              -    a job's own end, told in error_msg
+"""
+
+from typing import ClassVar
+
+
+class PumpcastError(Exception):
+    """An error with a message for people: what, which one, what to do."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, *, pointer: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.pointer = pointer
+
+
+class Invalid(PumpcastError):
+    """The request cannot be meant as it stands."""
+
+    status = 422
+    code = "invalid"
+
+
+class UnknownFeature(Invalid):
+    """A feature name that no formula belongs to."""
+
+    code = "unknown_feature"
+
+
+class SettingsInvalid(Invalid):
+    """A setting from the environment with a value that is not allowed."""
+
+    code = "settings_invalid"
+
+
+class NotFound(PumpcastError):
+    """No such thing."""
+
+    status = 404
+    code = "not_found"
+
+
+class Conflict(PumpcastError):
+    """The thing is in a state that forbids what was asked."""
+
+    status = 409
+    code = "conflict"
+
+
+class Forbidden(PumpcastError):
+    """The caller may not do this."""
+
+    status = 403
+    code = "forbidden"
+
+
+class TooLarge(PumpcastError):
+    """More bytes than allowed."""
+
+    status = 413
+    code = "too_large"
+
+
+class UpstreamFailed(PumpcastError):
+    """The other service did not answer, or not with what it promises."""
+
+    status = 502
+    code = "upstream_failed"
+
+
+class Unavailable(PumpcastError):
+    """A part this service cannot work without is gone."""
+
+    status = 503
+    code = "unavailable"
+
+
+class ArtifactInvalid(PumpcastError):
+    """A model file that is damaged, foreign or too new, and therefore never loaded."""
+
+    status = 409
+    code = "artifact_invalid"
+
+
+class JobFailed(PumpcastError):
+    """The end of a job that cannot succeed; the message becomes its error_msg."""
+
+    code = "job_failed"

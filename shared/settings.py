@@ -1,0 +1,88 @@
+"""Settings from the environment and `.env`, read once; each service builds its class from these parts."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.errors import SettingsInvalid
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _comma_list(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)]
+
+
+class Part(BaseSettings):
+    """A part of the settings; names are the environment variables in lower case."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+
+class BasePart(Part):
+    """What every process reads: where things live and how it talks."""
+
+    db_dsn: str = Field("", description="PostgreSQL ≥ 14, as postgresql://user:password@host:5432/name; empty: embedded")
+    pumpcast_home: Path = Field(Path("./var"), description="Everything pumpcast writes, the embedded database included")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged")
+    log_format: Literal["json", "text"] = Field("json", description="One JSON line an event, or text for people")
+    model_storage_path: Path | None = Field(None, description="Model files; empty: models/ below PUMPCAST_HOME")
+
+    @property
+    def home(self) -> Path:
+        """Give the absolute home folder."""
+        return self.pumpcast_home.expanduser().resolve()
+
+    def model_folder(self, service: Literal["training", "prediction"]) -> Path:
+        """Give the folder of model files that belongs to one service alone."""
+        return (self.model_storage_path or self.home / "models").expanduser().resolve() / service
+
+
+class WebPart(Part):
+    """What both APIs read."""
+
+    bind_host: str = Field("127.0.0.1", description="Address the services listen on; beyond loopback API_KEYS are needed")
+    allowed_hosts: CommaList = Field((), description="Further Host names that are answered, by comma")
+    api_keys: CommaList = Field((), description="name:scope:sha256hex by comma; scopes read, write, service")
+    rate_limit_per_minute: Annotated[int, Field(ge=1)] = Field(1200, description="Requests a key or address may send")
+
+
+class TrainingAddressPart(Part):
+    """Where the training service answers."""
+
+    training_service_api_url: str = Field(
+        "http://127.0.0.1:8001/api", pattern=r"^https?://", description="Where the prediction service finds the training API"
+    )
+    training_service_api_key: str = Field("", description="Key the prediction service shows to the training API")
+
+
+S = TypeVar("S", bound=Part)
+
+
+def read_settings(kind: type[S]) -> S:
+    """Read the environment; a wrong value is a `SettingsInvalid` that names variable, value and what is allowed."""
+    try:
+        return kind()
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            name = ".".join(str(part) for part in problem["loc"]).upper()
+            lines.append(f"{name}={problem['input']!r} is not allowed: {problem['msg']}")
+        raise SettingsInvalid("; ".join(lines)) from error
+
+
+def read_settings_or_exit(kind: type[S]) -> S:
+    """Read the environment for a process that is starting; a wrong value ends it with one line and exit code 2."""
+    try:
+        return read_settings(kind)
+    except SettingsInvalid as error:
+        sys.stderr.write(error.message + "\n")
+        raise SystemExit(2) from None
