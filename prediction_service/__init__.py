@@ -1,0 +1,1 @@
+"""The prediction service: imports models and answers every new row."""

@@ -1,22 +1,23 @@
 """Settings of the prediction service."""
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from shared.settings import BasePart, CommaList, Port, TrainingAddressPart, WebPart
+from shared.settings import CommaList, Port, ServiceSettings, TrainingAddressPart
 
 
-class PredictionSettings(BasePart, WebPart, TrainingAddressPart):
+class PredictionSettings(ServiceSettings, TrainingAddressPart):
     """Everything the prediction API and its worker read."""
 
     prediction_api_port: Port = Field(8000, description="Port of the prediction API")
-    prediction_metrics_port: Port = Field(9100, description="Metrics of the prediction worker; taken: the next free one")
+    prediction_metrics_port: Port = Field(9100, description="Metrics of the worker; taken: the next free one")
     polling_interval_seconds: Annotated[float, Field(gt=0, le=3600)] = Field(
         30, description="Seconds between two looks when no notification comes"
     )
-    batch_size: Annotated[int, Field(ge=1, le=10_000)] = Field(500, description="Rows of one batch; four times it in catch-up")
+    batch_size: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        500, description="Rows of one batch; up to eight times it in catch-up"
+    )
     batch_timeout_seconds: Annotated[float, Field(ge=0, le=10)] = Field(
         0.05, description="The longest that rows gather under load; an idle worker never waits"
     )
@@ -26,8 +27,11 @@ class PredictionSettings(BasePart, WebPart, TrainingAddressPart):
     default_alert_threshold: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None, description="Alert threshold of new imports; empty: the model's own"
     )
-    n8n_webhook_url: str = Field("", pattern=r"^(https?://.*)?$", description="The built-in webhook endpoint; empty: none")
-    webhook_allowed_hosts: CommaList = Field((), description="Hosts of webhooks that are trusted, private ones too, by comma")
+    n8n_webhook_url: str = Field(
+        "", pattern=r"^(https?://.*)?$", description="The built-in webhook endpoint; empty: none"
+    )
+    webhook_allowed_hosts: CommaList = Field((), description="Hosts of webhooks that are trusted, by comma")
     webhook_allow_private: bool = Field(False, description="true: webhooks may go to private addresses")
-    artifact_public_key: str = Field("", description="Ed25519 public key (hex) that model files must be signed with; empty: any")
-    model_packages_dir: Path | None = Field(None, description="Model packages; empty: packages/ below PUMPCAST_HOME")
+    artifact_public_key: str = Field(
+        "", description="Ed25519 public key (hex) that must have signed model files; empty: any"
+    )

@@ -12,7 +12,6 @@ import orjson
 
 from shared.errors import Unavailable
 
-
 Connection = asyncpg.Connection
 Pool = asyncpg.Pool
 Record = asyncpg.Record

@@ -30,7 +30,9 @@ class Part(BaseSettings):
 class BasePart(Part):
     """What every process reads: where things live and how it talks."""
 
-    db_dsn: str = Field("", description="PostgreSQL ≥ 14, as postgresql://user:password@host:5432/name; empty: embedded")
+    db_dsn: str = Field(
+        "", description="PostgreSQL ≥ 14, as postgresql://user:password@host:5432/name; empty: embedded"
+    )
     pumpcast_home: Path = Field(Path("./var"), description="Everything pumpcast writes, the embedded database included")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged")
     log_format: Literal["json", "text"] = Field("json", description="One JSON line an event, or text for people")
@@ -49,17 +51,24 @@ class BasePart(Part):
 class WebPart(Part):
     """What both APIs read."""
 
-    bind_host: str = Field("127.0.0.1", description="Address the services listen on; beyond loopback API_KEYS are needed")
+    bind_host: str = Field(
+        "127.0.0.1", description="Address the services listen on; beyond loopback API_KEYS are needed"
+    )
     allowed_hosts: CommaList = Field((), description="Further Host names that are answered, by comma")
     api_keys: CommaList = Field((), description="name:scope:sha256hex by comma; scopes read, write, service")
-    rate_limit_per_minute: Annotated[int, Field(ge=1)] = Field(1200, description="Requests a key or address may send")
+
+
+class ServiceSettings(BasePart, WebPart):
+    """What every process of a service reads."""
 
 
 class TrainingAddressPart(Part):
     """Where the training service answers."""
 
     training_service_api_url: str = Field(
-        "http://127.0.0.1:8001/api", pattern=r"^https?://", description="Where the prediction service finds the training API"
+        "http://127.0.0.1:8001/api",
+        pattern=r"^https?://",
+        description="Where the prediction service finds the training API",
     )
     training_service_api_key: str = Field("", description="Key the prediction service shows to the training API")
 

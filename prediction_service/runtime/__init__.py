@@ -1,0 +1,1 @@
+"""Models and rows in memory."""

@@ -1,0 +1,1 @@
+"""The tables of the prediction service, one module each."""

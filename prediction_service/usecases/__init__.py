@@ -1,0 +1,1 @@
+"""What the prediction service does, a function each."""

@@ -1,0 +1,1 @@
+"""The table coin_metrics: its columns, rows, reading."""

@@ -1,0 +1,1 @@
+"""Wire models: what travels between services, clients and files."""

@@ -1,0 +1,1 @@
+"""The frame both APIs stand in."""

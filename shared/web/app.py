@@ -1,0 +1,78 @@
+"""Assemble and serve a FastAPI app: database, problems, guards, health."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import structlog
+import uvicorn
+from fastapi import APIRouter, FastAPI
+
+from shared.db import open_pool
+from shared.embedded import database
+from shared.errors import PumpcastError
+from shared.logging import set_up_logging
+from shared.settings import ServiceSettings
+from shared.web.guards import Guard, check_binding
+from shared.web.health import HealthSource, health_router
+from shared.web.problems import install_problems
+
+log = structlog.get_logger(__name__)
+
+MAX_BODY_BYTES = 1 << 20
+
+
+def create_app(
+    *,
+    title: str,
+    description: str,
+    settings: ServiceSettings,
+    routers: Sequence[APIRouter],
+    health: HealthSource,
+    resources: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+) -> FastAPI:
+    """Give the app: `app.state` holds settings, dsn and pool while it runs; `resources` may add to it."""
+    check_binding(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        health.model_store.mkdir(parents=True, exist_ok=True)
+        with database(settings) as dsn:
+            pool = await open_pool(dsn, application=title)
+            app.state.settings, app.state.dsn, app.state.pool = settings, dsn, pool
+            try:
+                async with resources(app):
+                    yield
+            finally:
+                await pool.close()
+
+    app = FastAPI(
+        title=title,
+        description=description,
+        version="0.1.0",
+        lifespan=lifespan,
+        max_body_size=MAX_BODY_BYTES,
+        redirect_slashes=False,
+    )
+    for router in routers:
+        app.include_router(router, prefix="/api")
+    probes = health_router(health)
+    app.include_router(probes, prefix="/api")
+    app.include_router(probes, include_in_schema=False)
+    install_problems(app)
+    app.add_middleware(Guard, settings=settings)
+    return app
+
+
+def serve(build: Callable[[], FastAPI], *, settings: ServiceSettings, service: str, port: int) -> None:
+    """Serve until SIGTERM or Ctrl-C; a start that cannot work ends with one line and exit code 1 or 2."""
+    set_up_logging(settings, service=service)
+    try:
+        app = build()
+    except PumpcastError as error:
+        log.error("service cannot start", error=error.message, code=error.code)  # noqa: TRY400
+        raise SystemExit(2) from None
+    config = uvicorn.Config(
+        app, host=settings.bind_host, port=port, log_config=None, access_log=False, server_header=False,
+        timeout_graceful_shutdown=10, lifespan="on",
+    )  # fmt: skip
+    uvicorn.Server(config).run()

@@ -1,0 +1,165 @@
+"""What every request passes first: request id, Host, Origin, key; one log line each."""
+
+import hashlib
+import hmac
+import ipaddress
+import re
+import secrets
+import time
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.errors import SettingsInvalid
+from shared.settings import WebPart
+from shared.web.problems import crash, problem
+
+log = structlog.get_logger(__name__)
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+_ALLOWED = {"read": {"read"}, "write": {"read", "write"}, "service": {"read"}}
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """A caller's key: its name, what it may do, and the SHA-256 of the secret."""
+
+    name: str
+    scope: str
+    digest: str
+
+
+def parse_keys(entries: tuple[str, ...]) -> tuple[ApiKey, ...]:
+    """Read `name:scope:sha256hex` entries; a wrong one is a `SettingsInvalid`."""
+    keys = []
+    for entry in entries:
+        name, _, rest = entry.partition(":")
+        scope, _, digest = rest.partition(":")
+        if not name or scope not in _ALLOWED or not re.fullmatch(r"[0-9a-f]{64}", digest):
+            raise SettingsInvalid(
+                f"API_KEYS has the entry {name!r}: allowed is name:scope:sha256hex with scope read, write or service"
+            )
+        keys.append(ApiKey(name=name, scope=scope, digest=digest))
+    return tuple(keys)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address or name means this machine only."""
+    if host in LOOPBACK_NAMES:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_binding(settings: WebPart) -> None:
+    """Refuse to listen beyond this machine without keys."""
+    if not is_loopback(settings.bind_host) and not settings.api_keys:
+        raise SettingsInvalid(
+            f"BIND_HOST={settings.bind_host!r} is not allowed without API_KEYS: set keys, or bind to 127.0.0.1"
+        )
+
+
+class Guard:
+    """ASGI middleware that lets a request through or answers it with a problem."""
+
+    def __init__(self, app: ASGIApp, *, settings: WebPart) -> None:
+        self._app = app
+        self._hosts = LOOPBACK_NAMES | {settings.bind_host.lower()} | {host.lower() for host in settings.allowed_hosts}
+        self._keys = parse_keys(settings.api_keys)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        given = request.headers.get("x-request-id", "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+        request.state.request_id = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started, status = time.perf_counter(), 0
+
+        async def send_marked(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = request_id
+                headers["x-content-type-options"] = "nosniff"
+            await send(message)
+
+        refusal = self._refuse(request)
+        if refusal is not None:
+            code, name, detail = refusal
+            headers = {"WWW-Authenticate": "Bearer"} if code == 401 else None  # noqa: PLR2004
+            answer = problem(request, status=code, code=name, detail=detail, headers=headers)
+            await answer(scope, receive, send_marked)
+        else:
+            try:
+                await self._app(scope, receive, send_marked)
+            except Exception as error:
+                if status:
+                    raise
+                await (await crash(request, error))(scope, receive, send_marked)
+        log.info(
+            "request",
+            method=request.method,
+            path=request.url.path,
+            status=status,
+            duration_ms=round((time.perf_counter() - started) * 1000, 2),
+        )
+
+    def _refuse(self, request: Request) -> tuple[int, str, str] | None:
+        host = _host_name(request.headers.get("host", ""))
+        if host not in self._hosts:
+            return 400, "foreign_host", f"Host {host[:100]!r} is not served here; ALLOWED_HOSTS adds names."
+        origin = request.headers.get("origin")
+        if origin and request.method not in _READING and not self._same_site(origin):
+            return 403, "foreign_origin", "A page of another site may not write here; ALLOWED_HOSTS adds names."
+        return self._refuse_key(request)
+
+    def _same_site(self, origin: str) -> bool:
+        try:
+            name = urlsplit(origin).hostname
+        except ValueError:
+            return False
+        return (name or "") in self._hosts
+
+    def _refuse_key(self, request: Request) -> tuple[int, str, str] | None:
+        if not self._keys or request.url.path.rstrip("/").endswith("/health/live"):
+            return None
+        key = self._find_key(request.headers)
+        if key is None:
+            return 401, "no_key", "A key is needed: Authorization: Bearer <key>, or X-API-Key."
+        needed = "read" if request.method in _READING else "write"
+        if needed in _ALLOWED[key.scope]:
+            return None
+        return 403, "scope", f"The key {key.name!r} has scope {key.scope}; {needed} is needed."
+
+    def _find_key(self, headers: Headers) -> ApiKey | None:
+        shown = headers.get("x-api-key", "")
+        kind, _, token = headers.get("authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            shown = token.strip()
+        digest = hashlib.sha256(shown.encode()).hexdigest()
+        found = None
+        # Every key is compared, so that the time does not tell which one was near.
+        for key in self._keys:
+            if hmac.compare_digest(key.digest, digest):
+                found = key
+        return found
+
+
+def _host_name(header: str) -> str:
+    if header.startswith("["):
+        return header[1:].partition("]")[0].lower()
+    return header.partition(":")[0].lower()
