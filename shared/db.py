@@ -5,16 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import asyncpg
 import orjson
 
 from shared.errors import Unavailable
 
-Connection = asyncpg.Connection
-Pool = asyncpg.Pool
-Record = asyncpg.Record
+Connection: TypeAlias = asyncpg.Connection
+Pool: TypeAlias = asyncpg.Pool
+Record: TypeAlias = asyncpg.Record
 UniqueViolation = asyncpg.UniqueViolationError
 UndefinedTable = asyncpg.UndefinedTableError
 InsufficientPrivilege = asyncpg.InsufficientPrivilegeError
@@ -93,7 +93,7 @@ class Query:
         return [given[name] for name in self.parameters]
 
 
-Executor = Connection | Pool
+Executor: TypeAlias = Connection | Pool
 
 
 class Queries:

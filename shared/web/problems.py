@@ -85,13 +85,13 @@ async def crash(request: Request, error: Exception) -> Response:
 
 
 async def _ours(request: Request, error: Exception) -> Response:
-    assert isinstance(error, PumpcastError)  # noqa: S101 - registered for this class only
+    assert isinstance(error, PumpcastError)
     errors = [FieldError(pointer=error.pointer, detail=error.message)] if error.pointer else None
     return problem(request, status=error.status, code=error.code, detail=error.message, errors=errors)
 
 
 async def _invalid_request(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101
+    assert isinstance(error, RequestValidationError)
     errors = [_field_error(item) for item in error.errors()[:MAX_ERRORS]]
     first = errors[0]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
@@ -107,7 +107,7 @@ def _field_error(item: dict[str, Any]) -> FieldError:
 
 
 async def _http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101
+    assert isinstance(error, HTTPException)
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
     detail = str(error.detail)
     if error.status_code == HTTPStatus.NOT_FOUND:

@@ -1,0 +1,127 @@
+"""Where the live worker stands in `coin_metrics`: which ids are done, which may still appear.
+
+Ids are given before a transaction commits, so a lower id can become visible after a higher one. A position therefore is the
+highest id seen and the ids below it that were not there yet (or are held back): its pending ranges.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """A set of ids: all up to `high` but the pending ones."""
+
+    high: int
+    """The highest id seen."""
+    pending: tuple[Range, ...]
+    """Sorted, disjoint, inclusive ranges of ids ≤ high that are not done."""
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """Read what `to_json` wrote."""
+        return cls(high=value["high"], pending=tuple((low, high) for low, high in value["pending"]))
+
+    def to_json(self) -> dict[str, Any]:
+        """Give a form for jsonb."""
+        return {"high": self.high, "pending": [list(item) for item in self.pending]}
+
+    def contains(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell which ids are done.
+
+        >>> Position(high=10, pending=((3, 4), (8, 8))).contains(np.array([2, 3, 8, 10, 11])).tolist()
+        [True, False, False, True, False]
+
+        """
+        done: NDArray[np.bool_] = ids <= self.high
+        if self.pending:
+            lows, highs = np.array(self.pending, np.int64).T
+            index = np.searchsorted(lows, ids, side="right") - 1
+            inside = (index >= 0) & (ids <= highs[np.maximum(index, 0)])
+            done &= ~inside
+        return done
+
+    def advanced(self, ids: Sequence[int], *, held: Iterable[int] = ()) -> "Position":
+        """Give the position after these ids were seen; those in `held` stay pending.
+
+        >>> Position(high=5, pending=((2, 3),)).advanced([3, 8, 9], held=[9])
+        Position(high=9, pending=((2, 2), (6, 7), (9, 9)))
+
+        """
+        kept = set(held)
+        done = sorted(set(ids) - kept)
+        high = max([self.high, *ids])
+        open_ranges = [*self.pending]
+        if high > self.high:
+            open_ranges.append((self.high + 1, high))
+        return Position(high=high, pending=tuple(subtract(open_ranges, done)))
+
+    def without(self, ranges: Iterable[Range]) -> "Position":
+        """Give the position with these pending ranges taken as done."""
+        gone = set(ranges)
+        return Position(high=self.high, pending=tuple(item for item in self.pending if item not in gone))
+
+
+def subtract(ranges: Iterable[Range], ids: Sequence[int]) -> list[Range]:
+    """Take sorted ids out of sorted disjoint ranges.
+
+    >>> subtract([(1, 5), (9, 9)], [3, 9])
+    [(1, 2), (4, 5)]
+
+    """
+    result: list[Range] = []
+    index = 0
+    for low, high in ranges:
+        start = low
+        while index < len(ids) and ids[index] < low:
+            index += 1
+        while index < len(ids) and ids[index] <= high:
+            if ids[index] > start:
+                result.append((start, ids[index] - 1))
+            start = ids[index] + 1
+            index += 1
+        if start <= high:
+            result.append((start, high))
+    return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A time of activity of a model, told in positions."""
+
+    start: Position
+    """What was visible at the activation: never owed."""
+    until: Position | None
+    """What was visible at the deactivation: nothing else is owed any more; None while active."""
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        """Read an entry of the column `activation`."""
+        until = value["until"]
+        return cls(start=Position.from_json(value["from"]), until=None if until is None else Position.from_json(until))
+
+    def owes(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Tell for which rows the model owes a prediction."""
+        owed = ~self.start.contains(ids)
+        return owed if self.until is None else owed & self.until.contains(ids)
+
+    def drained(self, position: Position) -> bool:
+        """Tell whether the worker has passed all that this interval owes."""
+        if self.until is None:
+            return False
+        oldest = position.pending[0][0] if position.pending else position.high + 1
+        return self.until.high < oldest
+
+
+def owed(intervals: Iterable[Interval], ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell for which rows any of the intervals owes a prediction."""
+    result = np.zeros(len(ids), np.bool_)
+    for interval in intervals:
+        result |= interval.owes(ids)
+    return result

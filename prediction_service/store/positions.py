@@ -1,0 +1,115 @@
+"""The table worker_positions: where the live worker stands, kept in the transaction of its predictions."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from prediction_service.runtime.position import Position, subtract
+from shared.db import Connection, Executor, Queries, Record
+
+_queries = Queries.beside(__file__)
+
+HOLES_SOUGHT = 10_000
+"""Where nothing is known yet, holes are sought among so many of the newest ids."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned:
+    """What the worker that owns the position starts from."""
+
+    position: Position
+    clock: datetime | None
+    """The recording clock after the last batch."""
+    models_version: int
+    """Raised by every change of models."""
+    counters: dict[str, Any]
+    """Totals since the first start, such as rows left out by reason."""
+
+
+async def lock_and_capture(connection: Connection) -> dict[str, Any]:
+    """Lock the position until the transaction ends and give what is visible in coin_metrics, as jsonb of a position."""
+    row = await _queries.fetchrow(connection, "lock")
+    if row is None:
+        await ensure(connection)
+        row = await _queries.fetchrow(connection, "lock")
+        assert row is not None
+    stored = Position(high=row["high"], pending=tuple((low, high) for low, high in row["pending"]))
+    return (await _capture(connection, stored)).to_json()
+
+
+async def ensure(executor: Executor) -> None:
+    """Make the position, at the end of what is visible, when there is none."""
+    position = await _capture(executor, None)
+    pending = [list(item) for item in position.pending]
+    await _queries.execute(executor, "create", high=position.high, pending=pending)
+
+
+async def _capture(executor: Executor, stored: Position | None) -> Position:
+    if not await _queries.fetchval(executor, "table_exists"):
+        return stored or Position(high=0, pending=())
+    if stored is None:
+        highest = await _queries.fetchval(executor, "highest")
+        stored = Position(high=max(0, highest - HOLES_SOUGHT), pending=())
+    lows, highs = [item[0] for item in stored.pending], [item[1] for item in stored.pending]
+    row = await _queries.fetchrow(executor, "capture", floor=stored.high, lows=lows, highs=highs)
+    assert row is not None
+    kept = subtract(stored.pending, row["appeared"])
+    return Position(high=row["high"], pending=(*kept, *((low, high) for low, high in row["holes"])))
+
+
+async def own(executor: Executor, owner: UUID) -> Owned:
+    """Take the position over; whoever had it can save no more."""
+    await ensure(executor)
+    row = await _queries.fetchrow(executor, "own", owner=owner)
+    assert row is not None
+    return _owned(row)
+
+
+async def save(
+    connection: Connection,
+    *,
+    owner: UUID,
+    models_version: int,
+    position: Position,
+    clock: datetime | None,
+    counters: dict[str, Any],
+) -> bool:
+    """Store where the worker stands; False when another worker owns the position or the models have changed."""
+    value = position.to_json()
+    saved = await _queries.fetchval(
+        connection, "save", owner=owner, models_version=models_version, high=value["high"], pending=value["pending"],
+        clock=clock, counters=counters,
+    )  # fmt: skip
+    return saved is not None
+
+
+async def report(executor: Executor, owner: UUID, status: dict[str, Any]) -> bool:
+    """Store how the worker is; False when another one owns the position."""
+    return bool((await _queries.execute(executor, "report", owner=owner, status=status)).endswith(" 1"))
+
+
+async def start_again(connection: Connection, owner: UUID) -> None:
+    """Forget the position, since the table was emptied and gives its ids anew."""
+    await _queries.execute(connection, "start_again", owner=owner)
+
+
+async def open_transactions(executor: Executor) -> tuple[int, int]:
+    """Give the oldest transaction id still open and the next one to be given."""
+    row = await _queries.fetchrow(executor, "open_transactions")
+    assert row is not None
+    return row["oldest"], row["next"]
+
+
+async def highest_id(executor: Executor) -> int:
+    """Give the highest visible id of coin_metrics."""
+    return int(await _queries.fetchval(executor, "highest"))
+
+
+def _owned(row: Record) -> Owned:
+    return Owned(
+        position=Position(high=row["high"], pending=tuple((low, high) for low, high in row["pending"])),
+        clock=row["clock"],
+        models_version=row["models_version"],
+        counters=row["counters"],
+    )

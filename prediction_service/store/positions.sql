@@ -1,0 +1,50 @@
+-- name: lock
+-- Locks the row against the live worker's commit, so that a change of models falls between two batches.
+UPDATE worker_positions SET models_version = models_version + 1 WHERE name = 'live'
+RETURNING high, pending, models_version;
+
+-- name: create
+INSERT INTO worker_positions (name, high, pending) VALUES ('live', :high, :pending) ON CONFLICT (name) DO NOTHING;
+
+-- name: get
+SELECT high, pending, clock, owner, models_version, counters, status, updated_at FROM worker_positions WHERE name = 'live';
+
+-- name: table_exists
+SELECT to_regclass('coin_metrics') IS NOT NULL;
+
+-- name: highest
+SELECT coalesce(max(id), 0) FROM coin_metrics;
+
+-- name: capture
+-- One statement, one snapshot: the newest id, ids below it that are not visible now, pending ids that have become visible.
+WITH fresh AS (
+    SELECT id, lag(id, 1, :floor::bigint) OVER (ORDER BY id) AS before FROM coin_metrics WHERE id > :floor
+)
+SELECT
+    coalesce((SELECT max(id) FROM fresh), :floor::bigint) AS high,
+    (SELECT coalesce(jsonb_agg(jsonb_build_array(before + 1, id - 1) ORDER BY id), '[]') FROM fresh WHERE id > before + 1)
+        AS holes,
+    (SELECT coalesce(array_agg(row.id ORDER BY row.id), '{}')
+     FROM unnest(:lows::bigint[], :highs::bigint[]) AS gap (low, high)
+     JOIN coin_metrics AS row ON row.id BETWEEN gap.low AND gap.high) AS appeared;
+
+-- name: own
+UPDATE worker_positions SET owner = :owner WHERE name = 'live'
+RETURNING high, pending, clock, models_version, counters;
+
+-- name: save
+-- No row comes back when another worker has taken over or a model was activated since: the batch is then done again.
+UPDATE worker_positions
+SET high = :high, pending = :pending, clock = :clock, counters = :counters, updated_at = clock_timestamp()
+WHERE name = 'live' AND owner = :owner AND models_version = :models_version
+RETURNING 1;
+
+-- name: report
+UPDATE worker_positions SET status = :status WHERE name = 'live' AND owner = :owner;
+
+-- name: open_transactions
+SELECT pg_snapshot_xmin(s)::text::bigint AS oldest, pg_snapshot_xmax(s)::text::bigint AS next FROM pg_current_snapshot() AS s;
+
+-- name: start_again
+-- The table was emptied and its ids start anew: every row in it is new to everybody.
+UPDATE worker_positions SET high = 0, pending = '[]' WHERE name = 'live' AND owner = :owner;
