@@ -18,6 +18,7 @@ Record: TypeAlias = asyncpg.Record
 UniqueViolation = asyncpg.UniqueViolationError
 UndefinedTable = asyncpg.UndefinedTableError
 InsufficientPrivilege = asyncpg.InsufficientPrivilegeError
+OutOfRange = asyncpg.NumericValueOutOfRangeError
 PostgresError = asyncpg.PostgresError
 # What a lost, restarting or refusing server raises; a caller in a loop waits and tries again.
 ConnectionLost = (

@@ -1,7 +1,9 @@
 """The recording clock: the newest timestamp that can be believed.
 
-Lateness and horizons are measured on it, never on the wall clock, so that live rows, a replay and a back-fill behave alike.
+Lateness and horizons are measured on it, never on the wall clock: live rows, a replay and a back-fill behave alike.
 """
+
+import itertools
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,22 +49,25 @@ def confirmed_time(timestamps: NDArray[np.int64], coins: NDArray[np.int64], *, f
     return None
 
 
-def recording_clock(timestamps: NDArray[np.int64], coins: NDArray[np.int64], *, wall: int) -> int | None:
+def recording_clock(
+    timestamps: NDArray[np.int64], coins: NDArray[np.int64], *, wall: int, few_coins: bool
+) -> int | None:
     """Give the newest believable timestamp of a table.
 
     Args:
-        timestamps: int64[n], microseconds since 1970 UTC, any order. Of the rows up to `wall` + 5 minutes only the newest
-            matters; all rows beyond must be given.
+        timestamps: int64[n], microseconds since 1970 UTC, any order. Of the rows up to `wall` + 5 minutes only the
+            newest matters; all rows beyond must be given.
         coins: int64[n], a code per coin.
         wall: The wall clock in microseconds.
+        few_coins: True when fewer than three coins send at all; then rows confirm each other instead of coins.
 
     Returns:
-        Microseconds, or None without rows. A row more than 5 minutes ahead of both clocks moves the clock only when rows
-        of three coins (three rows, when fewer coins exist) stand within 5 minutes of each other.
+        Microseconds, or None without rows. A row more than 5 minutes ahead of both clocks moves the clock only when
+        rows of three coins stand within 5 minutes of each other.
 
     >>> import numpy as np
     >>> hour = 3_600_000_000
-    >>> recording_clock(np.array([1, 2, 25]) * hour, np.array([0, 1, 2]), wall=2 * hour) // hour
+    >>> recording_clock(np.array([1, 2, 25]) * hour, np.array([0, 1, 2]), wall=2 * hour, few_coins=False) // hour
     2
 
     """
@@ -70,16 +75,15 @@ def recording_clock(timestamps: NDArray[np.int64], coins: NDArray[np.int64], *, 
         return None
     order = np.argsort(timestamps, kind="stable")
     times, codes = timestamps[order], coins[order]
-    few = len(np.unique(codes)) < CONFIRMING
     near = times[times <= wall + AHEAD]
     clock = int(near[-1]) if len(near) else None
     ahead, ahead_codes = times[len(near) :], codes[len(near) :]
     # Rows that follow each other within 5 minutes move the clock together; only a longer hole asks for confirmation.
     bounds = [0, *(np.flatnonzero(np.diff(ahead) > AHEAD) + 1).tolist(), len(ahead)]
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, end in itertools.pairwise(bounds):
         if start == end:
             continue
         reachable = clock is not None and ahead[start] <= max(clock, wall) + AHEAD
-        if reachable or confirmed_time(ahead[start:end], ahead_codes[start:end], few_coins=few) is not None:
+        if reachable or confirmed_time(ahead[start:end], ahead_codes[start:end], few_coins=few_coins) is not None:
             clock = int(ahead[end - 1])
     return clock

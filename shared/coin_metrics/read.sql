@@ -1,0 +1,42 @@
+-- name: columns
+SELECT attname AS name, format_type(atttypid, atttypmod) AS type
+FROM pg_attribute
+WHERE attrelid = to_regclass('coin_metrics') AND attnum > 0 AND NOT attisdropped;
+
+-- name: since
+SELECT id, mint, timestamp, phase_id_at_time, /*columns*/
+FROM coin_metrics
+WHERE id > :high
+ORDER BY id
+LIMIT :most;
+
+-- name: among
+SELECT id, mint, timestamp, phase_id_at_time, /*columns*/
+FROM unnest(:lows::bigint[], :highs::bigint[]) AS gap (low, high)
+JOIN coin_metrics ON id BETWEEN gap.low AND gap.high
+ORDER BY id
+LIMIT :most;
+
+-- name: tails
+-- Of each wanted coin the newest rows up to a time, one per timestamp (the highest id), newest first.
+SELECT wanted.ordinal, tail.*
+FROM unnest(:mints::text[], :times::timestamptz[], :ids::bigint[]) WITH ORDINALITY AS wanted (mint, time, top, ordinal)
+CROSS JOIN LATERAL (
+    SELECT DISTINCT ON (timestamp) id, timestamp, phase_id_at_time, /*columns*/
+    FROM coin_metrics
+    WHERE mint = wanted.mint AND timestamp <= wanted.time AND id <= wanted.top
+    ORDER BY timestamp DESC, id DESC
+    LIMIT :most
+) AS tail
+ORDER BY wanted.ordinal, tail.timestamp DESC;
+
+-- name: newest
+SELECT max(timestamp) FROM coin_metrics WHERE timestamp <= :limit;
+
+-- name: ahead
+SELECT timestamp, mint FROM coin_metrics WHERE timestamp > :limit ORDER BY timestamp;
+
+-- name: few_coins
+SELECT count(*) < 3 FROM (
+    SELECT DISTINCT mint FROM (SELECT mint FROM coin_metrics ORDER BY timestamp DESC LIMIT 1000) AS newest LIMIT 3
+) AS coins;
