@@ -180,7 +180,7 @@ def read_artifact(content: bytes, *, sha256: str | None = None, public_key: str 
 def verify(artifact: Artifact) -> Scorer:
     """Load a checked model file and prove that features and probabilities here are those of its training."""
     manifest = artifact.manifest
-    spec = FeatureSpec(names=manifest.features)
+    spec = FeatureSpec(manifest.features)
     if manifest.features_version != FEATURES_VERSION or manifest.fingerprint != spec.fingerprint:
         raise ArtifactInvalid(
             f"the model was trained on features of version {manifest.features_version}, "

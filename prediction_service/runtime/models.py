@@ -1,0 +1,29 @@
+"""Models in memory: loaded beside the running ones, then swapped in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.artifact import Manifest, Scorer, read_artifact, verify
+from shared.errors import ArtifactInvalid
+from shared.features import FeatureSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedModel:
+    """A model that has passed every check and can answer."""
+
+    manifest: Manifest
+    spec: FeatureSpec
+    scorer: Scorer
+
+
+def load(path: Path, *, sha256: str, public_key: str = "") -> LoadedModel:
+    """Read, check and load a model file; any doubt is an `ArtifactInvalid`."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ArtifactInvalid(f"the model file {path.name} cannot be read: {error.strerror}") from error
+    artifact = read_artifact(content, sha256=sha256, public_key=public_key)
+    return LoadedModel(
+        manifest=artifact.manifest, spec=FeatureSpec(artifact.manifest.features), scorer=verify(artifact)
+    )
