@@ -1,0 +1,2 @@
+-- Takes the trigger on coin_metrics with it.
+DROP FUNCTION pumpcast_wakeup() CASCADE;
