@@ -88,8 +88,8 @@ class CoinRows:
     def unique_order(self) -> tuple[Ints, Ints]:
         """Give the rows that count, sorted by coin and timestamp, and where each row of the input went.
 
-        The first array int64[u] holds one row of each (coin, timestamp), that of the highest id. The second int64[n] holds
-        for every row its place in the first, so that results `r` of the rows that count are `r[second]` in input order.
+        The first array int64[u] holds one row of each (coin, timestamp), that of the highest id. The second int64[n]
+        holds for every row its place in the first: results `r` of the rows that count are `r[second]` in input order.
         """
         order = self.sort_order()
         coin, timestamp = self.coin[order], self.timestamp[order]
@@ -111,12 +111,13 @@ class CoinRows:
     def from_arrow(cls, table: Any) -> "CoinRows":
         """Take a `pyarrow.Table` with `mint`, `timestamp` and any of `id`, `phase_id_at_time` and the base columns.
 
-        Coin codes follow the sorted mints. A base column the table lacks is all NaN, a phase column -1, an id column the row
-        number. Raises ValueError when a mint or a timestamp is NULL.
+        Coin codes follow the sorted mints. A base column the table lacks is all NaN, a phase column -1, an id column
+        the row number. Raises ValueError when a mint or a timestamp is NULL.
 
         >>> import datetime as dt, pyarrow as pa
         >>> at = dt.datetime(2025, 9, 6, 20, 0, tzinfo=dt.UTC)
-        >>> rows = CoinRows.from_arrow(pa.table({"mint": ["B", "A"], "timestamp": [at, at], "price_close": [3e-8, 0.0]}))
+        >>> table = pa.table({"mint": ["B", "A"], "timestamp": [at, at], "price_close": [3e-8, 0.0]})
+        >>> rows = CoinRows.from_arrow(table)
         >>> rows.mints, rows.coin.tolist(), rows.values["price_close"].tolist()
         (('A', 'B'), [1, 0], [3e-08, nan])
         """

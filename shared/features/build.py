@@ -30,9 +30,10 @@ STRETCH = 16_384
 def build(rows: CoinRows, spec: FeatureSpec) -> NDArray[np.float32]:
     """Give the features of every row, float32[n, features], in the order of the rows given.
 
-    Rows may come in any order. A repeat of (coin, timestamp) counts once, with the values of the highest id, and every repeat
-    gets the features of that one row. Prices enter as SOL per 1e9 tokens, all else in raw units. Missing values make NaN
-    exactly the features that use them; what overflows float32 is NaN too. Raises KeyError for a column `rows` lacks.
+    Rows may come in any order. A repeat of (coin, timestamp) counts once, with the values of the highest id, and every
+    repeat gets the features of that one row. Prices enter as SOL per 1e9 tokens, all else in raw units. Missing values
+    make NaN exactly the features that use them; what overflows float32 is NaN too. Raises KeyError for a column `rows`
+    lack.
 
     >>> price = np.array([3e-8, 3.3e-8, 6e-8])
     >>> rows = CoinRows(
@@ -72,8 +73,8 @@ def build_last(values: Floats, timestamp: Ints, count: Ints, spec: FeatureSpec) 
     """Give the features of the last row of each coin, float32[c, features], bit-identical to `build` on the same rows.
 
     `values` float64[c, H, B] holds c histories, oldest first, ending at H-1; B follows `spec.base_columns`. `timestamp`
-    int64[c, H] in microseconds. Only the last `count[i]` entries of coin i are real, sorted by time and without repeats.
-    H is at least `spec.history_needed()`. Raises ValueError when a shape or count says otherwise.
+    int64[c, H] in microseconds. Only the last `count[i]` entries of coin i are real, sorted by time and without
+    repeats. H is at least `spec.history_needed()`. Raises ValueError when a shape or count says otherwise.
 
     >>> price = np.array([[[np.nan], [3e-8], [3.3e-8]]])
     >>> spec = FeatureSpec(("price_close", "price_change_2"))
@@ -92,15 +93,13 @@ def build_last(values: Floats, timestamp: Ints, count: Ints, spec: FeatureSpec) 
     columns = dict(zip(spec.base_columns, newest, strict=True))
     times = np.ascontiguousarray(timestamp[:, depth - 1 - reach :].T).reshape(-1)
     out = np.empty((coins, len(spec.names)), dtype=np.float32)
-    lookback = Lookback.over(
-        _series(columns, spec), times, start=reach * coins, step=coins, age=count - 1, reach=reach
-    )
+    lookback = Lookback.over(_series(columns, spec), times, start=reach * coins, step=coins, age=count - 1, reach=reach)
     _fill(out, lookback, spec)
     return out
 
 
 def _series(columns: Mapping[str, Floats], spec: FeatureSpec) -> dict[str, Floats]:
-    """Clean the columns and add the logarithm, of flat contiguous arrays: elsewhere numpy's log may differ in the last bit."""
+    """Clean the columns and add the logarithm, of flat arrays: on others numpy's log may differ in the last bit."""
     series = {name: cleaned(name, values) for name, values in columns.items()}
     if not {"price_roc", "price_volatility"}.isdisjoint(spec.engineered):
         series[LOG_PRICE] = np.log(series["price_close"])

@@ -117,7 +117,11 @@ def catalogue(windows: Sequence[int] = DEFAULT_WINDOWS) -> tuple[Feature, ...]:
     )
     engineered = tuple(
         Feature(
-            name=f"{family.name}_<w>", unit=family.unit, meaning=family.meaning, family=family.name, windows=tuple(windows)
+            name=f"{family.name}_<w>",
+            unit=family.unit,
+            meaning=family.meaning,
+            family=family.name,
+            windows=tuple(windows),
         )
         for family in FAMILIES
     )

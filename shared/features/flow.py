@@ -17,7 +17,7 @@ def volume_ratio(rows: Lookback, windows: Sequence[int]) -> Iterator[Floats]:
 
 
 def order_book_imbalance(rows: Lookback, windows: Sequence[int]) -> Iterator[Floats]:
-    """(Σ bought - Σ sold) / (Σ both) of the window, -1..1; 0 when nothing was traded, NaN when any volume is missing."""
+    """(Σ bought - Σ sold) / (Σ both) of the window, -1..1; 0 when nothing was traded, NaN when a volume is missing."""
     bought = window_results(rows, "buy_volume_sol", windows, combine=np.add, nothing=0.0)
     sold = window_results(rows, "sell_volume_sol", windows, combine=np.add, nothing=0.0)
     for buys, sells in zip(bought, sold, strict=True):

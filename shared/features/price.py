@@ -1,4 +1,4 @@
-"""The families of price and market cap. p = price_close, t = now, windows ascending, one float64[rows] for each window."""
+"""The families of price and market cap. p = price_close, t = now; windows ascending, one float64[rows] for each."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,6 +8,7 @@ from shared.coin_metrics.rows import Floats
 from shared.features.windows import Lookback, divided, window_results
 
 LOG_PRICE = "log_price"
+FEWEST_RETURNS = 2
 
 
 def price_change(rows: Lookback, windows: Sequence[int]) -> Iterator[Floats]:
@@ -30,8 +31,8 @@ def price_volatility(rows: Lookback, windows: Sequence[int]) -> Iterator[Floats]
 
     w rows hold w - 1 returns; fewer than two returns give 0. NaN when any price of the window is missing.
 
-    The sums run over returns less the newest one, a member of the sample: sums of squares of the returns themselves would
-    lose all digits where a steady rise leaves a small spread.
+    The sums run over returns less the newest one, a member of the sample: sums of squares of the returns themselves
+    would lose all digits where a steady rise leaves a small spread.
     """
     log_price = rows.here(LOG_PRICE)
     newest = np.where(rows.age > 0, log_price - rows.back(LOG_PRICE, min(1, len(rows.outside) - 1), fill=0.0), 0.0)
@@ -51,7 +52,8 @@ def price_volatility(rows: Lookback, windows: Sequence[int]) -> Iterator[Floats]
         returns = rows.rows_in(window) - 1
         variance = (squares - total * total / np.maximum(returns, 1)) / np.maximum(returns - 1, 1)
         # total stays NaN for a missing price even where there are too few returns to spread.
-        yield np.where((returns < 2) & ~np.isnan(total), 0.0, np.sqrt(np.maximum(variance, 0.0)) * 100.0)  # noqa: PLR2004
+        few = (returns < FEWEST_RETURNS) & ~np.isnan(total)
+        yield np.where(few, 0.0, np.sqrt(np.maximum(variance, 0.0)) * 100.0)
 
 
 def mcap_velocity(rows: Lookback, windows: Sequence[int]) -> Iterator[Floats]:

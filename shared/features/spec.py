@@ -16,6 +16,7 @@ from shared.labels import RuleTarget, Target
 FEATURES_VERSION = 1
 LONGEST_WINDOW = 200
 MOST_WINDOWS = 10
+MOST_TOLD = 5
 
 # On the bonding curve each of these follows from each other, so any of them answers a rule about another.
 CURVE_LEVEL = frozenset({"price_close", "market_cap_close", "virtual_sol_reserves", "bonding_curve_pct"})
@@ -51,13 +52,13 @@ def _check_known(names: Iterable[str], windows: Iterable[int]) -> None:
         return
     candidates = [*BASE_FEATURES, *(f"{family}_{window}" for family in FAMILY for window in windows)]
     told = []
-    for name in unknown[:5]:
+    for name in unknown[:MOST_TOLD]:
         near = difflib.get_close_matches(name[:80], candidates, n=3)
         told.append(f"{name[:80]!r}" + (f" (near: {', '.join(near)})" if near else ""))
-    more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""  # noqa: PLR2004
+    more = f" and {len(unknown) - MOST_TOLD} more" if len(unknown) > MOST_TOLD else ""
     raise UnknownFeature(
-        f"Unknown features: {', '.join(told)}{more}. GET /features lists all; engineered ones are <family>_<w>, w from 1 to "
-        f"{LONGEST_WINDOW}.",
+        f"Unknown features: {', '.join(told)}{more}. GET /features lists all; engineered ones are <family>_<w>, "
+        f"w from 1 to {LONGEST_WINDOW}.",
         pointer="/features",
     )
 
@@ -140,11 +141,12 @@ class FeatureSpec:
     ) -> tuple["FeatureSpec", tuple[Notice, ...]]:
         """Give the features of a request: those named, then every family × window when asked, without the target.
 
-        Repeats collapse to the first. `target_var` is always taken out. For a rule target so is every feature that alone
-        answers the rule on the same row: price_close, market_cap_close, virtual_sol_reserves and bonding_curve_pct follow
-        from each other on the bonding curve; and as volume_sol is buy_volume_sol + sell_volume_sol, two of them are taken out
-        together when the third is the target. The engineered families hold ratios and differences over time, which do not
-        give back the level of a row. Raises UnknownFeature (with near names) and Invalid (a wrong window, nothing left).
+        Repeats collapse to the first. `target_var` is always taken out. For a rule target so is what answers the rule
+        on the same row: price_close, market_cap_close, virtual_sol_reserves and bonding_curve_pct follow from each
+        other on the bonding curve; and as volume_sol is buy_volume_sol + sell_volume_sol, two of them are taken out
+        together when the third is the target. The engineered families hold ratios and differences over time, which do
+        not give back the level of a row. Raises UnknownFeature (with near names) and Invalid (a wrong window, nothing
+        left).
 
         >>> target = RuleTarget(target_var="price_close", operator=">", target_value=4e-8)
         >>> asked = ["volume_sol", "price_close", "market_cap_close"]

@@ -1,7 +1,7 @@
 """Looking back from rows: values some rows earlier, and sums and extremes over windows.
 
-Everything is added up lag by lag, newest first, so a window's result depends on nothing but the values in it: the same bits
-come out for all rows of a table and for the last rows of a few coins.
+Everything is added up lag by lag, newest first, so a window's result depends on nothing but the values in it: the same
+bits come out for all rows of a table and for the last rows of a few coins.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +18,8 @@ MICROSECONDS_PER_MINUTE = 60_000_000.0
 class Lookback:
     """Some rows ("here") and what their coins had in the rows before them.
 
-    All series are flat arrays in which the value `k` rows before row `i` sits at `start + i - k·step`: step 1 for a stretch of
-    sorted rows, step c for c histories side by side. Lags go up to `reach`.
+    All series are flat arrays in which the value `k` rows before row `i` sits at `start + i - k·step`: step 1 for a
+    stretch of sorted rows, step c for c histories side by side. Lags go up to `reach`.
     """
 
     series: Mapping[str, Floats]
@@ -67,7 +67,9 @@ class Lookback:
         return np.minimum(self.age + 1, window)
 
     def _index_before(self, window: int) -> Ints:
-        return np.arange(self.start, self.start + len(self.age)) - np.minimum(self.age, window) * self.step
+        here = np.arange(self.start, self.start + len(self.age), dtype=np.int64)
+        here -= np.minimum(self.age, window) * self.step
+        return here
 
 
 def window_results(
@@ -75,12 +77,11 @@ def window_results(
 ) -> Iterator[Floats]:
     """Combine the values of each window, ascending windows, one array float64[rows] for each of them.
 
-    `combine` is np.add, np.maximum or np.minimum and `nothing` what changes nothing in it. A NaN in the window gives NaN.
+    `combine` is np.add, np.maximum or np.minimum and `nothing` what changes nothing in it. NaN in a window gives NaN.
 
-    >>> ones = Lookback.over(
-    ...     {"x": np.array([1.0, 2.0, 4.0])}, np.zeros(3, np.int64), start=0, step=1, age=np.arange(3), reach=2
-    ... )
-    >>> [total.tolist() for total in window_results(ones, "x", (1, 2), combine=np.add, nothing=0.0)]
+    >>> series = {"x": np.array([9.0, 1.0, 2.0, 4.0])}
+    >>> rows = Lookback.over(series, np.arange(4), start=1, step=1, age=np.arange(3), reach=1)
+    >>> [total.tolist() for total in window_results(rows, "x", (1, 2), combine=np.add, nothing=0.0)]
     [[1.0, 2.0, 4.0], [1.0, 3.0, 6.0]]
     """
     result = np.full(len(rows.age), nothing)
@@ -98,4 +99,5 @@ def divided(above: Floats, below: Floats, *, neutral: float) -> Floats:
     >>> divided(np.array([1.0, 1.0, np.nan]), np.array([2.0, 0.0, 0.0]), neutral=7.0).tolist()
     [0.5, 7.0, nan]
     """
-    return np.where((below == 0) & ~np.isnan(above), neutral, above / below)
+    with np.errstate(all="ignore"):
+        return np.where((below == 0) & ~np.isnan(above), neutral, above / below)
