@@ -67,7 +67,7 @@ CREATE TABLE ml_models (
     CONSTRAINT chk_target_kind CHECK (target_operator IS NULL OR future_minutes IS NULL),
     CONSTRAINT chk_target_value CHECK (target_value > '-Infinity' AND target_value < 'Infinity'),
     CONSTRAINT chk_future_minutes CHECK (future_minutes > 0),
-    CONSTRAINT chk_price_change_percent CHECK (price_change_percent >= 0 AND price_change_percent < 'Infinity'),
+    CONSTRAINT chk_price_change_percent CHECK (price_change_percent > 0 AND price_change_percent < 'Infinity'),
     CONSTRAINT chk_target_direction CHECK (target_direction IN ('up', 'down')),
     CONSTRAINT chk_label_mode CHECK (label_mode IN ('at_horizon', 'within_horizon')),
     CONSTRAINT chk_label_resolution CHECK (label_resolution IN ('recording', 'observed')),
@@ -260,7 +260,7 @@ CREATE TABLE ml_jobs (
     CONSTRAINT chk_job_train_params CHECK (jsonb_typeof(train_params) = 'object'),
     CONSTRAINT chk_job_future_minutes CHECK (train_future_minutes > 0),
     CONSTRAINT chk_job_price_change_percent CHECK (
-        train_price_change_percent >= 0 AND train_price_change_percent < 'Infinity'
+        train_price_change_percent > 0 AND train_price_change_percent < 'Infinity'
     ),
     CONSTRAINT chk_job_target_direction CHECK (train_target_direction IN ('up', 'down')),
     CONSTRAINT chk_job_test_window CHECK (test_start <= test_end)

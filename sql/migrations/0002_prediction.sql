@@ -43,7 +43,7 @@ CREATE TABLE prediction_active_models (
     CONSTRAINT chk_active_target_kind CHECK (target_operator IS NULL OR future_minutes IS NULL),
     CONSTRAINT chk_active_target_value CHECK (target_value > '-Infinity' AND target_value < 'Infinity'),
     CONSTRAINT chk_active_future_minutes CHECK (future_minutes > 0),
-    CONSTRAINT chk_active_price_change_percent CHECK (price_change_percent >= 0 AND price_change_percent < 'Infinity'),
+    CONSTRAINT chk_active_price_change_percent CHECK (price_change_percent > 0 AND price_change_percent < 'Infinity'),
     CONSTRAINT chk_active_target_direction CHECK (target_direction IN ('up', 'down')),
     CONSTRAINT chk_active_features CHECK (jsonb_typeof(features) = 'array'),
     CONSTRAINT chk_active_phases CHECK (jsonb_typeof(phases) = 'array'),
@@ -155,7 +155,7 @@ CREATE TABLE webhook_endpoints (
     disabled_reason            text,
     created_at                 timestamptz NOT NULL DEFAULT now(),
     updated_at                 timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT chk_webhook_url CHECK (url ~ '^https?://' AND char_length(url) <= 2048),
+    CONSTRAINT chk_webhook_url CHECK (url ~* '^https?://' AND char_length(url) <= 2048),
     CONSTRAINT chk_webhook_headers CHECK (jsonb_typeof(headers) = 'object'),
     CONSTRAINT chk_webhook_secret CHECK (secret <> ''),
     CONSTRAINT chk_webhook_models CHECK (cardinality(active_model_ids) > 0),
@@ -240,10 +240,14 @@ CREATE TABLE worker_positions (
     pending    jsonb NOT NULL DEFAULT '[]',
     clock      timestamptz,
     owner      uuid,
+    models_version bigint NOT NULL DEFAULT 0,
     counters   jsonb NOT NULL DEFAULT '{}',
+    status     jsonb NOT NULL DEFAULT '{}',
     updated_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT chk_position_name CHECK (name <> ''),
     CONSTRAINT chk_position_high CHECK (high >= 0),
     CONSTRAINT chk_position_pending CHECK (jsonb_typeof(pending) = 'array'),
-    CONSTRAINT chk_position_counters CHECK (jsonb_typeof(counters) = 'object')
+    CONSTRAINT chk_position_models_version CHECK (models_version >= 0),
+    CONSTRAINT chk_position_counters CHECK (jsonb_typeof(counters) = 'object'),
+    CONSTRAINT chk_position_status CHECK (jsonb_typeof(status) = 'object')
 );
