@@ -70,9 +70,9 @@ def calibrate(scores: NDArray[np.float64], calibration: Calibration) -> NDArray[
     match calibration:
         case SigmoidCalibration(slope=slope, intercept=intercept):
             inside = np.clip(scores, 1e-6, 1 - 1e-6)
-            return 1.0 / (1.0 + np.exp(-(slope * np.log(inside / (1 - inside)) + intercept)))
+            return np.asarray(1.0 / (1.0 + np.exp(-(slope * np.log(inside / (1 - inside)) + intercept))))
         case IsotonicCalibration(x=x, y=y):
-            return np.interp(scores, np.asarray(x), np.asarray(y))
+            return np.asarray(np.interp(scores, np.asarray(x), np.asarray(y)))
         case _:
             return scores.astype(np.float64)
 
@@ -102,11 +102,13 @@ class Scorer:
         if len(features) == 0:
             return np.empty(0, np.float64)
         (raw,) = self._session.run([self._output], {self._input: features})
-        return np.round(raw.reshape(len(features)).astype(np.float64), 6)
+        scores: NDArray[np.float64] = np.round(raw.reshape(len(features)).astype(np.float64), 6)
+        return scores
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Give the calibrated score, rounded to 6 decimals: the number that is stored and compared everywhere."""
-        return np.round(calibrate(self.scores(features), self._calibration), 6)
+        probabilities: NDArray[np.float64] = np.round(calibrate(self.scores(features), self._calibration), 6)
+        return probabilities
 
 
 def golden_features(window: GoldenWindow, spec: FeatureSpec) -> NDArray[np.float32]:
@@ -121,7 +123,8 @@ def golden_features(window: GoldenWindow, spec: FeatureSpec) -> NDArray[np.float
         if cells is None or len(cells) != count:
             raise ArtifactInvalid(f"a golden window lacks the column {column}")
         values[0, height - count :, index] = [np.nan if cell is None else cell for cell in cells]
-    return build_last(values, timestamps, np.array([count]), spec)[0]
+    vector: NDArray[np.float32] = build_last(values, timestamps, np.array([count]), spec)[0]
+    return vector
 
 
 def write_artifact(path: Path, *, manifest: Manifest, onnx: bytes, signing_key: str = "") -> str:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.artifact import Manifest, Scorer, read_artifact, verify
+from shared.artifact import Scorer, read_artifact, verify
+from shared.contracts.artifact import Manifest
 from shared.errors import ArtifactInvalid
 from shared.features import FeatureSpec
 

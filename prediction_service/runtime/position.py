@@ -1,7 +1,7 @@
 """Where the live worker stands in `coin_metrics`: which ids are done, which may still appear.
 
-Ids are given before a transaction commits, so a lower id can become visible after a higher one. A position therefore is the
-highest id seen and the ids below it that were not there yet (or are held back): its pending ranges.
+Ids are given before a transaction commits, so a lower id can become visible after a higher one. A position therefore is
+the highest id seen and the ids below it that were not there yet (or are held back): its pending ranges.
 """
 
 from collections.abc import Iterable, Sequence

@@ -44,7 +44,8 @@ class Rings:
 
     def newest(self, slots: Ints) -> Ints:
         """Give the newest timestamp of each slot."""
-        return self._times[slots, -1]
+        newest: Ints = self._times[slots, -1]
+        return newest
 
     def push(self, slots: Ints, times: Ints, values: Floats) -> None:
         """Append one row to each slot; no slot may be given twice."""

@@ -1,0 +1,114 @@
+"""Which rows are answered, in which order, and why others are not: lateness, the future, repeats."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from shared.coin_metrics.clock import AHEAD, CONFIRMING, confirmed_time
+from shared.coin_metrics.read import Batch, concatenate
+from shared.coin_metrics.rows import Ints
+
+RECENT_ROWS = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """What becomes of the rows of a batch."""
+
+    rows: Batch
+    """The rows to answer, in the order in which they count as arrived."""
+    stale: Batch
+    """Rows that arrived too long after newer ones."""
+    repeats: Batch
+    """Rows whose coin and timestamp came again in the same batch, with a higher id."""
+
+
+class Admission:
+    """The recording clock of the live worker and the rows held back because they are ahead of it."""
+
+    def __init__(self, *, clock: int | None, max_age: int, recent: Iterable[str] = ()) -> None:
+        self.clock = clock
+        """Newest believed timestamp, microseconds."""
+        self.held: Batch | None = None
+        """Rows more than five minutes ahead of both clocks that nothing has confirmed yet."""
+        self._max_age = max_age
+        self._recent: deque[str] = deque(recent, maxlen=RECENT_ROWS)
+
+    def held_ids(self) -> list[int]:
+        """Give the ids of the held rows."""
+        return [] if self.held is None else self.held.id.tolist()
+
+    def next_release(self) -> int | None:
+        """Give the time in microseconds at which the wall clock will reach the first held row."""
+        return None if self.held is None else int(self.held.timestamp.min())
+
+    def admit(self, fresh: Batch, *, wall: int) -> Admitted:
+        """Decide about new rows, and about held ones that time or the new rows release."""
+        self._recent.extend(fresh.mint[-RECENT_ROWS:])
+        start = -(2**62) if self.clock is None else self.clock
+        before = np.maximum.accumulate(np.concatenate([[start], fresh.timestamp]))
+        if self.held is None and bool((fresh.timestamp <= np.maximum(before[:-1], wall) + AHEAD).all()):
+            rows, clocks = fresh, before[:-1]
+            self.clock = int(before[-1]) if len(fresh) else self.clock
+        else:
+            rows, clocks = self._one_by_one(fresh, wall=wall)
+        late = rows.timestamp < clocks - self._max_age
+        if late.any():
+            stale, rows = rows.take(np.flatnonzero(late)), rows.take(np.flatnonzero(~late))
+        else:
+            stale = rows.take([])
+        rows, repeats = _without_repeats(rows)
+        return Admitted(rows=rows, stale=stale, repeats=repeats)
+
+    def _one_by_one(self, fresh: Batch, *, wall: int) -> tuple[Batch, Ints]:
+        everything = fresh if self.held is None else concatenate([self.held, fresh])
+        times = everything.timestamp.tolist()
+        accepted: list[int] = []
+        clocks: list[int] = []
+        held: list[int] = []
+
+        def accept(index: int) -> None:
+            clocks.append(-(2**62) if self.clock is None else self.clock)
+            accepted.append(index)
+            self.clock = times[index] if self.clock is None else max(self.clock, times[index])
+
+        for index, time in enumerate(times):
+            if time <= (wall if self.clock is None else max(self.clock, wall)) + AHEAD:
+                accept(index)
+                continue
+            held.append(index)
+            reached = self._confirmed(everything, held)
+            if reached is not None:
+                # The clock jumps first: the rows that confirm each other are not late among themselves.
+                self.clock = reached if self.clock is None else max(self.clock, reached)
+                for waiting in [item for item in held if times[item] <= reached + AHEAD]:
+                    accept(waiting)
+                    held.remove(waiting)
+        self.held = everything.take(held) if held else None
+        return everything.take(accepted), np.array(clocks, np.int64)
+
+    def _confirmed(self, everything: Batch, held: list[int]) -> int | None:
+        mints = [everything.mint[index] for index in held]
+        codes = {mint: code for code, mint in enumerate(dict.fromkeys(mints))}
+        few = len({*self._recent, *mints}) < CONFIRMING
+        if not few and len(codes) < CONFIRMING:
+            return None
+        return confirmed_time(
+            everything.timestamp[held], np.array([codes[mint] for mint in mints], np.int64), few_coins=few
+        )
+
+
+def _without_repeats(rows: Batch) -> tuple[Batch, Batch]:
+    best: dict[tuple[str, int], int] = {}
+    ids = rows.id.tolist()
+    for index, key in enumerate(zip(rows.mint, rows.timestamp.tolist(), strict=True)):
+        known = best.get(key)
+        if known is None or ids[index] > ids[known]:
+            best[key] = index
+    if len(best) == len(rows):
+        return rows, rows.take([])
+    kept = sorted(best.values())
+    dropped = sorted(set(range(len(rows))) - set(kept))
+    return rows.take(kept), rows.take(dropped)

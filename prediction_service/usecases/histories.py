@@ -1,0 +1,104 @@
+"""The history of each row of a batch, from memory where it is, from the database where not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from prediction_service.runtime.rings import Rings
+from shared.coin_metrics import read
+from shared.coin_metrics.read import Batch, Histories, Layout
+from shared.coin_metrics.rows import Bools, Ints
+from shared.db import Executor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """Histories of the rows of a batch, in its order."""
+
+    histories: Histories
+    late: Bools
+    """Rows older than, or repeating, a row of their coin that was answered before."""
+
+
+async def gather(executor: Executor, layout: Layout, rings: Rings, rows: Batch, *, high: int) -> Gathered:
+    """Give for every row what its coin had up to it, and keep the rows for the next batch.
+
+    `high` is the highest id done before this batch. A row sees no row that counts as arrived after it, so the answer does
+    not depend on how rows fall into batches.
+    """
+    values = np.empty((len(rows), rings.depth, len(rings.columns)))
+    timestamp = np.empty((len(rows), rings.depth), np.int64)
+    count = np.empty(len(rows), np.int64)
+    late = np.zeros(len(rows), np.bool_)
+    tops = np.maximum(np.maximum.accumulate(rows.id), high) if len(rows) else rows.id
+    for turn in _turns(rows.mint):
+        found, behind = await _one_turn(executor, layout, rings, rows.take(turn), tops[turn])
+        values[turn], timestamp[turn], count[turn], late[turn] = found.values, found.timestamp, found.count, behind
+    return Gathered(histories=Histories(values=values, timestamp=timestamp, count=count), late=late)
+
+
+def _turns(mints: Sequence[str]) -> list[Ints]:
+    """Split row numbers so that no turn holds a coin twice and each coin's rows keep their order."""
+    seen: dict[str, int] = {}
+    turn_of = np.empty(len(mints), np.int64)
+    for index, mint in enumerate(mints):
+        turn = seen.get(mint, 0)
+        turn_of[index] = turn
+        seen[mint] = turn + 1
+    return [np.flatnonzero(turn_of == turn) for turn in range(max(seen.values(), default=0))]
+
+
+async def _one_turn(
+    executor: Executor, layout: Layout, rings: Rings, rows: Batch, tops: Ints
+) -> tuple[Histories, Bools]:
+    slots = rings.slots(rows.mint)
+    present = slots >= 0
+    newer = present.copy()
+    newer[present] = rows.timestamp[present] > rings.newest(slots[present])
+    rings.push(slots[newer], rows.timestamp[newer], rows.values[newer])
+    late = present & ~newer
+    asked = np.flatnonzero(~newer)
+    if len(asked) == 0:
+        return rings.read(slots), late
+    wanted = rows.take(asked)
+    tails = await read.tails(
+        executor, layout, mints=wanted.mint, times=wanted.timestamp, ids=tops[asked], rows=rings.depth
+    )
+    tails = _ending_with(wanted, tails)
+    result = _merged(rings, slots, newer, asked, tails)
+    fresh = ~late[asked]
+    rings.fill([wanted.mint[index] for index in np.flatnonzero(fresh)], _some(tails, fresh))
+    for index in np.flatnonzero(~fresh):
+        # The past of the coin has changed: what is in memory no longer is its history.
+        rings.forget(wanted.mint[index])
+    return result, late
+
+
+def _merged(rings: Rings, slots: Ints, newer: Bools, asked: Ints, tails: Histories) -> Histories:
+    size = len(slots)
+    values = np.empty((size, rings.depth, len(rings.columns)))
+    timestamp = np.empty((size, rings.depth), np.int64)
+    count = np.empty(size, np.int64)
+    kept = rings.read(slots[newer])
+    values[newer], timestamp[newer], count[newer] = kept.values, kept.timestamp, kept.count
+    values[asked], timestamp[asked], count[asked] = tails.values, tails.timestamp, tails.count
+    return Histories(values=values, timestamp=timestamp, count=count)
+
+
+def _ending_with(rows: Batch, tails: Histories) -> Histories:
+    """Make sure that each history ends with its row, which may have been deleted from the table since it was read."""
+    gone = (tails.count == 0) | (tails.timestamp[:, -1] != rows.timestamp)
+    for index in np.flatnonzero(gone):
+        tails.values[index, :-1] = tails.values[index, 1:].copy()
+        tails.timestamp[index, :-1] = tails.timestamp[index, 1:].copy()
+        tails.values[index, -1] = rows.values[index]
+        tails.timestamp[index, -1] = rows.timestamp[index]
+        tails.count[index] = min(tails.count[index] + 1, tails.timestamp.shape[1])
+    return tails
+
+
+def _some(histories: Histories, chosen: Bools) -> Histories:
+    return Histories(
+        values=histories.values[chosen], timestamp=histories.timestamp[chosen], count=histories.count[chosen]
+    )
