@@ -23,7 +23,7 @@ CREATE TABLE prediction_active_models (
     is_active                 boolean NOT NULL DEFAULT true,
     activated_at              timestamptz DEFAULT now(),
     deactivated_at            timestamptz,
-    activation                jsonb,
+    activation                jsonb NOT NULL DEFAULT '[]',
     decision_threshold        double precision,
     alert_threshold           double precision,
     send_modes                text[] NOT NULL DEFAULT '{alerts_only}',
@@ -51,9 +51,7 @@ CREATE TABLE prediction_active_models (
     CONSTRAINT chk_active_sha256 CHECK (model_file_sha256 ~ '^[0-9a-f]{64}$'),
     CONSTRAINT chk_active_manifest CHECK (jsonb_typeof(manifest) = 'object'),
     CONSTRAINT chk_active_since CHECK (NOT is_active OR activated_at IS NOT NULL),
-    CONSTRAINT chk_active_activation CHECK (
-        jsonb_typeof(activation -> 'high') = 'number' AND jsonb_typeof(activation -> 'pending') = 'array'
-    ),
+    CONSTRAINT chk_active_activation CHECK (jsonb_typeof(activation) = 'array'),
     CONSTRAINT chk_active_decision_threshold CHECK (decision_threshold BETWEEN 0 AND 1),
     CONSTRAINT chk_active_alert_threshold CHECK (alert_threshold BETWEEN 0 AND 1),
     CONSTRAINT chk_active_send_modes CHECK (
