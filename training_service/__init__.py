@@ -1,0 +1,1 @@
+"""The training service: asks in, proved models out."""

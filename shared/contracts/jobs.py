@@ -3,8 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from shared.contracts.fields import Answer, JsonObject, Warned
-from shared.contracts.training import JobStatus, JobType, Model, ModelKind, Operator
+from shared.contracts.training import Answer, JobStatus, JobType, JsonObject, Model, ModelKind, Operator, Warned
 
 
 class Job(Answer):

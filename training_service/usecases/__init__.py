@@ -1,0 +1,1 @@
+"""What decides, writes twice or touches files."""
