@@ -11,9 +11,8 @@ DeliveryStatus = Literal["pending", "delivered", "failed", "expired"]
 EventType = Literal["prediction.alert", "prediction.created", "webhook.test"]
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
-_OURS = frozenset(
-    "connection content-encoding content-length content-type expect host keep-alive te trailer transfer-encoding upgrade "
-    "user-agent".split()
+_OURS = re.compile(
+    "connection|content-.*|expect|host|keep-alive|proxy-.*|te|trailer|transfer-encoding|upgrade|user-agent|webhook-.*"
 )
 
 
@@ -21,7 +20,7 @@ def _sendable(headers: dict[str, str]) -> dict[str, str]:
     for name, value in headers.items():
         if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
             raise ValueError(f"{name[:100]!r} is not a header: names are tokens, values printable ASCII")
-        if name.lower() in _OURS or name.lower().startswith(("webhook-", "proxy-")):
+        if _OURS.fullmatch(name.lower()):
             raise ValueError(f"the header {name!r} is set by the sender")
     if len({name.lower() for name in headers}) < len(headers):
         raise ValueError("a header is named twice")
