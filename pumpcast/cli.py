@@ -1,0 +1,94 @@
+"""The console script `pumpcast`: 0 done, 1 failed, 2 wrong usage, 3 a gate not met; never a traceback."""
+
+import logging
+import os
+
+import typer
+
+from pumpcast.console import tell
+from pumpcast.data import load_file, replay_file, simulate_market
+from pumpcast.database import migrate_database, open_psql
+from shared.db import ConnectionLost, PostgresError
+from shared.errors import Invalid, PumpcastError
+
+FAILED = 1
+WRONG_USAGE = 2
+
+app = typer.Typer(
+    name="pumpcast",
+    help="Trains, proves and serves models that answer questions about new pump.fun coins, live. "
+    "Settings come from the environment and .env; without DB_DSN a PostgreSQL of its own runs below PUMPCAST_HOME.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _examples(*lines: str) -> str:
+    # \b keeps the lines as they are.
+    return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
+
+
+app.command(
+    "load",
+    short_help="Load a file of rows.",
+    epilog=_examples(
+        "pumpcast load rows.parquet", "pumpcast load candles.csv --interval 15m", "pumpcast load rows.csv --json"
+    ),
+)(load_file)
+app.command(
+    "simulate",
+    short_help="Simulate a market, as history or live.",
+    epilog=_examples(
+        "pumpcast simulate --minutes 600 --seed 7",
+        "pumpcast simulate --out market.parquet",
+        "pumpcast simulate --live --coins-per-minute 5",
+    ),
+)(simulate_market)
+app.command(
+    "replay",
+    short_help="Insert the rows of a file as if live.",
+    epilog=_examples(
+        "pumpcast replay rows.parquet --speed 60",
+        "pumpcast replay rows.csv --speed max --keep-time",
+        "pumpcast replay rows.parquet --from 2025-09-07T12:00:00Z --speed 20",
+    ),
+)(replay_file)
+app.command(
+    "migrate",
+    short_help="Bring the tables up to date.",
+    epilog=_examples(
+        "DB_DSN=postgresql://me:secret@db.example/pumpcast pumpcast migrate", "pumpcast migrate --rollback 1"
+    ),
+)(migrate_database)
+app.command(
+    "psql",
+    short_help="Open psql on the database.",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    epilog=_examples(
+        "pumpcast psql", "pumpcast psql -c 'SELECT count(*) FROM coin_metrics'", "pumpcast psql -f statements.sql"
+    ),
+)(open_psql)
+
+
+def main() -> None:
+    """Run one verb; every error becomes one line on stderr."""
+    logging.basicConfig(level="WARNING", format="%(levelname)s %(message)s")
+    try:
+        app()
+    except PumpcastError as error:
+        tell(_one_line(error.message))
+        raise SystemExit(WRONG_USAGE if isinstance(error, Invalid) else FAILED) from None
+    except (PostgresError, *ConnectionLost) as error:
+        tell(f"The database failed ({type(error).__name__}): {_one_line(str(error))}")
+        raise SystemExit(FAILED) from None
+    except Exception as error:
+        if os.environ.get("LOG_LEVEL") == "DEBUG":
+            raise
+        tell(f"Unexpected {type(error).__name__}: {_one_line(str(error))} (LOG_LEVEL=DEBUG shows where)")
+        raise SystemExit(FAILED) from None
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
