@@ -17,7 +17,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
-from shared import embedded
+from shared import cluster
 from shared.db import Connection
 from shared.migrate import SQL_FOLDER, migrate, run_script
 
@@ -29,7 +29,7 @@ FOLDER_PREFIX = "pumpcast-test-"
 FAST = {
     "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off",
     "max_connections": "200", "listen_addresses": "127.0.0.1",
-}
+}  # fmt: skip
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
@@ -39,7 +39,7 @@ class TestServer:
 
     __test__ = False
 
-    address: embedded.Address
+    address: cluster.Address
     admin: psycopg.Connection[Any]
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
@@ -79,7 +79,7 @@ def test_server(folder: Path) -> Iterator[TestServer]:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = str(probe.getsockname()[1])
     with (
-        embedded.server(folder, options={**FAST, "port": port}) as address,
+        cluster.server(folder, options={**FAST, "port": port}) as address,
         psycopg.connect(address.dsn("postgres"), autocommit=True) as admin,
     ):
         admin.execute("SELECT pg_advisory_lock(1)")
@@ -99,7 +99,7 @@ test_server.__test__ = False  # type: ignore[attr-defined]
 def remove(folder: Path, *, patience: float = 10) -> bool:
     """Stop the server of a test run that has ended and delete its files; False while somebody still uses it."""
     deadline = time.monotonic() + patience
-    while not embedded.stop_abandoned(folder):
+    while not cluster.stop_abandoned(folder):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.1)
@@ -124,7 +124,7 @@ def row(mint: str, seconds: float = 0, /, **values: Any) -> dict[str, Any]:
         "volume_sol": 1.0, "market_cap_close": 30.0, "buy_volume_sol": 0.6, "sell_volume_sol": 0.4,
         "num_buys": 3, "num_sells": 2, "bonding_curve_pct": 5.0, "virtual_sol_reserves": 31.0,
         "unique_wallets": 4, "is_koth": False,
-    }
+    }  # fmt: skip
     return {**plain, **values}
 
 
