@@ -17,6 +17,7 @@ Pool: TypeAlias = asyncpg.Pool
 Record: TypeAlias = asyncpg.Record
 UniqueViolation = asyncpg.UniqueViolationError
 UndefinedTable = asyncpg.UndefinedTableError
+UndefinedColumn = asyncpg.UndefinedColumnError
 InsufficientPrivilege = asyncpg.InsufficientPrivilegeError
 OutOfRange = asyncpg.NumericValueOutOfRangeError
 PostgresError = asyncpg.PostgresError

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from prediction_service.runtime.position import Position, Range
+from prediction_service.runtime.position import Position, Range, subtract
 
 KEEP_SECONDS = 60.0
 KEEP_SECONDS_CROWDED = 5.0
@@ -72,5 +72,4 @@ class Gaps:
 
 def pending_gaps(position: Position, held: Sequence[int]) -> list[Range]:
     """Give the pending ranges without the rows that are held back: those are known already."""
-    kept = set(held)
-    return [item for item in position.pending if not (item[0] == item[1] and item[0] in kept)]
+    return subtract(position.pending, sorted(held))

@@ -63,9 +63,22 @@ class Position:
         return Position(high=high, pending=tuple(subtract(open_ranges, done)))
 
     def without(self, ranges: Iterable[Range]) -> "Position":
-        """Give the position with these pending ranges taken as done."""
-        gone = set(ranges)
-        return Position(high=self.high, pending=tuple(item for item in self.pending if item not in gone))
+        """Give the position with parts of its pending ranges taken as done.
+
+        >>> Position(high=9, pending=((2, 8),)).without([(2, 3), (5, 6)])
+        Position(high=9, pending=((4, 4), (7, 8)))
+
+        """
+        left = list(self.pending)
+        for low, high in ranges:
+            parts = [
+                [(start, min(end, low - 1)), (max(start, high + 1), end)]
+                if start <= high and end >= low
+                else [(start, end)]
+                for start, end in left
+            ]
+            left = [(start, end) for pair in parts for start, end in pair if start <= end]
+        return Position(high=self.high, pending=tuple(left))
 
 
 def subtract(ranges: Iterable[Range], ids: Sequence[int]) -> list[Range]:

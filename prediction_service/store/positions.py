@@ -89,11 +89,6 @@ async def report(executor: Executor, owner: UUID, status: dict[str, Any]) -> boo
     return bool((await _queries.execute(executor, "report", owner=owner, status=status)).endswith(" 1"))
 
 
-async def start_again(connection: Connection, owner: UUID) -> None:
-    """Forget the position, since the table was emptied and gives its ids anew."""
-    await _queries.execute(connection, "start_again", owner=owner)
-
-
 async def open_transactions(executor: Executor) -> tuple[int, int]:
     """Give the oldest transaction id still open and the next one to be given."""
     row = await _queries.fetchrow(executor, "open_transactions")
@@ -101,9 +96,16 @@ async def open_transactions(executor: Executor) -> tuple[int, int]:
     return row["oldest"], row["next"]
 
 
-async def highest_id(executor: Executor) -> int:
-    """Give the highest visible id of coin_metrics."""
-    return int(await _queries.fetchval(executor, "highest"))
+async def table_identity(executor: Executor) -> tuple[int, int]:
+    """Give a number that changes when coin_metrics is emptied or made anew, and its highest id."""
+    row = await _queries.fetchrow(executor, "identity")
+    assert row is not None
+    return row["file"], row["highest"]
+
+
+async def newest_mints(executor: Executor, most: int) -> list[str]:
+    """Give the coins of the newest rows."""
+    return [row["mint"] for row in await _queries.fetch(executor, "newest_mints", most=most)]
 
 
 def _owned(row: Record) -> Owned:

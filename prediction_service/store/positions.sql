@@ -45,6 +45,9 @@ UPDATE worker_positions SET status = :status WHERE name = 'live' AND owner = :ow
 -- name: open_transactions
 SELECT pg_snapshot_xmin(s)::text::bigint AS oldest, pg_snapshot_xmax(s)::text::bigint AS next FROM pg_current_snapshot() AS s;
 
--- name: start_again
--- The table was emptied and its ids start anew: every row in it is new to everybody.
-UPDATE worker_positions SET high = 0, pending = '[]' WHERE name = 'live' AND owner = :owner;
+-- name: identity
+-- A table that was emptied or made anew lies in another file.
+SELECT pg_relation_filenode('coin_metrics')::bigint AS file, (SELECT coalesce(max(id), 0) FROM coin_metrics) AS highest;
+
+-- name: newest_mints
+SELECT mint FROM coin_metrics ORDER BY timestamp DESC LIMIT :most;

@@ -24,8 +24,8 @@ class Gathered:
 async def gather(executor: Executor, layout: Layout, rings: Rings, rows: Batch, *, high: int) -> Gathered:
     """Give for every row what its coin had up to it, and keep the rows for the next batch.
 
-    `high` is the highest id done before this batch. A row sees no row that counts as arrived after it, so the answer does
-    not depend on how rows fall into batches.
+    `high` is the highest id done before this batch. A row sees no row that counts as arrived after it, so the answer
+    does not depend on how rows fall into batches.
     """
     values = np.empty((len(rows), rings.depth, len(rings.columns)))
     timestamp = np.empty((len(rows), rings.depth), np.int64)

@@ -1,0 +1,84 @@
+"""The models of the live loop: loaded once, kept while their file stays the same."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from prediction_service.runtime.answers import LiveModel
+from prediction_service.runtime.models import LoadedModel, load
+from prediction_service.runtime.position import Interval, Position
+from prediction_service.settings import PredictionSettings
+from prediction_service.store import active_models
+from prediction_service.store.active_models import ActiveModel
+from prediction_service.usecases.models import restore_file
+from shared.db import Pool
+from shared.errors import ArtifactInvalid
+
+Cache = dict[tuple[int, str], LoadedModel]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveModels:
+    """All models that owe answers."""
+
+    models: tuple[LiveModel, ...]
+    actives: Mapping[int, ActiveModel]
+    """By active id."""
+
+    @property
+    def base_columns(self) -> set[str]:
+        """Give the columns any of them reads."""
+        return {column for model in self.models for column in model.loaded.spec.base_columns}
+
+    @property
+    def history_needed(self) -> int:
+        """Give how many rows of a coin they need at most."""
+        return max((model.loaded.spec.history_needed() for model in self.models), default=1)
+
+
+async def load_live_models(pool: Pool, settings: PredictionSettings, cache: Cache, position: Position) -> LiveModels:
+    """Load what is active, and what was deactivated but still owes answers to earlier rows."""
+    owing = await active_models.list_owing(pool)
+    actives = [active for active in owing if active.is_active or not _drained(active, position)]
+    models = []
+    for active in actives:
+        key = (active.id, active.model_file_sha256)
+        if key not in cache:
+            cache[key] = await _load(pool, settings, active)
+        models.append(_live(active, cache[key]))
+    for key in cache.keys() - {(active.id, active.model_file_sha256) for active in actives}:
+        del cache[key]
+    return LiveModels(models=tuple(models), actives={active.id: active for active in actives})
+
+
+async def _load(pool: Pool, settings: PredictionSettings, active: ActiveModel) -> LoadedModel:
+    path = Path(active.local_model_path)
+    try:
+        return await asyncio.to_thread(
+            load, path, sha256=active.model_file_sha256, public_key=settings.artifact_public_key
+        )
+    except ArtifactInvalid:
+        # A lost or damaged copy heals itself from the training service.
+        path = await restore_file(pool, settings, active)
+    return await asyncio.to_thread(load, path, sha256=active.model_file_sha256, public_key=settings.artifact_public_key)
+
+
+def _live(active: ActiveModel, loaded: LoadedModel) -> LiveModel:
+    return LiveModel(
+        active_id=active.id,
+        model_id=active.model_id,
+        loaded=loaded,
+        alert_threshold=active.alert_threshold,
+        phases=None if active.phases is None else frozenset(active.phases),
+        coins=frozenset(active.coin_whitelist) if active.coin_filter_mode == "whitelist" else None,
+        intervals=_intervals(active),
+    )
+
+
+def _intervals(active: ActiveModel) -> tuple[Interval, ...]:
+    return tuple(Interval.from_json(item) for item in active.activation)
+
+
+def _drained(active: ActiveModel, position: Position) -> bool:
+    return all(interval.drained(position) for interval in _intervals(active))

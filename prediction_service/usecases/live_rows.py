@@ -1,0 +1,78 @@
+"""From answers to rows: of the table predictions, and of the outbox."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import repeat
+from typing import Any
+
+from prediction_service.runtime.answers import Answers
+from prediction_service.store.active_models import ActiveModel
+from prediction_service.usecases.deliveries import OnePrediction, RowPredictions
+from shared.coin_metrics.read import Batch, moment
+from shared.coin_metrics.rows import NO_PHASE
+
+
+def prediction_records(
+    answers: Sequence[Answers], rows: Batch, *, created_at: datetime, duration_ms: float
+) -> list[tuple[Any, ...]]:
+    """Give rows in the order of `predictions.COLUMNS`."""
+    times = [moment(value) for value in rows.timestamp.tolist()]
+    phases = [None if phase == NO_PHASE else phase for phase in rows.phase.tolist()]
+    records: list[tuple[Any, ...]] = []
+    for given in answers:
+        chosen = given.rows.tolist()
+        records += zip(
+            repeat(given.model.active_id, len(chosen)),
+            repeat(given.model.model_id),
+            [rows.mint[index] for index in chosen],
+            [times[index] for index in chosen],
+            given.prediction.astype(int).tolist(),
+            given.probability.tolist(),
+            repeat(given.model.alert_threshold),
+            given.alert.tolist(),
+            [phases[index] for index in chosen],
+            repeat(duration_ms),
+            repeat(created_at),
+            strict=False,
+        )
+    return records
+
+
+def rows_with_predictions(
+    answers: Sequence[Answers], rows: Batch, *, actives: Mapping[int, ActiveModel], price_column: int, caught_up: bool
+) -> list[RowPredictions]:
+    """Give per row what all models said of it; only rows of which a model could have something to send."""
+    by_row: dict[int, list[OnePrediction]] = {}
+    for given in answers:
+        active = actives[given.model.active_id]
+        for index, probability, prediction, alert in zip(
+            given.rows.tolist(),
+            given.probability.tolist(),
+            given.prediction.tolist(),
+            given.alert.tolist(),
+            strict=True,
+        ):
+            by_row.setdefault(index, []).append(
+                OnePrediction(
+                    active=active,
+                    prediction=int(prediction),
+                    probability=probability,
+                    is_alert=alert,
+                    threshold=given.model.alert_threshold,
+                )
+            )
+    return [
+        RowPredictions(
+            coin_id=rows.mint[index],
+            timestamp=moment(int(rows.timestamp[index])),
+            price_close=_price(float(rows.values[index, price_column])),
+            phase_id=None if rows.phase[index] == NO_PHASE else int(rows.phase[index]),
+            predictions=tuple(predictions),
+            caught_up_late=caught_up,
+        )
+        for index, predictions in sorted(by_row.items())
+    ]
+
+
+def _price(value: float) -> float | None:
+    return value if value == value and abs(value) != float("inf") else None  # noqa: PLR0124 - NaN is not itself

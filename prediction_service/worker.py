@@ -1,0 +1,191 @@
+"""The prediction worker: live rows, webhooks, and how it is doing."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from prediction_service.runtime import metrics
+from prediction_service.settings import PredictionSettings
+from prediction_service.store import positions
+from prediction_service.usecases import deliveries
+from prediction_service.usecases.leadership import lead
+from prediction_service.usecases.live import Stand, Superseded, TableMissing, process_new_rows, take_stand
+from prediction_service.usecases.live_models import Cache
+from shared.background import run_worker
+from shared.coin_metrics.clock import AHEAD
+from shared.db import ConnectionLost, Pool, PostgresError, open_pool
+from shared.embedded import database
+from shared.errors import PumpcastError, Unavailable
+from shared.migrate import pending
+from shared.settings import read_settings_or_exit
+from shared.wakeup import Wakeup
+from shared.wakeup_trigger import ensure_trigger
+
+log = structlog.get_logger(__name__)
+
+TABLE_LOOK_SECONDS = 30.0
+RETRY_SECONDS = 0.5
+REPORT_SECONDS = 2.0
+GAP_LOOK_SECONDS = 1.0
+
+
+class Worker:
+    """The loops of one process around one database."""
+
+    def __init__(self, pool: Pool, settings: PredictionSettings, *, rows: Wakeup, models: Wakeup) -> None:
+        self._pool = pool
+        self._settings = settings
+        self._rows = rows
+        self._models = models
+        self._leading = asyncio.Event()
+        self._poke = asyncio.Event()
+        self._cache: Cache = {}
+        self._stand: Stand | None = None
+        self._models_changed = False
+        self._trouble: str | None = None
+        self._triggered = False
+        self._caught_up_at = time.monotonic()
+
+    async def run(self, dsn: str, stop: asyncio.Event) -> None:
+        """Work until `stop`; a fault of one loop ends the process, which its supervisor starts again."""
+        async with asyncio.TaskGroup() as group:
+            helpers = [
+                group.create_task(lead(dsn, self._leading), name="lead"),
+                group.create_task(self._watch_models(), name="watch models"),
+                group.create_task(self._keep_trigger(), name="keep trigger"),
+                group.create_task(self._report(), name="report"),
+            ]
+            sender = group.create_task(deliveries.send_forever(self._pool, self._settings, stop, self._poke))
+            await self._answer(stop)
+            await sender
+            for helper in helpers:
+                helper.cancel()
+
+    async def _answer(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await self._answer_while_leading(stop)
+            except Superseded:
+                log.info("models changed, reading them again")
+            except (*ConnectionLost, PostgresError, PumpcastError) as error:
+                self._trouble = (
+                    error.message if isinstance(error, PumpcastError) else f"database: {type(error).__name__}"
+                )
+                metrics.ERRORS.labels(type(error).__name__).inc()
+                log.warning("live loop failed, trying again", error=type(error).__name__, detail=str(error))
+                pause = TABLE_LOOK_SECONDS if isinstance(error, TableMissing) else RETRY_SECONDS
+                await self._wait(stop, pause)
+            finally:
+                self._stand = None
+
+    async def _answer_while_leading(self, stop: asyncio.Event) -> None:
+        if not self._leading.is_set():
+            self._trouble = None
+            await _first(self._leading.wait(), stop.wait())
+            return
+        self._models_changed = False
+        stand = self._stand = await take_stand(self._pool, self._settings, self._cache)
+        self._trouble = None
+        while self._leading.is_set() and not stop.is_set() and not self._models_changed:
+            started = time.monotonic()
+            if await process_new_rows(self._pool, self._settings, stand, self._poke):
+                # Rows that come while a batch is written wait for the next one; a short pause lets more of them gather.
+                pause = min(self._settings.batch_timeout_seconds, (time.monotonic() - started) / 2)
+                await asyncio.sleep(0 if stand.catching_up else pause)
+            else:
+                self._caught_up_at = time.monotonic()
+                await self._wait(stop, self._patience(stand))
+
+    def _patience(self, stand: Stand) -> float:
+        patience = self._settings.polling_interval_seconds
+        if len(stand.gaps):
+            hot = stand.gaps.hot(time.monotonic())
+            patience = min(patience, self._settings.batch_timeout_seconds if hot else GAP_LOOK_SECONDS)
+        release = stand.admission.next_release()
+        if release is not None:
+            patience = min(patience, max(0.05, (release - AHEAD) / 1e6 - time.time()))
+        return patience
+
+    async def _wait(self, stop: asyncio.Event, seconds: float) -> None:
+        await _first(self._rows.wait(seconds), stop.wait())
+
+    async def _watch_models(self) -> None:
+        while True:
+            if await self._models.wait(3600):
+                self._models_changed = True
+                self._rows.poke()
+
+    async def _keep_trigger(self) -> None:
+        while True:
+            try:
+                self._triggered = await ensure_trigger(self._pool)
+            except (*ConnectionLost, PostgresError) as error:
+                self._triggered = False
+                log.warning("trigger cannot be looked after", error=type(error).__name__)
+            await asyncio.sleep(TABLE_LOOK_SECONDS)
+
+    def _status(self, stand: Stand) -> dict[str, Any]:
+        listening = self._rows.listening and self._triggered
+        return {
+            "beat": datetime.now(UTC).isoformat(),
+            "listener": "listen" if listening else "polling",
+            "lag_seconds": round(time.monotonic() - self._caught_up_at, 3) if stand.catching_up else 0.0,
+            "held": len(stand.admission.held_ids()),
+            "gaps": len(stand.gaps),
+            "coins_in_memory": len(stand.rings),
+            "models": len(stand.models.models),
+            "reconnects": self._rows.reconnects,
+            "trouble": self._trouble,
+        }
+
+    async def _report(self) -> None:
+        while True:
+            metrics.RECONNECTS.set(self._rows.reconnects)
+            stand = self._stand
+            if stand is not None:
+                try:
+                    await positions.report(self._pool, stand.owner, self._status(stand))
+                except (*ConnectionLost, PostgresError) as error:
+                    log.warning("state cannot be reported", error=type(error).__name__)
+            await asyncio.sleep(REPORT_SECONDS)
+
+
+async def _first(*waiting: Any) -> None:
+    tasks = [asyncio.ensure_future(item) for item in waiting]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def work(settings: PredictionSettings, stop: asyncio.Event) -> None:
+    """Run the worker on the database of the settings."""
+    with database(settings) as dsn:
+        missing = await asyncio.to_thread(pending, dsn)
+        if missing:
+            raise Unavailable(f"the database lacks {len(missing)} migrations: run `pumpcast migrate`")
+        pool = await open_pool(dsn, application="prediction-worker", min_size=2)
+        try:
+            async with Wakeup(dsn, "coin_metrics_insert") as rows, Wakeup(dsn, "prediction_models_changed") as models:
+                await Worker(pool, settings, rows=rows, models=models).run(dsn, stop)
+        finally:
+            await pool.close()
+
+
+def main() -> None:
+    """Start the prediction worker."""
+    settings = read_settings_or_exit(PredictionSettings)
+    run_worker(
+        lambda stop: work(settings, stop),
+        settings=settings,
+        service="prediction-worker",
+        metrics_port=settings.prediction_metrics_port,
+    )
+
+
+if __name__ == "__main__":
+    main()
