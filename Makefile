@@ -1,0 +1,49 @@
+# Every target makes its own .venv when it is missing or out of date, and is quick when it is there.
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := $(BIN)/.for-running
+DEV := $(BIN)/.for-developing
+DATA ?=
+
+.PHONY: help setup demo run test check bench clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit("pumpcast needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+
+$(RUN): $(BIN)/pip pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[training]'
+	@touch $@
+
+$(DEV): $(RUN)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[training,dev]'
+	@touch $@
+
+setup: $(DEV) ## install everything into .venv
+
+demo: $(RUN) ## the whole story on a simulated market; DATA=file.parquet takes real rows
+	$(BIN)/pumpcast demo $(if $(DATA),--data $(DATA))
+
+run: $(RUN) ## start both services and their workers; Ctrl-C stops all
+	$(BIN)/pumpcast up
+
+test: $(DEV) ## all tests, with coverage
+	$(BIN)/pytest --cov --cov-report= -q
+	$(BIN)/coverage report --fail-under=85
+
+check: $(DEV) ## format, lint, types, import contracts, dependencies
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+bench: $(DEV) ## measure, each figure beside the naive way, into docs/benchmarks.md
+	$(BIN)/python -m benchmarks.run
+
+clean: ## remove the environment, caches and everything the services wrote below ./var
+	rm -rf .venv var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
