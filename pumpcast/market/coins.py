@@ -13,9 +13,9 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 TICK_SECONDS: Final = 5
-# Hype falls by half in nine minutes: what a row shows of it still matters at a horizon of ten.
-HYPE_DECAY: Final = float(np.exp(-np.log(2) * TICK_SECONDS / 540))
-HYPE_NOISE: Final = 0.045
+# Hype falls by half in twelve minutes: what a row shows of it still matters at a horizon of ten.
+HYPE_DECAY: Final = float(np.exp(-np.log(2) * TICK_SECONDS / 720))
+HYPE_NOISE: Final = 0.04
 # Regimes of a coin's crowd: organic, bots, whale, rug. Shares, mean and spread of the crowd's appeal.
 REGIME_SHARE: Final = (0.42, 0.25, 0.15, 0.18)
 REGIME_APPEAL: Final = np.array([-0.15, -0.9, -0.35, 0.3])
@@ -126,7 +126,7 @@ def _feel(rng: np.random.Generator, coins: Coins) -> None:
     coins.appeal = np.maximum(coins.appeal - coins.fading, -8)
     coins.hype = coins.appeal + (coins.hype - coins.appeal) * HYPE_DECAY + rng.normal(0, HYPE_NOISE, size)
     # A post, a stream, a listing: rare, lasting for minutes, nothing announces it.
-    coins.hype += np.where(rng.random(size) < 0.004, rng.exponential(1.4, size), 0)
+    coins.hype += np.where(rng.random(size) < 0.003, rng.exponential(1.4, size), 0)
     coins.anchor += (coins.reserves - coins.anchor) * 0.03
 
 

@@ -158,10 +158,14 @@ def _as_timestamp(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _as_number(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    if pa.types.is_boolean(column.type) or not (_is_text(column.type) or pa.types.is_primitive(column.type)):
+    kind = column.type
+    numeric = (
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind)
+    )
+    if not (numeric or _is_text(kind)):
         raise TypeError(f"it holds {column.type}")
     # Decimals keep all their digits: the column of the database may be NUMERIC.
-    return column if pa.types.is_decimal(column.type) else column.cast(pa.float64())
+    return column if pa.types.is_decimal(kind) else column.cast(pa.float64())
 
 
 def _as_integer(kind: pa.DataType) -> Callable[[pa.ChunkedArray], pa.ChunkedArray]:
