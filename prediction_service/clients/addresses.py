@@ -4,6 +4,7 @@ import asyncio
 import ipaddress
 import re
 import socket
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from shared.errors import Invalid
 
 LONGEST_HOST = 253
+LONGEST_URL = 2048
 _INWARD_NAMES = ("localhost", "local", "internal", "localdomain", "home.arpa")
 # All public IPv6 addresses lie in the first; the others hold IPv4 addresses (6to4, Teredo), examples or protocols.
 _PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")
@@ -41,9 +43,10 @@ def is_inward(address: str) -> bool:
     return closed or not parsed.is_global
 
 
-def host_of(url: str) -> str:
-    """Give the host of an address as a setting would name it."""
-    return (urlsplit(url).hostname or "").rstrip(".")
+def trusts(url: str, *, allow_private: bool, allowed_hosts: Collection[str]) -> bool:
+    """Tell whether the operator's settings trust an address."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    return allow_private or host in {allowed.lower() for allowed in allowed_hosts}
 
 
 def check_url(url: str, *, trusted: bool) -> None:
@@ -61,8 +64,12 @@ def check_url(url: str, *, trusted: bool) -> None:
 
 def _parse_host(url: str) -> str:
     # Backslash, blank and control characters are where address parsers differ from each other.
-    if not re.match(r"https?://", url) or re.search(r"[\s\x00-\x20\x7f\\]", url):
-        raise Invalid("The address must begin with http:// or https:// and hold no blank or backslash", pointer="/url")
+    if not re.match(r"https?://", url) or re.search(r"[\s\x00-\x20\x7f\\]", url) or len(url) > LONGEST_URL:
+        raise Invalid(
+            "The address must begin with http:// or https://, hold no blank or backslash and have at most "
+            f"{LONGEST_URL} characters",
+            pointer="/url",
+        )
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port

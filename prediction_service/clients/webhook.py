@@ -2,7 +2,6 @@
 
 import socket
 import time
-from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from typing import Self
 import aiohttp
 from standardwebhooks import Webhook
 
-from prediction_service.clients.addresses import AddressRefused, Resolver, host_of, public_socket
+from prediction_service.clients.addresses import AddressRefused, Resolver, public_socket
 
 TOTAL_SECONDS = 5.0
 RESPONSE_BYTES = 2048
@@ -31,7 +30,7 @@ class Message:
     """The same over all attempts."""
     body: bytes
     trusted: bool
-    """The operator named the address in the environment."""
+    """The operator's settings name the address, so it may lie inside the network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +54,8 @@ class Attempt:
 class WebhookSender:
     """Sends messages over two sessions: one for checked public addresses, one for trusted ones."""
 
-    def __init__(self, *, version: str, allow_private: bool = False, allowed_hosts: Collection[str] = ()) -> None:
+    def __init__(self, *, version: str) -> None:
         self._agent = f"pumpcast/{version}"
-        self._allow_private = allow_private
-        self._allowed_hosts = frozenset(host.lower() for host in allowed_hosts)
-
-    def trusts(self, url: str) -> bool:
-        """Tell whether the settings trust the host of an address."""
-        return self._allow_private or host_of(url) in self._allowed_hosts
 
     async def __aenter__(self) -> Self:
         # Own threads: a name server that hangs must not block the default pool, which has a handful.
@@ -97,7 +90,7 @@ class WebhookSender:
 
     async def post(self, message: Message) -> Attempt:
         """Send one message; whatever happens is told in the attempt."""
-        session = self._trusted if message.trusted or self.trusts(message.url) else self._checked
+        session = self._trusted if message.trusted else self._checked
         started = time.perf_counter()
         status: int | None = None
         response: str | None = None

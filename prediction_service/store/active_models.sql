@@ -1,0 +1,81 @@
+-- name: insert
+INSERT INTO prediction_active_models (
+    model_id, model_name, model_type, target_variable, target_operator, target_value, future_minutes,
+    price_change_percent, target_direction, features, phases, params, local_model_path, model_file_sha256, manifest,
+    decision_threshold, alert_threshold, is_active, activated_at, activation
+) VALUES (
+    :model_id, :model_name, :model_type, :target_variable, :target_operator, :target_value, :future_minutes,
+    :price_change_percent, :target_direction, :features, :phases, :params, :local_model_path, :model_file_sha256,
+    :manifest, :decision_threshold, :alert_threshold, true, clock_timestamp(), :activation
+)
+RETURNING id;
+
+-- name: models
+-- Without the manifest, which is a thousand times the rest. The table is small: any condition may be NULL.
+SELECT
+    model.id, model.model_id, model.model_name, model.custom_name, model.model_type, model.target_variable,
+    model.target_operator, model.target_value, model.future_minutes, model.price_change_percent, model.target_direction,
+    model.features, model.phases, model.params, model.local_model_path, model.model_file_sha256, model.is_active,
+    model.activated_at, model.deactivated_at, model.activation, model.decision_threshold, model.alert_threshold,
+    model.send_modes, model.cooldown_negative_seconds, model.cooldown_positive_seconds, model.cooldown_alert_seconds,
+    model.coin_filter_mode, model.coin_whitelist, model.mode, model.created_at, model.updated_at
+FROM prediction_active_models AS model
+WHERE (:id::bigint IS NULL OR model.id = :id)
+  AND (:model_ids::bigint[] IS NULL OR model.model_id = ANY(:model_ids))
+  AND (model.is_active OR NOT :only_active)
+ORDER BY model.id;
+
+-- name: id_of_model
+SELECT id FROM prediction_active_models WHERE model_id = :model_id;
+
+-- name: imported
+SELECT model_id, id FROM prediction_active_models;
+
+-- name: manifest
+SELECT manifest::text FROM prediction_active_models WHERE id = :id;
+
+-- name: overview
+-- Both figures come from the index on (active_model_id, id).
+SELECT
+    model.id, model.model_id, model.model_name, model.custom_name, model.model_type, model.target_variable,
+    model.target_operator, model.target_value, model.future_minutes, model.price_change_percent, model.target_direction,
+    model.features, model.phases, model.params, model.local_model_path, model.model_file_sha256, model.is_active,
+    model.activated_at, model.deactivated_at, model.activation, model.decision_threshold, model.alert_threshold,
+    model.send_modes, model.cooldown_negative_seconds, model.cooldown_positive_seconds, model.cooldown_alert_seconds,
+    model.coin_filter_mode, model.coin_whitelist, model.mode, model.created_at, model.updated_at,
+    counted.total_predictions, newest.created_at AS last_prediction_at
+FROM prediction_active_models AS model
+CROSS JOIN LATERAL (
+    SELECT count(*) AS total_predictions FROM predictions WHERE active_model_id = model.id
+) AS counted
+LEFT JOIN LATERAL (
+    SELECT created_at FROM predictions WHERE active_model_id = model.id ORDER BY id DESC LIMIT 1
+) AS newest ON true
+WHERE (model.is_active OR :include_inactive) AND model.id = coalesce(:id, model.id)
+ORDER BY model.created_at DESC, model.id DESC;
+
+-- name: set_active
+UPDATE prediction_active_models
+SET is_active = :is_active, activation = :activation, updated_at = clock_timestamp(),
+    activated_at = CASE WHEN :is_active THEN clock_timestamp() ELSE activated_at END,
+    deactivated_at = CASE WHEN :is_active THEN NULL ELSE clock_timestamp() END
+WHERE id = :id;
+
+-- name: rename
+UPDATE prediction_active_models SET custom_name = :custom_name, updated_at = clock_timestamp() WHERE id = :id;
+
+-- name: delete
+DELETE FROM prediction_active_models WHERE id = :id;
+
+-- name: announce
+NOTIFY prediction_models_changed;
+
+-- name: paths
+SELECT local_model_path FROM prediction_active_models;
+
+-- name: count_active
+SELECT count(*) FROM prediction_active_models WHERE is_active;
+
+-- name: restart_intervals
+UPDATE prediction_active_models
+SET activation = CASE WHEN is_active THEN '[{"from": {"high": 0, "pending": []}, "until": null}]'::jsonb ELSE '[]' END;

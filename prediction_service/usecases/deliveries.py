@@ -1,0 +1,185 @@
+"""From predictions to messages: which endpoint gets what, written in the transaction of the predictions."""
+
+import importlib.metadata
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from prediction_service.store import deliveries
+from prediction_service.store.active_models import ActiveModel
+from prediction_service.store.deliveries import NewDelivery
+from prediction_service.store.endpoints import Endpoint
+from shared.db import Connection
+
+SERVICE = "pumpcast-prediction"
+VERSION = importlib.metadata.version("pumpcast")
+RULE_EXPIRES_SECONDS = 600
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnePrediction:
+    """What one model said about a row."""
+
+    active: ActiveModel
+    prediction: int
+    probability: float
+    is_alert: bool
+    threshold: float
+    """The one stored with the prediction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowPredictions:
+    """All that was said about one row of one coin."""
+
+    coin_id: str
+    timestamp: datetime
+    price_close: float | None
+    """SOL per token."""
+    phase_id: int | None
+    predictions: tuple[OnePrediction, ...]
+    caught_up_late: bool
+    """First seen in catch-up after an outage: sent only while its answers still mean something."""
+
+
+def wanted(endpoints: Sequence[Endpoint], active: ActiveModel, *, prediction: Bools, is_alert: Bools) -> Bools:
+    """Tell for which of a model's predictions, bool[n] each, a message is due to any endpoint; a cheap look ahead."""
+    result = np.zeros(len(prediction), np.bool_)
+    if active.mode == "shadow":
+        return result
+    for endpoint in endpoints:
+        if endpoint.covers(active.id):
+            result |= _accepted(endpoint.send_modes, prediction, is_alert)
+    return result & _accepted(active.send_modes, prediction, is_alert)
+
+
+def _accepted(modes: frozenset[str], prediction: Bools, is_alert: Bools) -> Bools:
+    if "all" in modes:
+        return np.ones(len(prediction), np.bool_)
+    result = np.zeros(len(prediction), np.bool_)
+    if "alerts_only" in modes:
+        result |= is_alert
+    if "positive_only" in modes:
+        result |= prediction & ~is_alert
+    if "negative_only" in modes:
+        result |= ~prediction
+    return result
+
+
+async def enqueue(connection: Connection, endpoints: Sequence[Endpoint], rows: Sequence[RowPredictions]) -> int:
+    """Write the messages that are due for predictions of the same transaction; give how many."""
+    if not endpoints or not rows:
+        return 0
+    new = deliveries_for(endpoints, rows, now=datetime.now(UTC))
+    if new:
+        await deliveries.insert_many(connection, new)
+    return len(new)
+
+
+def deliveries_for(
+    endpoints: Sequence[Endpoint], rows: Sequence[RowPredictions], *, now: datetime
+) -> list[NewDelivery]:
+    """Build the messages: one per endpoint and row, when any of its predictions is one that is sent there.
+
+    It then holds all predictions of the row by models the endpoint covers; those of shadow models are in none.
+    """
+    found: list[NewDelivery] = []
+    for row in rows:
+        spoken = [one for one in row.predictions if one.active.mode != "shadow"]
+        bodies: dict[tuple[int, ...], tuple[str, bytes]] = {}
+        for endpoint in endpoints:
+            covered = [one for one in spoken if endpoint.covers(one.active.id)]
+            if not any(_is_sent(endpoint, one) for one in covered):
+                continue
+            expires = _expires_after(endpoint, covered)
+            if row.caught_up_late and row.timestamp + timedelta(seconds=expires) < now:
+                continue
+            key = tuple(one.active.id for one in covered)
+            if key not in bodies:
+                bodies[key] = _body(row, covered, now)
+            event, body = bodies[key]
+            found.append(
+                NewDelivery(
+                    endpoint_id=endpoint.id,
+                    webhook_id=f"msg_{uuid.uuid4().hex}",
+                    event_type=event,
+                    coin_id=row.coin_id,
+                    data_timestamp=row.timestamp,
+                    body=body,
+                    expires_after_seconds=expires,
+                )
+            )
+    return found
+
+
+def _is_sent(endpoint: Endpoint, one: OnePrediction) -> bool:
+    return all(_accepts(modes, one) for modes in (one.active.send_modes, endpoint.send_modes))
+
+
+def _accepts(modes: frozenset[str], one: OnePrediction) -> bool:
+    return (
+        "all" in modes
+        or ("alerts_only" in modes and one.is_alert)
+        or ("positive_only" in modes and one.prediction == 1 and not one.is_alert)
+        or ("negative_only" in modes and one.prediction == 0)
+    )
+
+
+def _expires_after(endpoint: Endpoint, covered: Sequence[OnePrediction]) -> float:
+    if endpoint.expires_after_seconds is not None:
+        return endpoint.expires_after_seconds
+    horizons = [one.active.future_minutes for one in covered]
+    return min(RULE_EXPIRES_SECONDS if minutes is None else minutes * 60 for minutes in horizons)
+
+
+def _body(row: RowPredictions, covered: Sequence[OnePrediction], now: datetime) -> tuple[str, bytes]:
+    alerts = sum(one.is_alert for one in covered)
+    event = "prediction.alert" if alerts else "prediction.created"
+    message = {
+        "type": event,
+        "timestamp": now,
+        "data": {
+            "coin_id": row.coin_id,
+            "timestamp": row.timestamp,
+            "price_close": row.price_close,
+            "phase_id": row.phase_id,
+            "predictions": [_sent(one) for one in covered],
+            "metadata": {
+                "total_predictions": len(covered),
+                "alerts_count": alerts,
+                "service": SERVICE,
+                "version": VERSION,
+            },
+        },
+    }
+    return event, orjson.dumps(message, option=orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _sent(one: OnePrediction) -> dict[str, Any]:
+    active = one.active
+    return {
+        "prediction": one.prediction,
+        "probability": one.probability,
+        "is_alert": one.is_alert,
+        "alert_threshold": active.alert_threshold,
+        "model": {
+            "id": active.model_id,
+            "active_model_id": active.id,
+            "name": active.model_name,
+            "custom_name": active.custom_name,
+            "model_type": active.model_type,
+            "target_variable": active.target_variable,
+            "target_operator": active.target_operator,
+            "target_value": active.target_value,
+            "future_minutes": active.future_minutes,
+            "price_change_percent": active.price_change_percent,
+            "target_direction": active.target_direction,
+        },
+    }
