@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from psycopg.pq import PGconn, Ping
 
 from shared.errors import Unavailable
 from shared.system_user import as_owner_of, give, let_in, owner_of
@@ -133,26 +133,29 @@ class _Cluster:
         if not self._data.exists():
             self._create()
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while self._postmaster() is not None or self._answers():
-            # Not ready: somebody was killed while it started or stopped.
-            if (address := self._address()) is not None:
-                return address
+        while (answer := self._answer()) == Ping.REJECT or (answer != Ping.OK and self._postmaster() is not None):
+            # It starts or stops, as somebody was killed while he waited for that, or it is just dying.
             if time.monotonic() > deadline:
                 raise Unavailable(f"The server in {self.folder} neither starts nor stops: see {self.folder / 'log'}")
             time.sleep(0.05)
-        self._start(options)
+        if answer != Ping.OK:
+            self._start(options)
         if (address := self._address()) is None:
             raise Unavailable(f"The server in {self.folder} is gone again: see {self.folder / 'log'}")
         return address
 
     def stop(self) -> None:
         """End the server if it runs; clients that are left are disconnected."""
+        address = self._address()
         if self._postmaster() is None:
             return
         for mode in ("fast", "immediate"):
             with suppress(subprocess.CalledProcessError):
                 self._run("pg_ctl", "stop", "-D", "data", "-w", "-t", "60", "-m", mode)
-                return
+                break
+        if address is not None and address.socket_folder.parent != self.folder:
+            with suppress(OSError):
+                address.socket_folder.rmdir()
 
     def _create(self) -> None:
         fresh = self.folder / "data.new"
@@ -172,8 +175,10 @@ class _Cluster:
         if version != str(VERSION):
             raise Unavailable(f"{self._data} was made by PostgreSQL {version}, this is {VERSION}: dump and load it")
         self._forget_dead_server()
-        folder = str(self._socket_folder())
-        wanted = {"listen_addresses": "", "unix_socket_directories": folder, "port": "5432", **options}
+        sockets = self._socket_folder()
+        for left in sockets.glob(".s.PGSQL.*"):
+            left.unlink()
+        wanted = {"listen_addresses": "", "unix_socket_directories": str(sockets), "port": "5432", **options}
         settings = " ".join(f"-c {name}={shlex.quote(value)}" for name, value in wanted.items())
         log = self.folder / "log"
         log.touch(mode=0o600)
@@ -212,19 +217,13 @@ class _Cluster:
             case _:
                 return None
 
-    def _answers(self) -> bool:
-        """Tell whether a server whose process cannot be seen, in another container perhaps, takes connections."""
+    def _answer(self) -> Ping:
+        # Asked, as its process may be invisible, in another container perhaps, or dead a moment from now.
         address = self._address()
-        if address is None:
-            return False
-        with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
-            probe.settimeout(10)
-            probe.connect(str(address.socket_folder / f".s.PGSQL.{address.port}"))
-            return True
-        return False
+        return Ping.NO_RESPONSE if address is None else Ping(PGconn.ping(address.dsn("postgres").encode()))
 
     def _forget_dead_server(self) -> None:
-        """Wait for the orphans of a killed server, then drop its pid file, which may name a stranger by now."""
+        """Wait for the orphans of a killed server, then drop its pid file: it may name a stranger by now."""
         if not self._pid_file():
             return
         deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -264,4 +263,3 @@ class _Cluster:
             output.seek(0)
             if outcome.returncode != 0:
                 raise subprocess.CalledProcessError(outcome.returncode, command, stderr=output.read())
-
