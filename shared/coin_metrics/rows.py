@@ -96,6 +96,9 @@ class CoinRows:
         last = np.ones(len(self), dtype=np.bool_)
         last[:-1] = (coin[1:] != coin[:-1]) | (timestamp[1:] != timestamp[:-1])
         slot = np.empty(len(self), dtype=np.int64)
+        if last.all():
+            slot[order] = np.arange(len(self))
+            return order, slot
         slot[order] = np.cumsum(last) - last
         return order[last], slot
 
@@ -104,8 +107,11 @@ class CoinRows:
         return self.take(self.unique_order()[0])
 
     def _is_sorted(self) -> bool:
-        coin, timestamp, number = np.diff(self.coin), np.diff(self.timestamp), np.diff(self.id)
-        return bool(np.all((coin > 0) | ((coin == 0) & ((timestamp > 0) | ((timestamp == 0) & (number >= 0))))))
+        later = self.timestamp[1:] > self.timestamp[:-1]
+        if not later.all():
+            later |= (self.timestamp[1:] == self.timestamp[:-1]) & (self.id[1:] >= self.id[:-1])
+        same, next_ = self.coin[1:] == self.coin[:-1], self.coin[1:] > self.coin[:-1]
+        return bool(np.all(next_ | (same & later)))
 
     @classmethod
     def from_arrow(cls, table: Any) -> "CoinRows":

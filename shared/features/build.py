@@ -112,9 +112,10 @@ def _fill(out: NDArray[np.float32], rows: Lookback, spec: FeatureSpec) -> None:
         for at, name in spec.base_names:
             values = rows.here(name)
             out[:, at] = values * PRICE_SCALE if name in PRICE_COLUMNS else values
-        alone = rows.age == 0
+        alone = np.flatnonzero(rows.age == 0)
         for family, windows in spec.engineered.items():
             results = KERNELS[family](rows, [window for window, _ in windows])
             for (_, at), result in zip(windows, results, strict=True):
-                out[:, at] = np.where(alone & ~np.isnan(result), FAMILY[family].neutral, result)
+                result[alone] = np.where(np.isnan(result[alone]), np.nan, FAMILY[family].neutral)
+                out[:, at] = result
         np.copyto(out, np.nan, where=~np.isfinite(out))

@@ -35,19 +35,16 @@ def price_volatility(rows: Lookback, windows: Sequence[int]) -> Iterator[Floats]
     would lose all digits where a steady rise leaves a small spread.
     """
     log_price = rows.here(LOG_PRICE)
-    newest = np.where(rows.age > 0, log_price - rows.back(LOG_PRICE, min(1, len(rows.outside) - 1), fill=0.0), 0.0)
+    newest = log_price - rows.back(LOG_PRICE, 1)
     total = log_price - log_price
     squares = total.copy()
     later, lag = log_price, 1
     for window in windows:
         while lag < window:
-            earlier = rows.back(LOG_PRICE, lag, fill=0.0)
+            earlier = rows.back(LOG_PRICE, lag)
             apart = (later - earlier) - newest
-            outside = rows.outside[lag]
-            if outside is not None:
-                apart[outside] = 0.0
-            total += apart
-            squares += apart * apart
+            np.add(total, apart, out=total, where=rows.inside[lag])
+            np.add(squares, apart * apart, out=squares, where=rows.inside[lag])
             later, lag = earlier, lag + 1
         returns = rows.rows_in(window) - 1
         variance = (squares - total * total / np.maximum(returns, 1)) / np.maximum(returns - 1, 1)

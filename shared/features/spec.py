@@ -4,9 +4,10 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 
 from shared.coin_metrics.columns import BASE_FEATURES
 from shared.errors import Invalid, UnknownFeature
@@ -44,6 +45,16 @@ def _parsed(name: str) -> tuple[str, int] | None:
     if match is None or int(match[2]) > LONGEST_WINDOW:
         return None
     return match[1], int(match[2])
+
+
+@lru_cache(maxsize=256)
+def _families(names: tuple[str, ...]) -> Mapping[str, tuple[tuple[int, int], ...]]:
+    found: dict[str, list[tuple[int, int]]] = {}
+    for at, name in enumerate(names):
+        family, window = _parsed(name) or (name, 0)
+        if window:
+            found.setdefault(family, []).append((window, at))
+    return MappingProxyType({family: tuple(sorted(windows)) for family, windows in found.items()})
 
 
 def _check_known(names: Iterable[str], windows: Iterable[int]) -> None:
@@ -98,14 +109,9 @@ class FeatureSpec:
         return tuple((at, name) for at, name in enumerate(self.names) if name in BASE_FEATURES)
 
     @property
-    def engineered(self) -> dict[str, tuple[tuple[int, int], ...]]:
+    def engineered(self) -> Mapping[str, tuple[tuple[int, int], ...]]:
         """Give the windows of each family used, ascending, each with its column number: family → ((w, at), …)."""
-        found: dict[str, list[tuple[int, int]]] = {}
-        for at, name in enumerate(self.names):
-            family, window = _parsed(name) or (name, 0)
-            if window:
-                found.setdefault(family, []).append((window, at))
-        return {family: tuple(sorted(windows)) for family, windows in found.items()}
+        return _families(self.names)
 
     @property
     def windows(self) -> tuple[int, ...]:

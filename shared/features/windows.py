@@ -29,8 +29,8 @@ class Lookback:
     step: int
     age: Ints
     """For each row here: earlier rows of its coin that are known, at most `reach` of them."""
-    outside: tuple[Bools | None, ...]
-    """For each lag 0..reach: the rows here whose coin does not go back so far; None for no such row."""
+    inside: tuple[Bools | bool, ...]
+    """For each lag 0..reach: the rows here whose coin goes back so far; True for all of them."""
 
     @classmethod
     def over(
@@ -39,19 +39,17 @@ class Lookback:
         """Look back from the rows at `start`, at most `reach` rows."""
         age = np.minimum(age, reach)
         youngest = int(age.min()) if len(age) else reach
-        outside = tuple(age < lag if lag > youngest else None for lag in range(reach + 1))
-        return cls(series=series, timestamp=timestamp, start=start, step=step, age=age, outside=outside)
+        inside = tuple(age >= lag if lag > youngest else True for lag in range(reach + 1))
+        return cls(series=series, timestamp=timestamp, start=start, step=step, age=age, inside=inside)
 
     def here(self, name: str) -> Floats:
         """Give the value of each row itself."""
         return self.series[name][self.start : self.start + len(self.age)]
 
-    def back(self, name: str, lag: int, *, fill: float) -> Floats:
-        """Give the value `lag` rows earlier, `fill` where the coin does not go back so far."""
+    def back(self, name: str, lag: int) -> Floats:
+        """Give the value `lag` rows earlier, anything for the rows that are not `inside[lag]`."""
         at = self.start - lag * self.step
-        values = self.series[name][at : at + len(self.age)]
-        outside = self.outside[lag]
-        return values if outside is None else np.where(outside, fill, values)
+        return self.series[name][at : at + len(self.age)]
 
     def before(self, name: str, window: int) -> Floats:
         """Give the value `window` rows earlier, that of the coin's first row where it is younger."""
@@ -88,7 +86,7 @@ def window_results(
     lag = 0
     for window in windows:
         while lag < window:
-            combine(result, rows.back(name, lag, fill=nothing), out=result)
+            combine(result, rows.back(name, lag), out=result, where=rows.inside[lag])
             lag += 1
         yield result.copy()
 
@@ -100,4 +98,7 @@ def divided(above: Floats, below: Floats, *, neutral: float) -> Floats:
     [0.5, 7.0, nan]
     """
     with np.errstate(all="ignore"):
-        return np.where((below == 0) & ~np.isnan(above), neutral, above / below)
+        quotient = above / below
+    zero = np.flatnonzero(below == 0)
+    quotient[zero] = np.where(np.isnan(above[zero]), np.nan, neutral)
+    return quotient

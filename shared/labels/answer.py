@@ -4,7 +4,7 @@ A label is known once the recording clock (the newest timestamp recorded) has re
 followed then. Ones and zeros wait alike: early hits counted beside unfinished misses would inflate the share of ones.
 """
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import assert_never
 
 import numpy as np
@@ -51,7 +51,8 @@ def label(
     """
     kept, slot = rows.unique_order()
     as_given = np.array_equal(slot, np.arange(len(kept)))
-    ordered = rows if as_given else rows.take(kept)
+    needed = {name: rows.values[name] for name in {target.target_var, "bonding_curve_pct"} & set(rows.values)}
+    ordered = rows if as_given else replace(rows, values=needed).take(kept)
     with np.errstate(all="ignore"):
         match target:
             case TimeTarget():
