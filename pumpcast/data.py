@@ -75,7 +75,7 @@ def simulate_market(
         except OSError as error:
             raise Invalid(f"{out} cannot be written: {error.strerror or error}") from error
     else:
-        _load(FileRows(table="coin_metrics", rows=table.drop_columns("id"), ignored=()))
+        _load(FileRows(table="coin_metrics", rows=table, ignored=()))
     result = SimulateResult(
         rows=table.num_rows, coins=mints, seed=seed, start=start, minutes=minutes, file=str(out) if out else None
     )

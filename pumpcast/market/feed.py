@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from pumpcast.market.files import COIN_TYPES
 from pumpcast.market.load import Progress, columns_to_fill, copy_rows
 from pumpcast.market.replay import start_after, stopped
 from pumpcast.market.simulate import TICKS_PER_MINUTE, live
@@ -45,6 +46,8 @@ async def feed(
         live(seed=seed, start=start, coins_per_minute=coins_per_minute),
         None if minutes is None else minutes * TICKS_PER_MINUTE,
     )
+    async with pool.acquire() as connection:
+        columns = await columns_to_fill(connection, "coin_metrics", list(COIN_TYPES))
     loop = asyncio.get_running_loop()
     begun = loop.time()
     rows, last = 0, start
@@ -52,9 +55,8 @@ async def feed(
         due = begun + (moment - start) / timedelta(seconds=1) / speed if speed else begun
         if await stopped(stop, due - loop.time()):
             break
-        async with transaction(pool) as connection:
-            columns = await columns_to_fill(connection, "coin_metrics", batch.drop_columns("id"))
-            if batch.num_rows:
+        if batch.num_rows:
+            async with transaction(pool) as connection:
                 await copy_rows(connection, "coin_metrics", batch.select(columns))
         rows, last = rows + batch.num_rows, moment
         if on_progress:

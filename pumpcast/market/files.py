@@ -1,5 +1,6 @@
 """Files of rows, parquet or CSV: read, recognised and checked as a whole before anything is inserted."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ REQUIRED: Final[dict[TableName, tuple[str, ...]]] = {
 }
 NULL_WORDS: Final = ["", "NULL", "null", "\\N", "NA", "NaN", "nan", "None"]
 TRUE_WORDS: Final = pa.array(["true", "t", "1", "1.0", "yes"])
+INTERVAL: Final = re.compile(r"[1-9][0-9]{0,3}[smhd]")
 NO_ZONE: Final = "its times have no time zone; write them with one, like 2026-01-31T12:00:00Z"
 FALSE_WORDS: Final = pa.array(["false", "f", "0", "0.0", "no"])
 
@@ -55,6 +57,8 @@ def read_file(path: Path, *, table: TableName | None = None, interval: str | Non
 
     The table follows from the columns when not given, the `interval` of candles from their spacing.
     """
+    if interval is not None and not INTERVAL.fullmatch(interval):
+        raise Invalid(f"{interval!r} is no interval: write it like 30s, 15m, 4h or 1d")
     raw = _read(path)
     if not raw.num_rows:
         raise Invalid(f"{path.name} holds no rows")

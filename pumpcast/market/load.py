@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from pumpcast.market.files import FileRows
+from pumpcast.market.files import TYPES, FileRows, TableName
 from shared.db import Connection, Pool, PostgresError, Queries, transaction
 from shared.errors import Invalid, Unavailable
 
@@ -39,7 +39,7 @@ async def load(pool: Pool, file: FileRows, *, on_progress: Progress | None = Non
     """Insert checked rows in their order; candles that are there already are overwritten."""
     try:
         async with transaction(pool) as connection:
-            columns = await columns_to_fill(connection, file.table, file.rows)
+            columns = await columns_to_fill(connection, file.table, file.rows.column_names)
             rows = file.rows.select(columns)
             if file.table == "coin_metrics":
                 await copy_rows(connection, "coin_metrics", rows, on_progress=on_progress)
@@ -59,14 +59,17 @@ async def load(pool: Pool, file: FileRows, *, on_progress: Progress | None = Non
         table=file.table,
         rows=file.rows.num_rows,
         columns=tuple(columns),
-        ignored=(*file.ignored, *(name for name in file.rows.column_names if name not in columns)),
+        ignored=(*file.ignored, *(name for name in file.rows.column_names if name not in columns and name != "id")),
         first_timestamp=times["min"].as_py(),
         last_timestamp=times["max"].as_py(),
     )
 
 
-async def columns_to_fill(connection: Connection, table: str, rows: pa.Table) -> list[str]:
-    """Give the columns of the rows that the table has; a table that is not there is `Unavailable`."""
+async def columns_to_fill(connection: Connection, table: TableName, names: list[str]) -> list[str]:
+    """Give which columns to insert: those that the table has, but never the id, which the database gives.
+
+    A table that is not there is `Unavailable`.
+    """
     present = {record["attname"] for record in await QUERIES.fetch(connection, "present_columns", table_name=table)}
     if not present:
         raise Unavailable(
@@ -74,7 +77,7 @@ async def columns_to_fill(connection: Connection, table: str, rows: pa.Table) ->
             if table == "coin_metrics"
             else f"The database has no table {table}: run `pumpcast migrate`"
         )
-    return [name for name in rows.column_names if name in present]
+    return [name for name in names if name in present and name in TYPES[table]]
 
 
 async def copy_rows(connection: Connection, table: str, rows: pa.Table, *, on_progress: Progress | None = None) -> None:

@@ -57,7 +57,7 @@ async def replay(
     stop = stop or asyncio.Event()
     rows = _paced(table)
     async with pool.acquire() as connection:
-        rows = rows.select(await columns_to_fill(connection, "coin_metrics", rows))
+        rows = rows.select(await columns_to_fill(connection, "coin_metrics", rows.column_names))
     shift = timedelta(0) if keep_time else await _shift(pool, rows)
     rows = _shifted(rows, shift)
     times = _microseconds(rows)

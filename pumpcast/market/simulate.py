@@ -43,6 +43,7 @@ class _Market:
         self._coins: Coins = crowd.born(self._rng, 0, first_number=0, tick=0)
         for _ in range(WARM_UP_TICKS):
             self.tick()
+        self._recorder.blind(len(self._coins))
 
     def tick(self, *, recording: bool = True) -> Rows:
         """Let five seconds pass; give the rows that were committed at their end."""
