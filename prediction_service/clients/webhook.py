@@ -1,5 +1,6 @@
 """Posts signed messages to webhook endpoints, and to no address inside the network unless it is trusted."""
 
+import importlib.metadata
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from standardwebhooks import Webhook
 
 from prediction_service.clients.addresses import AddressRefused, Resolver, public_socket
 
+VERSION = importlib.metadata.version("pumpcast")
 TOTAL_SECONDS = 5.0
 RESPONSE_BYTES = 2048
 DNS_THREADS = 16
@@ -54,9 +56,6 @@ class Attempt:
 class WebhookSender:
     """Sends messages over two sessions: one for checked public addresses, one for trusted ones."""
 
-    def __init__(self, *, version: str) -> None:
-        self._agent = f"pumpcast/{version}"
-
     async def __aenter__(self) -> Self:
         # Own threads: a name server that hangs must not block the default pool, which has a handful.
         self._threads = ThreadPoolExecutor(DNS_THREADS, thread_name_prefix="dns")
@@ -85,7 +84,7 @@ class WebhookSender:
             timeout=aiohttp.ClientTimeout(total=TOTAL_SECONDS),
             auto_decompress=False,
             trust_env=False,
-            headers={"User-Agent": self._agent},
+            headers={"User-Agent": f"pumpcast/{VERSION}"},
         )
 
     async def post(self, message: Message) -> Attempt:

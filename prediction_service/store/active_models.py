@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from shared.contracts.artifact import Manifest
 from shared.db import Connection, Executor, Queries, Record
@@ -117,17 +117,12 @@ async def imported(executor: Executor) -> dict[int, int]:
 
 async def list_active(executor: Executor) -> list[ActiveModel]:
     """Give the models that predict."""
-    return await _models(executor, only_active=True)
+    return await _models(executor, which="active")
 
 
 async def list_owing(executor: Executor) -> list[ActiveModel]:
-    """Give the models that predict, and those that may still owe answers to rows from before their deactivation."""
-    return [model for model in await _models(executor) if model.is_active or model.activation]
-
-
-async def restart_intervals(connection: Connection) -> None:
-    """Let every active model owe an answer to every row of coin_metrics, since the table starts anew."""
-    await _queries.execute(connection, "restart_intervals")
+    """Give the models that predict, and those that did and may still owe predictions of earlier rows."""
+    return await _models(executor, which="owing")
 
 
 async def list_all(executor: Executor) -> list[ActiveModel]:
@@ -165,6 +160,11 @@ async def set_active(
     await _queries.execute(connection, "set_active", id=active_id, is_active=is_active, activation=list(activation))
 
 
+async def restart_intervals(connection: Connection) -> None:
+    """Let active models owe every row of a table that starts anew, and others none."""
+    await _queries.execute(connection, "restart_intervals")
+
+
 async def rename(connection: Connection, active_id: int, custom_name: str | None) -> None:
     """Give a model a name of its own here."""
     await _queries.execute(connection, "rename", id=active_id, custom_name=custom_name)
@@ -195,9 +195,9 @@ async def _models(
     *,
     active_id: int | None = None,
     model_ids: list[int] | None = None,
-    only_active: bool = False,
+    which: Literal["all", "active", "owing"] = "all",
 ) -> list[ActiveModel]:
-    rows = await _queries.fetch(executor, "models", id=active_id, model_ids=model_ids, only_active=only_active)
+    rows = await _queries.fetch(executor, "models", id=active_id, model_ids=model_ids, which=which)
     return [_read(row) for row in rows]
 
 

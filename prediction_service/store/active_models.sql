@@ -22,7 +22,11 @@ SELECT
 FROM prediction_active_models AS model
 WHERE (:id::bigint IS NULL OR model.id = :id)
   AND (:model_ids::bigint[] IS NULL OR model.model_id = ANY(:model_ids))
-  AND (model.is_active OR NOT :only_active)
+  AND (
+    :which = 'all' OR model.is_active
+    -- One that was deactivated may still owe answers to rows from before.
+    OR (:which = 'owing' AND jsonb_array_length(model.activation) > 0)
+  )
 ORDER BY model.id;
 
 -- name: id_of_model

@@ -1,6 +1,5 @@
 """From predictions to messages: which endpoint gets what, written in the transaction of the predictions."""
 
-import importlib.metadata
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from prediction_service.clients.webhook import VERSION
 from prediction_service.store import deliveries
 from prediction_service.store.active_models import ActiveModel
 from prediction_service.store.deliveries import NewDelivery
@@ -18,7 +18,6 @@ from prediction_service.store.endpoints import Endpoint
 from shared.db import Connection
 
 SERVICE = "pumpcast-prediction"
-VERSION = importlib.metadata.version("pumpcast")
 RULE_EXPIRES_SECONDS = 600
 Bools = NDArray[np.bool_]
 

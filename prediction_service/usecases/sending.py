@@ -11,7 +11,6 @@ from prediction_service.settings import PredictionSettings
 from prediction_service.store import deliveries, endpoints
 from prediction_service.store.deliveries import Claimed
 from prediction_service.store.endpoints import Endpoint
-from prediction_service.usecases.deliveries import VERSION
 from shared.db import ConnectionLost, Pool, PostgresError, transaction
 
 log = structlog.get_logger(__name__)
@@ -33,7 +32,7 @@ def retry_after(attempt: int) -> float:
 
 async def send_forever(pool: Pool, settings: PredictionSettings, stop: asyncio.Event, poke: asyncio.Event) -> None:
     """Send what is due until `stop`; `poke` says that something new may be."""
-    async with WebhookSender(version=VERSION) as sender, asyncio.TaskGroup() as group:
+    async with WebhookSender() as sender, asyncio.TaskGroup() as group:
         office = _Office(pool, settings, sender, group, poke)
         while not stop.is_set():
             try:

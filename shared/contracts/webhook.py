@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from shared.contracts.fields import NO_NUL, Id, SendMode
+from shared.contracts.fields import NO_NUL, Id, PathId, SendMode
 
 DeliveryStatus = Literal["pending", "delivered", "failed", "expired"]
 EventType = Literal["prediction.alert", "prediction.created", "webhook.test"]
@@ -94,8 +94,19 @@ class Webhooks(BaseModel):
     total: int
 
 
+class DeliveryFilter(_Request):
+    """Which messages to list, newest first."""
+
+    endpoint_id: PathId | None = None
+    status: DeliveryStatus | None = None
+    cursor: Annotated[str, Field(max_length=100)] | None = Field(None, description="next_cursor of the page before")
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
 class Delivery(BaseModel):
     """One message on its way to one endpoint."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: int
     endpoint_id: int

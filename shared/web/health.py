@@ -15,8 +15,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
+from yoyo.connections import default_migration_table
 
-from shared.db import ConnectionLost, Pool, PostgresError
+from shared.db import ConnectionLost, Pool, PostgresError, UndefinedTable
+from shared.migrate import names
 from shared.web.problems import problem
 
 DISK_FLOOR_BYTES = 500 << 20
@@ -49,18 +51,28 @@ class Ready(BaseModel):
     status: Literal["ready"] = "ready"
 
 
+async def lacks_migrations(pool: Pool) -> bool:
+    """Tell whether the database lacks migrations."""
+    try:
+        # The table's name is a constant of the library.
+        rows = await pool.fetch(f"SELECT migration_id FROM {default_migration_table}")  # noqa: S608
+    except UndefinedTable:
+        return True
+    return not set(names()) <= {row["migration_id"] for row in rows}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthSource:
     """What the health routes of one service look at."""
 
     service: str
     model_store: Path
-    migrations_pending: Callable[[Pool], Awaitable[bool]]
-    """True while the database lacks migrations."""
     details: Callable[[Pool], Awaitable[tuple[Mapping[str, Any], str | None]]]
     """Facts of this service, and the sentence that makes it degraded, or None."""
     metrics: Callable[[Pool], Awaitable[list[Metric]]]
     """Totals from the database for Prometheus."""
+    migrations_pending: Callable[[Pool], Awaitable[bool]] = lacks_migrations
+    """True while the database lacks migrations."""
     started: float = field(default_factory=time.time)
 
 

@@ -1,0 +1,131 @@
+"""The prediction API as a process."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from prediction_service.clients.training import TrainingClient
+from prediction_service.routes import models, predictions, webhooks
+from prediction_service.settings import PredictionSettings
+from prediction_service.store import active_models, deliveries, positions
+from prediction_service.store import predictions as prediction_store
+from prediction_service.usecases.model_files import sweep
+from prediction_service.usecases.predict import LoadedModels
+from prediction_service.usecases.webhooks import sync_builtin
+from shared.coin_metrics.read import layout
+from shared.db import Pool, UndefinedTable
+from shared.settings import read_settings_or_exit
+from shared.web.app import create_app, serve
+from shared.web.health import HealthSource
+
+log = structlog.get_logger(__name__)
+
+BEAT_SECONDS = 30
+
+
+def build(settings: PredictionSettings) -> FastAPI:
+    """Give the app."""
+
+    @asynccontextmanager
+    async def resources(app: FastAPI) -> AsyncIterator[None]:
+        await _tidy(app.state.pool, settings)
+        url, key = settings.training_service_api_url, settings.training_service_api_key
+        async with TrainingClient(url, api_key=key) as training:
+            app.state.training = training
+            app.state.models = LoadedModels(training, settings)
+            yield
+
+    return create_app(
+        title="pumpcast prediction",
+        description="Import models, ask them, read what they said, have it sent.",
+        settings=settings,
+        routers=[models.router, predictions.router, webhooks.router],
+        health=HealthSource(
+            service="prediction",
+            model_store=settings.model_folder("prediction"),
+            details=_details,
+            metrics=_metrics,
+        ),
+        resources=resources,
+    )
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    settings = read_settings_or_exit(PredictionSettings)
+    serve(lambda: build(settings), settings=settings, service="prediction-api", port=settings.prediction_api_port)
+
+
+async def _tidy(pool: Pool, settings: PredictionSettings) -> None:
+    try:
+        await sweep(pool, settings)
+        await sync_builtin(pool, settings)
+    except UndefinedTable:
+        log.warning("the database lacks tables: run `pumpcast migrate`, then start again")
+
+
+async def _details(pool: Pool) -> tuple[Mapping[str, Any], str | None]:
+    reported = await positions.reported(pool)
+    status = {} if reported is None else reported.status
+    table = await layout(pool, ())
+    facts = {
+        "listener": status.get("listener"),
+        "lag_seconds": status.get("lag_seconds"),
+        "worker_beat": status.get("beat"),
+        "active_models": await active_models.count_active(pool),
+        "webhook_backlog": await deliveries.count_pending(pool),
+    }
+    return facts, _trouble(status, table_exists=table is not None)
+
+
+def _trouble(status: Mapping[str, Any], *, table_exists: bool) -> str | None:
+    if not table_exists:
+        return "the table coin_metrics does not exist yet: start the tracker or load data"
+    beat = status.get("beat")
+    if beat is None or (datetime.now(UTC) - datetime.fromisoformat(beat)).total_seconds() > BEAT_SECONDS:
+        return "no prediction worker is running: start prediction-worker"
+    if status.get("trouble"):
+        return f"the prediction worker has trouble: {status['trouble']}"
+    if status.get("listener") != "listen":
+        return "the prediction worker polls: no notification reaches it"
+    return None
+
+
+async def _metrics(pool: Pool) -> list[Metric]:
+    try:
+        return await _totals(pool)
+    except UndefinedTable:
+        return []
+
+
+async def _totals(pool: Pool) -> list[Metric]:
+    reported = await positions.reported(pool)
+    made = CounterMetricFamily("ml_predictions", "Predictions stored", labels=["active_model_id"])
+    for active_id, total in (await prediction_store.totals(pool)).items():
+        made.add_metric([str(active_id)], total)
+    skipped = CounterMetricFamily("ml_rows_skipped", "Answers owed but left out", labels=["reason"])
+    for reason, total in (reported.counters.get("skipped", {}) if reported else {}).items():
+        skipped.add_metric([reason], total)
+    sent = CounterMetricFamily("ml_webhook_deliveries", "Messages by how they ended", labels=["result"])
+    for status, total in (await deliveries.totals(pool)).items():
+        if status != "pending":
+            sent.add_metric([status], total)
+    alerts = CounterMetricFamily("ml_alerts_triggered", "Predictions at or above the alert threshold")
+    alerts.add_metric([], await prediction_store.count_alerts(pool))
+    return [
+        made,
+        skipped,
+        sent,
+        alerts,
+        GaugeMetricFamily("ml_active_models", "Models that predict", await active_models.count_active(pool)),
+        GaugeMetricFamily("ml_webhook_backlog", "Messages that wait", await deliveries.count_pending(pool)),
+    ]
+
+
+if __name__ == "__main__":
+    main()

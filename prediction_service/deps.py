@@ -1,0 +1,32 @@
+"""What routes are given."""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from prediction_service.clients.training import TrainingClient
+from prediction_service.settings import PredictionSettings
+from prediction_service.usecases.predict import LoadedModels
+from shared.db import Pool
+
+
+def _pool(request: Request) -> Pool:
+    return cast("Pool", request.app.state.pool)
+
+
+def _settings(request: Request) -> PredictionSettings:
+    return cast("PredictionSettings", request.app.state.settings)
+
+
+def _training(request: Request) -> TrainingClient:
+    return cast("TrainingClient", request.app.state.training)
+
+
+def _models(request: Request) -> LoadedModels:
+    return cast("LoadedModels", request.app.state.models)
+
+
+PoolDep = Annotated[Pool, Depends(_pool)]
+SettingsDep = Annotated[PredictionSettings, Depends(_settings)]
+TrainingDep = Annotated[TrainingClient, Depends(_training)]
+ModelsDep = Annotated[LoadedModels, Depends(_models)]
