@@ -190,7 +190,8 @@ def _check_count(rows: int, wanted: _Wanted) -> None:
 
 
 def _nothing(start: datetime, end: datetime) -> str:
-    return f"no rows from {start.isoformat()} to {end.isoformat()}: /data-availability says which times coin_metrics covers"
+    span = f"from {start.isoformat()} to {end.isoformat()}"
+    return f"coin_metrics holds no rows {span}: GET /data-availability says which times it covers"
 
 
 def _fetch(cursor: Any, name: str, /, **values: datetime | str) -> Any:

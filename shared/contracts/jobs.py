@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from pydantic import Field
+
 from shared.contracts.training import Answer, JobStatus, JobType, JsonObject, Model, ModelKind, Operator, Warned
 
 
@@ -116,4 +118,5 @@ class DataAvailability(Answer):
     min_timestamp: datetime | None
     max_timestamp: datetime | None
     rows: int
+    rows_counted: bool = Field(description="False where there are so many that they are estimated")
     coins: int

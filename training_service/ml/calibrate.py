@@ -1,9 +1,11 @@
-"""From scores to probabilities, and the two thresholds; always on rows later than those fitted, earlier than the hold-out."""
+"""From scores to probabilities, and the two thresholds, on rows later than those fitted and before the hold-out."""
 
 import numpy as np
 
 from shared.coin_metrics.rows import Floats
 from shared.contracts.artifact import Calibration, IsotonicCalibration, NoCalibration, SigmoidCalibration
+from shared.errors import JobFailed
+from shared.scoring import alerts_per_day_threshold, best_f1_threshold, top_share_threshold
 from training_service.ml.fit import Answers
 
 ISOTONIC_POSITIVES = 1000
@@ -45,45 +47,45 @@ def fit_calibration(scores: Floats, answers: Answers) -> Calibration:
     return SigmoidCalibration(slope=slope, intercept=intercept) if slope > 0 else NoCalibration()
 
 
-def best_f1_threshold(probabilities: Floats, answers: Answers) -> float:
-    """Give the probability from which on "yes" has the best F1; of equal ones the highest.
+def choose_thresholds(
+    probabilities: Floats, answers: Answers, *, days: float, alerts_per_day: float | None
+) -> tuple[float, float]:
+    """Give the probability with the best F1, and the one from which on a row is an alert.
 
-    >>> best_f1_threshold(np.array([0.1, 0.3, 0.3, 0.6]), np.array([0, 0, 1, 1], np.int8))
-    0.3
+    Args:
+        probabilities: float64[n] of the calibrating rows, as the model file gives them.
+        answers: int8[n], at least one 1.
+        days: span of the rows.
+        alerts_per_day: how many alerts are wanted; None: 1 % of the rows.
 
-    """
-    values, said, hits = _reached(probabilities, answers)
-    f1 = 2 * hits / (said + answers.sum())
-    return float(values[int(np.argmax(f1))])
-
-
-def alert_threshold_of(probabilities: Floats, answers: Answers, *, days: float, alerts_per_day: float | None) -> float:
-    """Give the lowest probability that at most 1 % of the rows reach, or that gives at most `alerts_per_day`.
-
-    When already the highest probability is reached by more rows, it is that one: an alert must be possible.
-
-    >>> alert_threshold_of(np.array([0.1, 0.2, 0.3, 0.4]), np.zeros(4, np.int8), days=2, alerts_per_day=1)
-    0.3
+    >>> choose_thresholds(np.array([0.1, 0.2, 0.3, 0.4]), np.array([0, 0, 1, 1], np.int8), days=2, alerts_per_day=0.5)
+    (0.3, 0.4)
 
     """
-    values, said, _ = _reached(probabilities, answers)
-    most = len(probabilities) * DEFAULT_ALERT_SHARE if alerts_per_day is None else alerts_per_day * days
-    allowed = np.flatnonzero(said <= most)
-    return float(values[allowed[-1]] if len(allowed) else values[0])
+    decision = best_f1_threshold(probabilities, answers)
+    if alerts_per_day is None:
+        alert = top_share_threshold(probabilities, DEFAULT_ALERT_SHARE)
+    else:
+        alert = alerts_per_day_threshold(probabilities, days=days, alerts_per_day=alerts_per_day)
+    if decision is None or alert is None:
+        raise JobFailed("the rows that calibrate hold no positive one: take a longer window or an easier target")
+    return decision, alert
 
 
-def _reached(probabilities: Floats, answers: Answers) -> tuple[Floats, Floats, Floats]:
-    """Give each distinct probability, highest first, with the rows and the ones among the rows that reach it."""
-    order = np.argsort(-probabilities, kind="stable")
-    ordered = probabilities[order]
-    last = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
-    hits = np.cumsum(answers[order], dtype=np.float64)[last]
-    return ordered[last], (last + 1).astype(np.float64), hits
+def _fit_isotonic(scores: Floats, answers: Answers) -> Calibration:
+    """Fit a rising curve; each of its steps becomes one point at the mean score of its rows, joined by straight lines.
 
+    Steps would give thousands of rows the same probability, which no threshold could part any more.
 
-def _fit_isotonic(scores: Floats, answers: Answers) -> IsotonicCalibration:
+    Source:
+        A. Oron and N. Flournoy, Centered Isotonic Regression, Statistics in Biopharmaceutical Research 9, 2017.
+
+    """
     from sklearn.isotonic import IsotonicRegression
 
-    curve = IsotonicRegression(y_min=0.0, y_max=1.0, increasing=True, out_of_bounds="clip")
-    curve.fit(scores, answers.astype(np.float64))
-    return IsotonicCalibration(x=tuple(curve.X_thresholds_.tolist()), y=tuple(curve.y_thresholds_.tolist()))
+    fitted = IsotonicRegression(y_min=0.0, y_max=1.0, increasing=True).fit_transform(scores, answers.astype(np.float64))
+    values, step = np.unique(fitted, return_inverse=True)
+    centres = np.bincount(step, weights=scores) / np.bincount(step)
+    if len(values) < 2:  # noqa: PLR2004 - a curve without a rise
+        return NoCalibration()
+    return IsotonicCalibration(x=tuple(centres.tolist()), y=tuple(values.tolist()))

@@ -55,7 +55,8 @@ def make_dataset(
     """Label all rows, build their features and keep those of the window and phases whose answer is known.
 
     Args:
-        rows: each (coin, timestamp) once, sorted by both, from `history_needed()` rows before the window to the horizon.
+        rows: each (coin, timestamp) once, sorted by both, from `history_needed()` rows before the window on to the
+            horizon.
         in_window: bool[n], which of them lie in the window.
         spec: the features asked for; one that is missing in every row is dropped with a notice.
         target: the question.
@@ -76,14 +77,14 @@ def make_dataset(
     _refuse_one_answer(labels, target, chosen, readings)
     kept = np.flatnonzero(chosen & ~np.isnan(labels.values))
     features = build(rows, spec)[kept]
-    empty = np.isnan(features).all(axis=0)
-    if empty.all():
+    empty: list[bool] = np.all(np.isnan(features), axis=0).tolist()
+    if all(empty):
         raise JobFailed("every feature is missing in every row of the window: choose other features")
     notices = [_empty_notice(name) for name, gone in zip(spec.names, empty, strict=True) if gone]
     reserves = rows.values.get("virtual_sol_reserves", np.full(len(rows), np.nan))
     return Dataset(
         spec=FeatureSpec(tuple(name for name, gone in zip(spec.names, empty, strict=True) if not gone)),
-        features=np.ascontiguousarray(features[:, ~empty]),
+        features=np.ascontiguousarray(features[:, np.logical_not(empty)]),
         answers=labels.values[kept].astype(np.int8),
         timestamp=rows.timestamp[kept],
         coin=rows.coin[kept],
@@ -105,9 +106,8 @@ def _refuse_one_answer(labels: Labels, target: Target, chosen: NDArray[np.bool_]
     nearest = nearest_threshold(labels, target, chosen)
     name = "min_percent_change" if isinstance(target, TimeTarget) else "target_value"
     hint = f"no {name} would give both" if nearest is None else f"the nearest {name} that gives both is {nearest:.6g}"
-    raise JobFailed(
-        f"all {readings.resolved} rows have the same answer (base rate {readings.positives / readings.resolved:.0%}); {hint}"
-    )
+    rate = f"base rate {readings.positives / readings.resolved:.0%}"
+    raise JobFailed(f"all {readings.resolved} rows have the same answer ({rate}); {hint}")
 
 
 def _empty_notice(name: str) -> Notice:

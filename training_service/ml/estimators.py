@@ -78,14 +78,14 @@ RANDOM_FOREST = ModelType(
         "n_estimators": Parameter(default=100, whole=True, low=1, high=1000, meaning="number of trees"),
         # Trees without a bound grow model files of gigabytes on a million rows.
         "max_depth": Parameter(default=10, whole=True, low=1, high=24, meaning="deepest level of a tree"),
-        "min_samples_split": Parameter(default=2, whole=True, low=2, high=1_000_000, meaning="rows a node needs to split"),
+        "min_samples_split": Parameter(default=2, whole=True, low=2, high=1_000_000, meaning="rows to split a node"),
         "min_samples_leaf": Parameter(default=5, whole=True, low=1, high=1_000_000, meaning="rows a leaf keeps"),
         "max_features": Parameter(
             default="sqrt", low=0, high=1, above_low=True, choices=("sqrt", "log2"), optional=True,
             meaning="share of the features a split looks at; null: all",
         ),
         "max_samples": Parameter(
-            default=None, low=0, high=1, above_low=True, optional=True, meaning="share of the rows a tree sees; null: all"
+            default=None, low=0, high=1, above_low=True, optional=True, meaning="share of the rows a tree sees"
         ),
         "criterion": Parameter(default="gini", choices=("gini", "entropy", "log_loss"), meaning="what a split lowers"),
         "class_weight": Parameter(
@@ -119,7 +119,7 @@ MODEL_TYPES: Mapping[str, ModelType] = {kind.name: kind for kind in (RANDOM_FORE
 
 
 def resolve_parameters(model_type: str, asked: Mapping[str, object]) -> dict[str, Value]:
-    """Give the complete hyper-parameters; an unknown name or an impossible value is an `Invalid` that says what is allowed."""
+    """Give the complete hyper-parameters; an unknown name or an impossible value is an `Invalid` that says more."""
     kind = MODEL_TYPES[model_type]
     resolved = kind.defaults
     for name, value in asked.items():
@@ -147,14 +147,15 @@ def make_estimator(model_type: str, parameters: Mapping[str, Value], *, random_s
 def _accepted(parameter: Parameter, value: object, *, name: str, model_type: str) -> Value:
     if not parameter.accepts(value):
         raise Invalid(f"{name} of {model_type} must be {parameter.allowed}", pointer=f"/params/{name}")
-    if value is None or isinstance(value, str):
-        return value
-    # scikit-learn takes the integer 1 as "one feature", where a share of 1 is meant.
-    return int(value) if parameter.whole else float(value)  # type: ignore[call-overload, no-any-return]
+    if isinstance(value, int | float):
+        # scikit-learn takes the integer 1 as "one feature", where a share of 1 is meant.
+        return int(value) if parameter.whole else float(value)
+    return value if isinstance(value, str) else None
 
 
 def _escape(name: str) -> str:
-    return name[:100].replace("~", "~0").replace("/", "~1")
+    whole = name[:100].encode(errors="replace").decode()
+    return whole.replace("~", "~0").replace("/", "~1")
 
 
 def _unknown(kind: ModelType, name: str) -> str:

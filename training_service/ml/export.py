@@ -35,7 +35,7 @@ def export_onnx(native: Any, *, width: int) -> bytes:
         _refuse_giant(sum(tree.count('"nodeid"') for tree in booster.get_dump(dump_format="json")), native.n_estimators)
         ensemble = _ensemble(_convert_boosted(native, width))
         _set_intercept(ensemble, booster)
-    return _assemble(onnx, ensemble, width).SerializeToString(deterministic=True)
+    return bytes(_assemble(onnx, ensemble, width).SerializeToString(deterministic=True))
 
 
 def check_parity(native: Any, onnx: bytes, features: Features, *, random_state: int) -> float:

@@ -16,7 +16,7 @@ Answers = NDArray[np.int8]
 def fit_model(
     features: Features, answers: Answers, *, model_type: str, parameters: Mapping[str, Value], random_state: int
 ) -> Any:
-    """Fit on float32[n, F] features (NaN = missing, no infinity) and 0/1 answers int8[n]; the same input, the same model."""
+    """Fit on float32[n, F] features (NaN = missing, no infinity) and 0/1 answers; the same input, the same model."""
     if len(np.unique(answers)) < 2:  # noqa: PLR2004 - two classes
         raise JobFailed(
             f"the rows to fit on hold one answer only ({_count(answers)}): take a longer window or an easier target"

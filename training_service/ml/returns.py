@@ -30,7 +30,7 @@ def trade_return_pct(
         change_pct: float64[n], change of the price in % from the row to the horizon.
         reserves_sol: float64[n], SOL side v of the bonding curve at the row; NaN or ≤ 0: 30, as at birth.
         fee_pct: part of the SOL that goes in and of the SOL that comes out, in %.
-        slippage_pct: price worsened by so much on each side, in %; None: from the curve x · y = k, where the price is v²/k.
+        slippage_pct: price worsened by so much on each side, in %; None: from the curve x · y = k, with the price v²/k.
             S SOL then buy S·k / (v·(v + S)) tokens, and a change by factor c has moved the reserve to v·√c when they
             are sold: the recorded price is taken as what others made of it, our own purchase not included.
         trade_size_sol: S, what is spent.
@@ -63,7 +63,7 @@ def expected_value_pct(
     alerts: NDArray[np.bool_], change_pct: Floats, reserves_sol: Floats, *, target: Target, fee_pct: float,
     slippage_pct: float | None, trade_size_sol: float,
 ) -> float | None:  # fmt: skip
-    """Give the mean return in % of the alerts; None without alerts, and where the question is not about a rising price."""
+    """Give the mean return in % of the alerts; None without any, and where no rising price is asked about."""
     if not isinstance(target, TimeTarget) or target.direction != "up" or target.target_var not in _TRADEABLE:
         return None
     known = alerts & ~np.isnan(change_pct)

@@ -1,5 +1,6 @@
 """Cut rows by time, so that nothing a model learns from reaches into what it is measured on."""
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,7 +118,7 @@ def walk_forward(timestamp: NDArray[np.int64], rows: Index, *, folds: int, horiz
     ordered = np.sort(timestamp[rows])
     edges = [int(ordered[round(len(ordered) * part / (folds + 1)) - 1]) for part in range(1, folds + 2)]
     cuts = []
-    for cut_us, end_us in zip(edges, edges[1:], strict=False):
+    for cut_us, end_us in itertools.pairwise(edges):
         present = rows[timestamp[rows] <= end_us]
         cut = cut_at(timestamp, present, cut_us=cut_us, horizon_us=horizon_us)
         if len(cut.before) and len(cut.after):

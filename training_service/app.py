@@ -1,0 +1,91 @@
+"""The training API as a process."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from prometheus_client.core import CounterMetricFamily, Metric
+
+from shared.db import Pool
+from shared.errors import PumpcastError
+from shared.migrate import pending
+from shared.settings import read_settings_or_exit
+from shared.web.app import create_app, serve
+from shared.web.health import HealthSource
+from training_service.routes import catalogue, jobs, models
+from training_service.settings import TrainingSettings
+from training_service.store import jobs as job_store
+from training_service.store import models as model_store
+
+
+def build(settings: TrainingSettings) -> FastAPI:
+    """Give the app."""
+
+    async def migrations_pending(_pool: Pool) -> bool:
+        # The embedded database was migrated when it was joined.
+        return bool(settings.db_dsn) and bool(await asyncio.to_thread(pending, settings.db_dsn))
+
+    return create_app(
+        title="pumpcast training",
+        description="Ask for models, follow their jobs, fetch what was trained.",
+        settings=settings,
+        routers=[models.router, jobs.router, catalogue.router],
+        health=HealthSource(
+            service="training",
+            model_store=settings.model_folder("training"),
+            migrations_pending=migrations_pending,
+            details=_details,
+            metrics=_metrics,
+        ),
+        resources=_resources,
+    )
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    settings = read_settings_or_exit(TrainingSettings)
+    refuse_old_database(settings)
+    serve(lambda: build(settings), settings=settings, service="training-api", port=settings.training_api_port)
+
+
+def refuse_old_database(settings: TrainingSettings) -> None:
+    """End a process that is starting with one line and exit code 1 when DB_DSN is unreachable or lacks migrations."""
+    if not settings.db_dsn:
+        return
+    try:
+        missing = pending(settings.db_dsn)
+    except PumpcastError as error:
+        sys.stderr.write(error.message + "\n")
+        raise SystemExit(1) from None
+    if missing:
+        sys.stderr.write(f"the database of DB_DSN lacks {len(missing)} migrations: run `pumpcast migrate`\n")
+        raise SystemExit(1)
+
+
+@asynccontextmanager
+async def _resources(_app: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+async def _details(pool: Pool) -> tuple[Mapping[str, Any], str | None]:
+    counts = {(row["job_type"], row["status"]): row["jobs"] for row in await job_store.totals(pool)}
+    waiting = sum(jobs for (_, status), jobs in counts.items() if status == "PENDING")
+    running = sum(jobs for (_, status), jobs in counts.items() if status == "RUNNING")
+    return {"jobs_waiting": waiting, "jobs_running": running}, None
+
+
+async def _metrics(pool: Pool) -> list[Metric]:
+    jobs_total = CounterMetricFamily("ml_jobs", "Jobs in the queue's table", labels=["job_type", "status"])
+    for row in await job_store.totals(pool):
+        jobs_total.add_metric([row["job_type"], row["status"]], row["jobs"])
+    models_total = CounterMetricFamily("ml_models", "Models not deleted", labels=["status"])
+    for row in await model_store.totals(pool):
+        models_total.add_metric([row["status"]], row["models"])
+    return [jobs_total, models_total]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""What goes into a model file beside the model: windows that prove it, histograms that tell drift."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.artifact import Scorer, golden_features
+from shared.contracts.artifact import GoldenWindow, Histogram
+from shared.scoring import histogram_counts, histogram_edges
+from training_service.ml.dataset import Dataset
+from training_service.ml.split import Index
+
+WINDOWS = 12
+HOLED_WINDOWS = 4
+_HOLE_SHARE = 0.3
+
+
+def golden_windows(data: Dataset, holdout: Index, scorer: Scorer, *, random_state: int) -> tuple[GoldenWindow, ...]:
+    """Give 12 windows of raw rows with the features and the probability of their last row; 4 have holes.
+
+    The features of the whole ones are those the model was measured on; those of the others are computed as in serving.
+    """
+    random = np.random.default_rng(random_state)
+    chosen = holdout[np.linspace(0, len(holdout) - 1, WINDOWS).astype(np.int64)]
+    windows = []
+    for number, row in enumerate(chosen.tolist()):
+        start, end = _window(data, row)
+        holes = np.zeros((len(data.spec.base_columns), end - start), np.bool_)
+        if number >= WINDOWS - HOLED_WINDOWS:
+            holes = random.random(holes.shape) < _HOLE_SHARE
+            holes[number % len(holes), -1] = True
+        columns = {
+            name: _cells(np.where(hole, np.nan, data.rows.values[name][start:end]))
+            for name, hole in zip(data.spec.base_columns, holes, strict=True)
+        }
+        draft = GoldenWindow(
+            timestamps=tuple(data.rows.timestamp[start:end].tolist()), columns=columns, features=(), probability=0.0
+        )
+        features = golden_features(draft, data.spec) if holes.any() else data.features[row]
+        probability = float(scorer.probabilities(features[None, :])[0])
+        windows.append(draft.model_copy(update={"features": _cells(features), "probability": probability}))
+    return tuple(windows)
+
+
+def histograms(data: Dataset, rows: Index) -> dict[str, Histogram]:
+    """Give the distribution of each feature over the rows a model learnt from."""
+    found = {}
+    for column, name in enumerate(data.spec.names):
+        values = data.features[rows, column]
+        edges = histogram_edges(values)
+        counts, missing = histogram_counts(values, edges)
+        found[name] = Histogram(edges=tuple(edges.tolist()), counts=tuple(counts.tolist()), missing=missing)
+    return found
+
+
+def _window(data: Dataset, row: int) -> tuple[int, int]:
+    end = int(data.position[row]) + 1
+    first = int(np.searchsorted(data.rows.coin, data.rows.coin[end - 1]))
+    return max(first, end - data.spec.history_needed()), end
+
+
+def _cells(values: NDArray[np.floating[Any]]) -> tuple[float | None, ...]:
+    return tuple(None if np.isnan(value) else float(value) for value in values)

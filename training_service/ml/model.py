@@ -1,0 +1,121 @@
+"""One model made: fitted, exported, calibrated, with both thresholds; everything after the fit asks the export."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from shared.artifact import Scorer
+from shared.coin_metrics.rows import Ints
+from shared.contracts.artifact import Calibration, NoCalibration
+from shared.errors import JobFailed
+from training_service.ml.calibrate import choose_thresholds, fit_calibration
+from training_service.ml.dataset import Dataset
+from training_service.ml.estimators import Value
+from training_service.ml.export import check_parity, export_onnx
+from training_service.ml.fit import fit_model
+from training_service.ml.split import Index, Split, split_by_time
+
+_DAY_US = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a model is made."""
+
+    model_type: str
+    parameters: Mapping[str, Value]
+    random_state: int
+    calibrate: bool
+    alerts_per_day: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A model that can be measured."""
+
+    native: Any
+    onnx: bytes
+    calibration: Calibration
+    scorer: Scorer
+    decision_threshold: float
+    alert_threshold: float
+    parity: float
+    """Largest difference between native and exported scores."""
+
+
+def divide(data: Dataset, *, test_size: float, horizon_us: int) -> Split:
+    """Cut the rows into those to fit, to calibrate and to measure on; each needs rows, the first two both answers."""
+    split = split_by_time(data.timestamp, test_size=test_size, horizon_us=horizon_us)
+    parts = {"fitting": split.fit, "calibrating": split.calibration, "measuring": split.holdout}
+    for name, rows in parts.items():
+        if len(rows) == 0:
+            raise JobFailed(
+                f"no rows are left for {name}: of {len(data)} rows {split.purged} look past their part of the window; "
+                "take a longer window or a shorter horizon"
+            )
+    for name in ("fitting", "calibrating"):
+        positives = int(data.answers[parts[name]].sum())
+        if not 0 < positives < len(parts[name]):
+            raise JobFailed(
+                f"the rows for {name}, {_span(data.timestamp[parts[name]])}, hold one answer only "
+                f"({positives} positive of {len(parts[name])}): take a longer window or an easier target"
+            )
+    return split
+
+
+def make_model(data: Dataset, split: Split, recipe: Recipe) -> Made:
+    """Fit on the first part, calibrate and choose the thresholds on the second, check the export on the hold-out."""
+    native, onnx, parity = _fit(data, split.fit, split.holdout, recipe)
+    features, answers = data.features[split.calibration], data.answers[split.calibration]
+    calibration: Calibration = NoCalibration()
+    if recipe.calibrate:
+        calibration = fit_calibration(Scorer(onnx, NoCalibration()).scores(features), answers)
+    scorer = Scorer(onnx, calibration)
+    decision, alert = choose_thresholds(
+        scorer.probabilities(features),
+        answers,
+        days=days_of(data.timestamp[split.calibration]),
+        alerts_per_day=recipe.alerts_per_day,
+    )
+    return Made(
+        native=native,
+        onnx=onnx,
+        calibration=calibration,
+        scorer=scorer,
+        decision_threshold=decision,
+        alert_threshold=alert,
+        parity=parity,
+    )
+
+
+def refit_model(data: Dataset, made: Made, recipe: Recipe) -> Made:
+    """Fit again on all rows; calibration and thresholds stay those that were measured."""
+    everything = np.arange(len(data))
+    native, onnx, parity = _fit(data, everything, everything, recipe)
+    return replace(made, native=native, onnx=onnx, parity=parity, scorer=Scorer(onnx, made.calibration))
+
+
+def days_of(timestamp: Ints) -> float:
+    """Give the days between the first and the last row."""
+    return float(np.ptp(timestamp)) / _DAY_US if len(timestamp) else 0.0
+
+
+def _fit(data: Dataset, rows: Index, checked: Index, recipe: Recipe) -> tuple[Any, bytes, float]:
+    native = fit_model(
+        data.features[rows],
+        data.answers[rows],
+        model_type=recipe.model_type,
+        parameters=recipe.parameters,
+        random_state=recipe.random_state,
+    )
+    onnx = export_onnx(native, width=data.features.shape[1])
+    parity = check_parity(native, onnx, data.features[checked], random_state=recipe.random_state)
+    return native, onnx, parity
+
+
+def _span(timestamp: Ints) -> str:
+    first, last = (datetime.fromtimestamp(int(edge) // 1_000_000, UTC) for edge in (timestamp.min(), timestamp.max()))
+    return f"{first:%Y-%m-%dT%H:%M:%SZ} to {last:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,85 @@
+"""Routes of models."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response, status
+from fastapi.responses import FileResponse
+
+from shared.contracts.fields import PathId
+from shared.contracts.model_request import CreateModel
+from shared.contracts.training import ChangeModel, CreatedJob, Model, ModelKind, ModelList, ModelStatus
+from shared.errors import NotFound
+from training_service.deps import Limit, Offset, PoolDep
+from training_service.store import models
+from training_service.usecases import jobs as job_usecases
+from training_service.usecases import models as model_usecases
+
+router = APIRouter(prefix="/models", tags=["models"])
+
+Search = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$", description="Part of the name")]
+
+
+@router.post("/create", summary="Ask for a model", status_code=status.HTTP_201_CREATED)
+async def create_model(request: Request, response: Response, pool: PoolDep, body: CreateModel) -> CreatedJob:
+    created = await job_usecases.enqueue(pool, request=body, request_id=request.state.request_id)
+    response.headers["Location"] = f"/api/queue/{created.job_id}"
+    return created
+
+
+@router.get("", summary="Models, newest first")
+async def list_models(
+    pool: PoolDep,
+    status: ModelStatus | None = None,
+    model_type: ModelKind | None = None,
+    is_deleted: bool = False,
+    search: Search = None,
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> ModelList:
+    rows, total = await models.list_page(
+        pool, status=status, model_type=model_type, is_deleted=is_deleted, search=search, limit=limit, offset=offset
+    )
+    return ModelList(models=[Model.model_validate(dict(row)) for row in rows], total=total)
+
+
+@router.get("/{model_id}", summary="One model, deleted or not")
+async def get_model(pool: PoolDep, model_id: PathId) -> Model:
+    row = await models.get(pool, model_id)
+    if row is None:
+        raise NotFound(f"There is no model {model_id}")
+    return Model.model_validate(dict(row))
+
+
+@router.patch("/{model_id}", summary="Change name or description")
+async def change_model(pool: PoolDep, model_id: PathId, body: ChangeModel) -> Model:
+    return Model.model_validate(dict(await model_usecases.change_model(pool, model_id, change=body)))
+
+
+@router.delete("/{model_id}", summary="Delete a model; its file stays", status_code=status.HTTP_204_NO_CONTENT)
+async def delete_model(pool: PoolDep, model_id: PathId) -> None:
+    await model_usecases.delete_model(pool, model_id)
+
+
+@router.get(
+    "/{model_id}/download",
+    summary="The model file",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}},
+        206: {"description": "The part asked for with Range"},
+        304: {"description": "The file is the one named in If-None-Match"},
+    },
+)
+async def download_model(
+    pool: PoolDep, model_id: PathId, if_none_match: Annotated[str | None, Header()] = None
+) -> Response:
+    file = await model_usecases.open_model_file(pool, model_id)
+    headers = {"ETag": f'"{file.sha256}"', "Cache-Control": "no-cache"}
+    if if_none_match is not None and _names(if_none_match, file.sha256):
+        return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
+    return FileResponse(file.path, media_type="application/zip", filename=file.path.name, headers=headers)
+
+
+def _names(condition: str, sha256: str) -> bool:
+    tags = [tag.strip().removeprefix("W/").strip('"') for tag in condition.split(",")]
+    return sha256 in tags or "*" in tags

@@ -1,0 +1,178 @@
+"""The table ml_jobs: work asked for, who does it, and the token that refuses late writers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared.db import Connection, Executor, Queries, Record
+
+_queries = Queries.beside(__file__)
+
+CHANNEL = "ml_jobs_insert"
+LEASE_SECONDS = 45.0
+MOST_ATTEMPTS = 3
+MOST_LOST_LEASES = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJob:
+    """A training job to be written."""
+
+    priority: int
+    model_name: str
+    model_type: str
+    target_var: str
+    operator: str | None
+    target_value: float | None
+    train_start: datetime
+    train_end: datetime
+    features: Sequence[str]
+    """Names resolved, in their order."""
+    phases: Sequence[int] | None
+    params: dict[str, Any]
+    """Complete hyper-parameters."""
+    future_minutes: int | None
+    price_change_percent: float | None
+    direction: str | None
+    warnings: Sequence[dict[str, str]]
+    request: dict[str, Any]
+    """The body as it was accepted."""
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedJob:
+    """A job this worker holds; every write must carry the token."""
+
+    id: int
+    token: int
+    model_name: str
+    features: tuple[str, ...]
+    params: dict[str, Any]
+    request: dict[str, Any]
+    warnings: tuple[dict[str, str], ...]
+
+
+async def open_names(connection: Connection, name: str, *, except_id: int = 0) -> set[str]:
+    """Give the names of open jobs that are the name or the name with a number."""
+    rows = await _queries.fetch(connection, "open_names", name=name, except_id=except_id)
+    return {row["model_name"] for row in rows}
+
+
+async def insert(connection: Connection, job: NewJob) -> int:
+    """Write a job, wake the workers at commit, give its id."""
+    job_id: int = await _queries.fetchval(
+        connection,
+        "insert",
+        priority=job.priority,
+        model_name=job.model_name,
+        model_type=job.model_type,
+        target_var=job.target_var,
+        operator=job.operator,
+        target_value=job.target_value,
+        train_start=job.train_start,
+        train_end=job.train_end,
+        features=list(job.features),
+        phases=None if job.phases is None else list(job.phases),
+        params=job.params,
+        future_minutes=job.future_minutes,
+        price_change_percent=job.price_change_percent,
+        direction=job.direction,
+        warnings=list(job.warnings),
+        request=job.request,
+        request_id=job.request_id,
+    )
+    await _queries.execute(connection, "notify")
+    return job_id
+
+
+async def get(executor: Executor, job_id: int) -> Record | None:
+    """Give one job."""
+    return await _queries.fetchrow(executor, "get", id=job_id)
+
+
+async def list_page(
+    executor: Executor, *, status: str | None, job_type: str | None, limit: int, offset: int
+) -> tuple[list[Record], int]:
+    """Give a page of jobs, newest first, and how many there are."""
+    total = await _queries.fetchval(executor, "count", status=status, job_type=job_type)
+    rows = await _queries.fetch(executor, "list", status=status, job_type=job_type, limit=limit, offset=offset)
+    return rows, total
+
+
+async def release_lost(executor: Executor) -> list[Record]:
+    """Put jobs of lost workers back into the queue, or end them when that happened too often."""
+    return await _queries.fetch(executor, "release_lost", most=MOST_LOST_LEASES)
+
+
+async def claim(executor: Executor, *, worker: str) -> ClaimedJob | None:
+    """Take the next waiting job under a lease."""
+    row = await _queries.fetchrow(executor, "claim", worker=worker, lease_seconds=LEASE_SECONDS, job_types=["TRAIN"])
+    if row is None:
+        return None
+    return ClaimedJob(
+        id=row["id"],
+        token=row["lease_token"],
+        model_name=row["model_name"],
+        features=tuple(row["train_features"]),
+        params=row["train_params"],
+        request=row["request"],
+        warnings=tuple(row["warnings"]),
+    )
+
+
+async def renew(executor: Executor, job: ClaimedJob, *, progress: float, message: str) -> bool:
+    """Extend the lease and tell how far the job is; False when it is not ours any more."""
+    return await _queries.fetchval(
+        executor, "renew", id=job.id, token=job.token, lease_seconds=LEASE_SECONDS, progress=progress, message=message
+    ) is True  # fmt: skip
+
+
+async def is_held(executor: Executor, *, job_id: int, token: int) -> bool:
+    """Tell whether the holder of this token still runs the job."""
+    return await _queries.fetchval(executor, "is_held", id=job_id, token=token) is True
+
+
+async def hold(connection: Connection, job: ClaimedJob) -> bool:
+    """Lock the job until the transaction ends; False when it is not ours any more."""
+    return await _queries.fetchval(connection, "hold", id=job.id, token=job.token) is True
+
+
+async def finish(
+    connection: Connection, job: ClaimedJob, *, model_id: int, message: str, warnings: Sequence[dict[str, str]]
+) -> bool:
+    """End a job with its model; False when it is not ours any more."""
+    return await _queries.fetchval(
+        connection, "finish", id=job.id, token=job.token, model_id=model_id, message=message, warnings=list(warnings)
+    ) is True  # fmt: skip
+
+
+async def fail(executor: Executor, job: ClaimedJob, *, error: str, is_final: bool) -> str | None:
+    """End an attempt; give the status the job has now, None when it is not ours any more."""
+    status: str | None = await _queries.fetchval(
+        executor, "fail", id=job.id, token=job.token, error=error, is_final=is_final, most=MOST_ATTEMPTS
+    )
+    return status
+
+
+async def hand_back(executor: Executor, job: ClaimedJob) -> bool:
+    """Put a running job back into the queue without counting an attempt."""
+    return await _queries.fetchval(executor, "hand_back", id=job.id, token=job.token) is True
+
+
+async def cancel(connection: Connection, job_id: int) -> Record | None:
+    """Cancel a waiting or running job; None when it is neither."""
+    return await _queries.fetchrow(connection, "cancel", id=job_id)
+
+
+async def retry(connection: Connection, job_id: int, *, name: str) -> Record | None:
+    """Let a failed or cancelled job wait again; None when it is neither."""
+    row = await _queries.fetchrow(connection, "retry", id=job_id, name=name)
+    await _queries.execute(connection, "notify")
+    return row
+
+
+async def totals(executor: Executor) -> list[Record]:
+    """Count jobs by type and status."""
+    return await _queries.fetch(executor, "totals")

@@ -1,0 +1,115 @@
+-- name: open_names
+-- Names that jobs still to be done have spoken for.
+SELECT model_name FROM ml_jobs
+WHERE status IN ('PENDING', 'RUNNING') AND id <> :except_id
+  AND (model_name = :name OR starts_with(model_name, :name || ' ('));
+
+-- name: insert
+INSERT INTO ml_jobs (
+    job_type, priority, progress_msg, model_name, train_model_type, train_target_var, train_operator, train_value,
+    train_start, train_end, train_features, train_phases, train_params, train_future_minutes,
+    train_price_change_percent, train_target_direction, warnings, request, request_id
+) VALUES (
+    'TRAIN', :priority, 'waiting for a worker', :model_name, :model_type, :target_var, :operator, :target_value,
+    :train_start, :train_end, :features, :phases, :params, :future_minutes,
+    :price_change_percent, :direction, :warnings, :request, :request_id
+) RETURNING id;
+
+-- name: notify
+-- Equal payloads of a transaction fold into one notification, sent at commit.
+SELECT pg_notify('ml_jobs_insert', '{}');
+
+-- name: get
+SELECT * FROM ml_jobs WHERE id = :id;
+
+-- name: list
+SELECT * FROM ml_jobs
+WHERE (:status::text IS NULL OR status = :status) AND (:job_type::text IS NULL OR job_type = :job_type)
+ORDER BY created_at DESC, id DESC
+LIMIT :limit OFFSET :offset;
+
+-- name: count
+SELECT count(*) FROM ml_jobs
+WHERE (:status::text IS NULL OR status = :status) AND (:job_type::text IS NULL OR job_type = :job_type);
+
+-- name: release_lost
+-- A worker that has not renewed its lease is taken for gone; whatever it still writes carries an old token.
+UPDATE ml_jobs
+SET status = CASE WHEN lost_leases + 1 < :most THEN 'PENDING' ELSE 'FAILED' END,
+    error_msg = CASE WHEN lost_leases + 1 < :most THEN error_msg
+                     ELSE format('the worker was lost %s times while this job ran', :most) END,
+    completed_at = CASE WHEN lost_leases + 1 < :most THEN NULL ELSE now() END,
+    lost_leases = lost_leases + 1, lease_token = lease_token + 1, lease_expires_at = NULL, worker_id = NULL, progress = 0,
+    progress_msg = 'its worker was lost'
+WHERE id IN (
+    SELECT id FROM ml_jobs WHERE status = 'RUNNING' AND lease_expires_at < now() FOR UPDATE SKIP LOCKED
+)
+RETURNING id, status;
+
+-- name: claim
+UPDATE ml_jobs
+SET status = 'RUNNING', worker_id = :worker, lease_token = lease_token + 1,
+    lease_expires_at = now() + make_interval(secs => :lease_seconds), started_at = coalesce(started_at, now()),
+    error_msg = NULL, progress = 0, progress_msg = 'started'
+WHERE id = (
+    SELECT id FROM ml_jobs
+    WHERE status = 'PENDING' AND job_type = ANY(:job_types::text[])
+    ORDER BY priority DESC, id
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING *;
+
+-- name: renew
+UPDATE ml_jobs
+SET lease_expires_at = now() + make_interval(secs => :lease_seconds), progress = :progress, progress_msg = :message
+WHERE id = :id AND lease_token = :token AND status = 'RUNNING'
+RETURNING true;
+
+-- name: is_held
+SELECT EXISTS (SELECT FROM ml_jobs WHERE id = :id AND lease_token = :token AND status = 'RUNNING');
+
+-- name: hold
+-- Locked until the result is written: nobody takes the job away in between.
+SELECT true FROM ml_jobs WHERE id = :id AND lease_token = :token AND status = 'RUNNING' FOR UPDATE;
+
+-- name: finish
+UPDATE ml_jobs
+SET status = 'COMPLETED', progress = 1, progress_msg = :message, result_model_id = :model_id, warnings = :warnings,
+    completed_at = now(), lease_expires_at = NULL
+WHERE id = :id AND lease_token = :token AND status = 'RUNNING'
+RETURNING true;
+
+-- name: fail
+-- The end of an attempt; what may work another time waits for the next one.
+UPDATE ml_jobs
+SET status = CASE WHEN :is_final OR attempts + 1 >= :most THEN 'FAILED' ELSE 'PENDING' END,
+    completed_at = CASE WHEN :is_final OR attempts + 1 >= :most THEN now() END,
+    attempts = attempts + 1, error_msg = :error, lease_token = lease_token + 1, lease_expires_at = NULL, worker_id = NULL,
+    progress_msg = CASE WHEN :is_final OR attempts + 1 >= :most THEN progress_msg ELSE 'waiting for another attempt' END
+WHERE id = :id AND lease_token = :token AND status = 'RUNNING'
+RETURNING status;
+
+-- name: hand_back
+UPDATE ml_jobs
+SET status = 'PENDING', lease_token = lease_token + 1, lease_expires_at = NULL, worker_id = NULL, progress = 0,
+    progress_msg = 'handed back by a stopping worker'
+WHERE id = :id AND lease_token = :token AND status = 'RUNNING'
+RETURNING true;
+
+-- name: cancel
+UPDATE ml_jobs
+SET status = 'CANCELLED', lease_token = lease_token + 1, lease_expires_at = NULL, completed_at = now(),
+    progress_msg = 'cancelled'
+WHERE id = :id AND status IN ('PENDING', 'RUNNING')
+RETURNING *;
+
+-- name: retry
+UPDATE ml_jobs
+SET status = 'PENDING', attempts = 0, lost_leases = 0, progress = 0, progress_msg = 'waiting for a worker', error_msg = NULL,
+    model_name = :name, worker_id = NULL, started_at = NULL, completed_at = NULL
+WHERE id = :id AND status IN ('FAILED', 'CANCELLED')
+RETURNING *;
+
+-- name: totals
+SELECT job_type, status, count(*) AS jobs FROM ml_jobs GROUP BY job_type, status;

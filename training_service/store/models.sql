@@ -1,0 +1,66 @@
+-- name: lock_names
+-- Whoever gives a name to a model or a job waits here, so that no two get the same.
+SELECT pg_advisory_xact_lock(hashtextextended('ml_models.name', 0));
+
+-- name: live_names
+SELECT name FROM ml_models
+WHERE NOT is_deleted AND id <> :except_id AND (name = :name OR starts_with(name, :name || ' ('));
+
+-- name: reserve_id
+SELECT nextval(pg_get_serial_sequence('ml_models', 'id'));
+
+-- name: insert
+INSERT INTO ml_models (
+    id, name, model_type, status, description, target_variable, target_operator, target_value, future_minutes,
+    price_change_percent, target_direction, label_mode, label_resolution, train_start, train_end, features, phases, params,
+    training_accuracy, training_f1, training_precision, training_recall, roc_auc, mcc, fpr, fnr, confusion_matrix,
+    decision_threshold, alert_threshold, simulated_profit_pct, expected_value_pct, cv_scores, cv_overfitting_gap,
+    feature_importance, metrics, warnings, model_file_path, model_file_sha256, job_id
+) VALUES (
+    :id, :name, :model_type, 'READY', :description, :target_variable, :target_operator, :target_value, :future_minutes,
+    :price_change_percent, :target_direction, :label_mode, :label_resolution, :train_start, :train_end, :features, :phases,
+    :params, :training_accuracy, :training_f1, :training_precision, :training_recall, :roc_auc, :mcc, :fpr, :fnr,
+    :confusion_matrix, :decision_threshold, :alert_threshold, :simulated_profit_pct, :expected_value_pct, :cv_scores,
+    :cv_overfitting_gap, :feature_importance, :metrics, :warnings, :model_file_path, :model_file_sha256, :job_id
+);
+
+-- name: get
+SELECT * FROM ml_models WHERE id = :id;
+
+-- name: by_ids
+SELECT * FROM ml_models WHERE id = ANY(:ids::bigint[]);
+
+-- name: list
+SELECT * FROM ml_models
+WHERE is_deleted = :is_deleted
+  AND (:status::text IS NULL OR status = :status) AND (:model_type::text IS NULL OR model_type = :model_type)
+  AND (:search::text IS NULL OR strpos(lower(name), lower(:search)) > 0)
+ORDER BY created_at DESC, id DESC
+LIMIT :limit OFFSET :offset;
+
+-- name: count
+SELECT count(*) FROM ml_models
+WHERE is_deleted = :is_deleted
+  AND (:status::text IS NULL OR status = :status) AND (:model_type::text IS NULL OR model_type = :model_type)
+  AND (:search::text IS NULL OR strpos(lower(name), lower(:search)) > 0);
+
+-- name: change
+UPDATE ml_models
+SET name = coalesce(:name, name), description = CASE WHEN :with_description THEN :description ELSE description END
+WHERE id = :id AND NOT is_deleted
+RETURNING *;
+
+-- name: delete
+UPDATE ml_models SET is_deleted = true, deleted_at = now() WHERE id = :id AND NOT is_deleted RETURNING true;
+
+-- name: known_ids
+SELECT id FROM ml_models WHERE id = ANY(:ids::bigint[]);
+
+-- name: totals
+SELECT status, count(*) AS models FROM ml_models WHERE NOT is_deleted GROUP BY status;
+
+-- name: types
+SELECT name, title, description, default_params FROM ref_model_types ORDER BY name;
+
+-- name: type_defaults
+SELECT default_params FROM ref_model_types WHERE name = :name;

@@ -1,0 +1,49 @@
+"""What the tracker's tables hold, for people who choose a window; read only."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.db import Executor, Queries, Record, UndefinedTable
+
+_queries = Queries.beside(__file__)
+
+COUNTED_ROWS = 5_000_000
+"""Up to about so many rows are counted, beyond the planner's estimate is given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holdings:
+    """What coin_metrics holds."""
+
+    first: datetime | None
+    last: datetime | None
+    rows: int
+    rows_counted: bool
+    """False: estimated."""
+    coins: int
+
+
+async def phases(executor: Executor) -> list[Record]:
+    """Give the tracker's phases; none while it has no such table."""
+    try:
+        return await _queries.fetch(executor, "phases")
+    except UndefinedTable:
+        return []
+
+
+async def holdings(executor: Executor) -> Holdings:
+    """Look at coin_metrics; empty while it does not exist."""
+    try:
+        span = await _queries.fetchrow(executor, "span")
+    except UndefinedTable:
+        return Holdings(first=None, last=None, rows=0, rows_counted=True, coins=0)
+    estimate = await _queries.fetchval(executor, "estimated_rows")
+    counted = estimate <= COUNTED_ROWS
+    rows = await _queries.fetchval(executor, "rows") if counted else estimate
+    return Holdings(
+        first=span["first"] if span else None,
+        last=span["last"] if span else None,
+        rows=rows,
+        rows_counted=counted,
+        coins=await _queries.fetchval(executor, "coins"),
+    )

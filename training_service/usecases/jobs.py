@@ -1,0 +1,101 @@
+"""Accept, cancel and retry jobs."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from shared.contracts.artifact import RuleTargetSpec, TimeTargetSpec
+from shared.contracts.model_request import CreateModel
+from shared.contracts.training import CreatedJob, Warned
+from shared.db import Pool, Record, transaction
+from shared.errors import Conflict, NotFound
+from shared.features import FeatureSpec, Notice
+from training_service.ml.estimators import resolve_parameters
+from training_service.store import jobs, models
+from training_service.usecases.names import free_name
+
+
+def to_warnings(notices: Iterable[Notice]) -> list[dict[str, str]]:
+    """Give notices as they are stored and answered."""
+    return [{"code": notice.code, "message": notice.message} for notice in notices]
+
+
+async def enqueue(pool: Pool, *, request: CreateModel, request_id: str | None) -> CreatedJob:
+    """Check what the request alone shows, name the model and write the job."""
+    target = request.target()
+    spec, notices = FeatureSpec.resolve(
+        request.features,
+        use_engineered=request.use_engineered_features,
+        windows=request.feature_engineering_windows,
+        target=target.to_target(),
+    )
+    defaults = await models.type_defaults(pool, request.model_type)
+    params = resolve_parameters(request.model_type, {**defaults, **request.params})
+    warnings = to_warnings(notices)
+    async with transaction(pool) as connection:
+        name = await free_name(connection, request.name)
+        job = jobs.NewJob(
+            priority=request.priority,
+            model_name=name,
+            model_type=request.model_type,
+            train_start=request.train_start,
+            train_end=request.train_end,
+            features=spec.names,
+            phases=request.phases,
+            params=params,
+            warnings=warnings,
+            request=request.model_dump(mode="json"),
+            request_id=request_id,
+            **target_columns(target),
+        )
+        job_id = await jobs.insert(connection, job)
+    message = f"job {job_id} waits for a worker" + (
+        "" if name == request.name else f"; the model will be named {name!r}"
+    )
+    return CreatedJob(
+        job_id=job_id, status="PENDING", message=message, name=name, warnings=[Warned(**item) for item in warnings]
+    )
+
+
+def target_columns(target: TimeTargetSpec | RuleTargetSpec) -> dict[str, Any]:
+    """Give a target as the columns of a job."""
+    timed, ruled = target if target.kind == "time" else None, target if target.kind == "rule" else None
+    return {
+        "target_var": target.target_var,
+        "operator": ruled and ruled.operator,
+        "target_value": ruled and ruled.target_value,
+        "future_minutes": timed and timed.future_minutes,
+        "price_change_percent": timed and timed.min_percent_change,
+        "direction": timed and timed.direction,
+    }
+
+
+async def cancel(pool: Pool, job_id: int) -> Record:
+    """Cancel a job that is not over; its worker notices within seconds and stops the fitting."""
+    async with transaction(pool) as connection:
+        job = await jobs.cancel(connection, job_id)
+        if job is None:
+            status = await _status(connection, job_id)
+            raise Conflict(f"Job {job_id} is {status}: only a waiting or running one can be cancelled")
+        return job
+
+
+async def retry(pool: Pool, job_id: int) -> Record:
+    """Let a failed or cancelled job run once more, from the beginning and with fresh attempts."""
+    async with transaction(pool) as connection:
+        # The names are locked before the job, as by everybody else.
+        await models.lock_names(connection)
+        found = await jobs.get(connection, job_id)
+        if found is None:
+            raise NotFound(f"There is no job {job_id}")
+        name = await free_name(connection, found["request"]["name"], except_job=job_id)
+        job = await jobs.retry(connection, job_id, name=name)
+        if job is None:
+            raise Conflict(f"Job {job_id} is {found['status']}: only a failed or cancelled one can be retried")
+        return job
+
+
+async def _status(connection: Any, job_id: int) -> str:
+    found = await jobs.get(connection, job_id)
+    if found is None:
+        raise NotFound(f"There is no job {job_id}")
+    return str(found["status"])

@@ -1,0 +1,136 @@
+"""Make a finished model known: its file, its row and the end of its job, together or not at all."""
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import structlog
+
+from shared.contracts.artifact import RuleTargetSpec, TimeTargetSpec
+from shared.contracts.model_request import CreateModel
+from shared.db import Connection, ConnectionLost, Pool, transaction
+from shared.errors import Unavailable
+from training_service.store import jobs, models
+from training_service.store.jobs import ClaimedJob
+from training_service.usecases.names import free_name
+from training_service.usecases.task import Trained
+
+log = structlog.get_logger(__name__)
+
+UNCLAIMED_SECONDS = 3600.0
+
+
+async def record_model(
+    pool: Pool, job: ClaimedJob, trained: Trained, *, model_id: int, incoming: Path, folder: Path
+) -> bool:
+    """Write model and job in one transaction, the file renamed inside it; False when the job is not ours any more."""
+    request = CreateModel.model_validate(job.request)
+    final = folder / f"model_{request.model_type}_{model_id}.zip"
+    try:
+        async with transaction(pool) as connection:
+            # The names are locked before the job, as by everybody else.
+            name = await free_name(connection, job.model_name, except_job=job.id)
+            if not await jobs.hold(connection, job):
+                return False
+            await asyncio.to_thread(_move, incoming, final)
+            await _insert(connection, job, request, trained, model_id=model_id, name=name, path=final)
+            message = f"model {model_id} is ready"
+            await jobs.finish(
+                connection, job, model_id=model_id, message=message, warnings=(*job.warnings, *trained.warnings)
+            )
+    except ConnectionLost:
+        # Whether the commit arrived is unknown; a file without a row is swept later.
+        raise
+    except BaseException:
+        await asyncio.to_thread(final.unlink, missing_ok=True)
+        raise
+    return True
+
+
+async def _insert(
+    connection: Connection,
+    job: ClaimedJob,
+    request: CreateModel,
+    trained: Trained,
+    *,
+    model_id: int,
+    name: str,
+    path: Path,
+) -> None:
+    target = request.target()
+    columns = trained.model_dump(exclude={"kind", "sha256", "features", "warnings"})
+    await models.insert(
+        connection,
+        id=model_id,
+        name=name,
+        model_type=request.model_type,
+        description=request.description,
+        **target_columns(target),
+        train_start=request.train_start,
+        train_end=request.train_end,
+        features=list(trained.features),
+        phases=request.phases,
+        params=job.params,
+        warnings=[*job.warnings, *trained.warnings],
+        model_file_path=str(path),
+        model_file_sha256=trained.sha256,
+        job_id=job.id,
+        **columns,
+    )
+
+
+def target_columns(target: TimeTargetSpec | RuleTargetSpec) -> dict[str, object]:
+    """Give a target as the columns of a model."""
+    timed, ruled = target if target.kind == "time" else None, target if target.kind == "rule" else None
+    return {
+        "target_variable": target.target_var,
+        "target_operator": ruled and ruled.operator,
+        "target_value": ruled and ruled.target_value,
+        "future_minutes": timed and timed.future_minutes,
+        "price_change_percent": timed and timed.min_percent_change,
+        "target_direction": timed and timed.direction,
+        "label_mode": timed and timed.label_mode,
+        "label_resolution": timed and timed.label_resolution,
+    }
+
+
+async def sweep(pool: Pool, folder: Path) -> int:
+    """Remove files that a killed process left: results of jobs nobody runs, models nobody recorded."""
+    swept = 0
+    for path in _files(folder / ".incoming", "*"):
+        job_id, token = _numbers(path.name.lstrip("."), "-")
+        if not await jobs.is_held(pool, job_id=job_id, token=token):
+            path.unlink(missing_ok=True)
+            swept += 1
+    old = [path for path in _files(folder, "model_*_*.zip") if time.time() - path.stat().st_mtime > UNCLAIMED_SECONDS]
+    ids = {path: _numbers(path.stem.rpartition("_")[2], "-")[0] for path in old}
+    known = await models.known_ids(pool, list(ids.values()))
+    for path, model_id in ids.items():
+        if model_id not in known:
+            path.unlink(missing_ok=True)
+            swept += 1
+    return swept
+
+
+def _files(folder: Path, pattern: str) -> Sequence[Path]:
+    return [path for path in folder.glob(pattern) if path.is_file()]
+
+
+def _numbers(text: str, separator: str) -> tuple[int, int]:
+    first, _, rest = text.partition(separator)
+    second = rest.partition(".")[0]
+    return (int(first) if first.isdecimal() else 0), (int(second) if second.isdecimal() else 0)
+
+
+def _move(incoming: Path, final: Path) -> None:
+    try:
+        incoming.rename(final)
+        handle = os.open(final.parent, os.O_RDONLY)
+    except OSError as error:
+        raise Unavailable(f"the model store cannot take the file: {error.strerror}") from error
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

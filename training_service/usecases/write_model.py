@@ -1,0 +1,154 @@
+"""From finished work to a model file, proved by reading it as the prediction service will."""
+
+import hashlib
+import importlib.metadata
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from shared.artifact import read_artifact, verify, write_artifact
+from shared.contracts.artifact import Manifest
+from shared.contracts.model_request import CreateModel
+from shared.errors import ArtifactInvalid, JobFailed
+from shared.features import FEATURES_VERSION, Notice
+from training_service.ml.crossval import CrossValidation
+from training_service.ml.dataset import Dataset
+from training_service.ml.figures import Figures, judge
+from training_service.ml.fit import feature_importance
+from training_service.ml.golden import golden_windows, histograms
+from training_service.ml.model import Made
+from training_service.ml.split import Split
+from training_service.usecases.jobs import to_warnings
+from training_service.usecases.task import Trained, TrainTask
+
+_LIBRARIES = (
+    "pumpcast",
+    "numpy",
+    "scikit-learn",
+    "xgboost",
+    "xgboost-cpu",
+    "onnx",
+    "skl2onnx",
+    "onnxmltools",
+    "onnxruntime",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Everything that is known of a model when it is written."""
+
+    asked: CreateModel
+    data: Dataset
+    split: Split
+    made: Made
+    figures: Figures
+    cross: CrossValidation | None
+
+
+def write_model(task: TrainTask, work: Work) -> Trained:
+    """Write the model file, verify it, and give the columns of its row."""
+    data, made, figures = work.data, work.made, work.figures
+    counts = _counts(work)
+    metrics = {
+        **figures.to_metrics(),
+        "counts": counts,
+        "labels": {**asdict(data.readings), "base_rate": data.readings.base_rate},
+        "export_difference": made.parity,
+    }
+    manifest = _manifest(task, work, metrics, counts)
+    sha256 = write_artifact(task.path, manifest=manifest, onnx=made.onnx, signing_key=task.signing_key)
+    try:
+        verify(read_artifact(task.path.read_bytes(), sha256=sha256))
+    except ArtifactInvalid as error:
+        raise JobFailed(f"the model file does not pass its own checks: {error.message}") from error
+    decision = figures.decision
+    return Trained(
+        sha256=sha256,
+        features=data.spec.names,
+        training_accuracy=decision.accuracy,
+        training_f1=decision.f1,
+        training_precision=decision.precision,
+        training_recall=decision.recall,
+        roc_auc=figures.roc_auc,
+        mcc=decision.mcc,
+        fpr=decision.fpr,
+        fnr=decision.fnr,
+        confusion_matrix=asdict(decision),
+        decision_threshold=made.decision_threshold,
+        alert_threshold=made.alert_threshold,
+        simulated_profit_pct=figures.simulated_profit_pct,
+        expected_value_pct=figures.expected_value_pct,
+        cv_scores=None if work.cross is None else work.cross.scores,
+        cv_overfitting_gap=None if work.cross is None else work.cross.overfitting_gap,
+        feature_importance=feature_importance(made.native, data.spec.names),
+        metrics=metrics,
+        warnings=tuple(to_warnings([*data.notices, *_notices(work), *judge(figures, data, work.cross)])),
+    )
+
+
+def _manifest(task: TrainTask, work: Work, metrics: dict[str, object], counts: dict[str, int]) -> Manifest:
+    asked, data, split, made = work.asked, work.data, work.split, work.made
+    learnt = np.arange(len(data)) if asked.refit else np.concatenate([split.fit, split.calibration])
+    return Manifest(
+        model_id=task.model_id,
+        name=task.name,
+        model_type=asked.model_type,
+        features=data.spec.names,
+        features_version=FEATURES_VERSION,
+        fingerprint=data.spec.fingerprint,
+        target=asked.target(),
+        phases=None if asked.phases is None else tuple(asked.phases),
+        decision_threshold=made.decision_threshold,
+        alert_threshold=made.alert_threshold,
+        calibration=made.calibration,
+        metrics={**metrics, "roc_auc": work.figures.roc_auc},
+        histograms=histograms(data, learnt),
+        train_start=asked.train_start,
+        train_end=asked.train_end,
+        counts=counts,
+        libraries=_libraries(),
+        onnx_sha256=hashlib.sha256(made.onnx).hexdigest(),
+        golden=golden_windows(data, split.holdout, made.scorer, random_state=asked.random_state),
+    )
+
+
+def _counts(work: Work) -> dict[str, int]:
+    data, split = work.data, work.split
+    return {
+        "rows": data.readings.rows,
+        "resolved": data.readings.resolved,
+        "unresolved": data.readings.rows - data.readings.resolved,
+        "resolved_without_observation": data.readings.resolved_without_observation,
+        "positives": data.readings.positives,
+        "coins": len(np.unique(data.coin)),
+        "fit_rows": len(split.fit),
+        "calibration_rows": len(split.calibration),
+        "holdout_rows": len(split.holdout),
+        "purged_rows": split.purged,
+    }
+
+
+def _notices(work: Work) -> list[Notice]:
+    notices = []
+    if work.asked.use_timeseries_split and work.cross is None:
+        notices.append(
+            Notice(
+                code="no_cross_validation",
+                message="no fold holds both answers: the window is too short to cross-validate",
+            )
+        )
+    if work.asked.refit:
+        message = "the stored model was fitted on all rows; the figures are those of the model before"
+        notices.append(Notice(code="refitted", message=message))
+    return notices
+
+
+def _libraries() -> dict[str, str]:
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
