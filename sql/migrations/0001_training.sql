@@ -88,7 +88,7 @@ CREATE TABLE ml_models (
     ),
     CONSTRAINT chk_decision_threshold CHECK (decision_threshold BETWEEN 0 AND 1),
     CONSTRAINT chk_alert_threshold CHECK (alert_threshold BETWEEN 0 AND 1),
-    CONSTRAINT chk_cv_scores CHECK (jsonb_typeof(cv_scores) IN ('object', 'null')),
+    CONSTRAINT chk_cv_scores CHECK (jsonb_typeof(cv_scores) IN ('object', 'array', 'null')),
     CONSTRAINT chk_cv_overfitting_gap CHECK (cv_overfitting_gap BETWEEN -1 AND 1),
     CONSTRAINT chk_feature_importance CHECK (jsonb_typeof(feature_importance) = 'object'),
     CONSTRAINT chk_metrics CHECK (jsonb_typeof(metrics) = 'object'),
@@ -273,5 +273,6 @@ CREATE INDEX idx_jobs_created ON ml_jobs (created_at DESC, id DESC);
 CREATE INDEX idx_jobs_status ON ml_jobs (status, created_at DESC, id DESC);
 CREATE INDEX idx_jobs_type ON ml_jobs (job_type, created_at DESC, id DESC);
 CREATE INDEX idx_jobs_type_status ON ml_jobs (job_type, status, created_at DESC, id DESC);
+CREATE INDEX idx_jobs_test_model ON ml_jobs (test_model_id, created_at DESC, id DESC) WHERE test_model_id IS NOT NULL;
 CREATE INDEX idx_jobs_result_test ON ml_jobs (result_test_id) WHERE result_test_id IS NOT NULL;
 CREATE INDEX idx_jobs_result_comparison ON ml_jobs (result_comparison_id) WHERE result_comparison_id IS NOT NULL;

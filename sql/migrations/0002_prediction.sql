@@ -101,29 +101,30 @@ CREATE TABLE predictions (
 );
 
 CREATE INDEX idx_predictions_active_model ON predictions (active_model_id, id);
+CREATE INDEX idx_predictions_model ON predictions (model_id, id);
 CREATE INDEX idx_predictions_alerts ON predictions (id) WHERE is_alert;
 CREATE INDEX idx_predictions_pending ON predictions (active_model_id, data_timestamp) WHERE outcome IS NULL;
 CREATE INDEX idx_predictions_time ON predictions USING brin (data_timestamp) WITH (autosummarize = on);
 
 CREATE TABLE prediction_stats (
-    active_model_id  bigint NOT NULL,
-    model_id         bigint NOT NULL,
-    bucket_start     timestamptz NOT NULL,
-    predictions      bigint NOT NULL DEFAULT 0,
-    positives        bigint NOT NULL DEFAULT 0,
-    alerts           bigint NOT NULL DEFAULT 0,
-    tp               bigint NOT NULL DEFAULT 0,
-    fp               bigint NOT NULL DEFAULT 0,
-    tn               bigint NOT NULL DEFAULT 0,
-    fn               bigint NOT NULL DEFAULT 0,
-    unresolved       bigint NOT NULL DEFAULT 0,
-    alert_tp         bigint NOT NULL DEFAULT 0,
-    alert_fp         bigint NOT NULL DEFAULT 0,
-    probability_sum  double precision NOT NULL DEFAULT 0,
-    brier_sum        double precision NOT NULL DEFAULT 0,
-    duration_ms_sum  double precision NOT NULL DEFAULT 0,
+    active_model_id    bigint NOT NULL,
+    model_id           bigint NOT NULL,
+    bucket_start       timestamptz NOT NULL,
+    predictions        bigint NOT NULL DEFAULT 0,
+    positives          bigint NOT NULL DEFAULT 0,
+    alerts             bigint NOT NULL DEFAULT 0,
+    tp                 bigint NOT NULL DEFAULT 0,
+    fp                 bigint NOT NULL DEFAULT 0,
+    tn                 bigint NOT NULL DEFAULT 0,
+    fn                 bigint NOT NULL DEFAULT 0,
+    unresolved         bigint NOT NULL DEFAULT 0,
+    alert_tp           bigint NOT NULL DEFAULT 0,
+    alert_fp           bigint NOT NULL DEFAULT 0,
+    probability_sum    double precision NOT NULL DEFAULT 0,
+    brier_sum          double precision NOT NULL DEFAULT 0,
+    duration_ms_sum    double precision NOT NULL DEFAULT 0,
     last_prediction_at timestamptz,
-    updated_at       timestamptz NOT NULL DEFAULT now(),
+    updated_at         timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (active_model_id, bucket_start),
     CONSTRAINT chk_stats_counts CHECK (
         predictions >= 0 AND positives BETWEEN 0 AND predictions AND alerts BETWEEN 0 AND predictions
@@ -192,6 +193,7 @@ CREATE TABLE webhook_deliveries (
 );
 
 CREATE INDEX idx_deliveries_due ON webhook_deliveries (next_attempt_at, id) WHERE status = 'pending';
+CREATE INDEX idx_deliveries_due_endpoint ON webhook_deliveries (endpoint_id, next_attempt_at, id) WHERE status = 'pending';
 CREATE INDEX idx_deliveries_endpoint ON webhook_deliveries (endpoint_id, id DESC);
 CREATE INDEX idx_deliveries_status ON webhook_deliveries (status, id DESC);
 
@@ -233,15 +235,15 @@ CREATE INDEX idx_promotions_created ON model_promotions (created_at DESC, id DES
 CREATE INDEX idx_promotions_active_model ON model_promotions (active_model_id, id DESC);
 
 CREATE TABLE worker_positions (
-    name       text PRIMARY KEY,
-    high       bigint NOT NULL,
-    pending    jsonb NOT NULL DEFAULT '[]',
-    clock      timestamptz,
-    owner      uuid,
+    name           text PRIMARY KEY,
+    high           bigint NOT NULL,
+    pending        jsonb NOT NULL DEFAULT '[]',
+    clock          timestamptz,
+    owner          uuid,
     models_version bigint NOT NULL DEFAULT 0,
-    counters   jsonb NOT NULL DEFAULT '{}',
-    status     jsonb NOT NULL DEFAULT '{}',
-    updated_at timestamptz NOT NULL DEFAULT now(),
+    counters       jsonb NOT NULL DEFAULT '{}',
+    status         jsonb NOT NULL DEFAULT '{}',
+    updated_at     timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT chk_position_name CHECK (name <> ''),
     CONSTRAINT chk_position_high CHECK (high >= 0),
     CONSTRAINT chk_position_pending CHECK (jsonb_typeof(pending) = 'array'),

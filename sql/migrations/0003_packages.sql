@@ -124,8 +124,7 @@ CREATE TABLE paper_positions (
         close_reason IN ('TP', 'SL', 'EXPIRED', 'MANUAL', 'SIGNAL_FLIP', 'RESET')
     ),
     CONSTRAINT chk_position_closed CHECK (
-        (status = 'CLOSED') = (num_nulls(exit_price, pnl, close_reason, closed_at) = 0)
-        AND (status = 'OPEN') = (num_nonnulls(exit_price, pnl, close_reason, closed_at) = 0)
+        num_nonnulls(exit_price, pnl, close_reason, closed_at) = CASE status WHEN 'CLOSED' THEN 4 ELSE 0 END
     ),
     CONSTRAINT chk_position_expiry CHECK (opened_at <= expires_at),
     CONSTRAINT chk_position_window CHECK (opened_at <= closed_at)
