@@ -4,49 +4,57 @@ import faulthandler
 import os
 import sys
 import threading
-import traceback
 import warnings
-from typing import BinaryIO
 
 from shared.errors import JobFailed
 from training_service.usecases.task import Failed, Step, Trained, TrainTask
 
 ORPHANED = 3
-CRASHED = 1
+STDIN = 0
 
 
 def main() -> None:
     """Do one task."""
     faulthandler.enable()
     # Whatever a library prints goes to the log; stdout carries messages only.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    answers = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     # Live predictions come first on a machine that does both.
     os.nice(10)
-    task = TrainTask.model_validate_json(sys.stdin.buffer.readline())
-    threading.Thread(target=_end_with_parent, args=(sys.stdin.buffer,), daemon=True).start()
+    task = TrainTask.model_validate_json(_read_line())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     warnings.filterwarnings("ignore", module="sklearn|skl2onnx|onnxmltools|xgboost")
-    try:
-        from training_service.usecases.train import train
 
+    from training_service.usecases.train import train
+
+    try:
         trained = train(task, lambda progress, message: _send(answers, Step(progress=progress, message=message)))
-        _send(answers, trained)
     except JobFailed as error:
         _send(answers, Failed(error=error.message))
-    except BaseException:  # noqa: BLE001 - the top of a process: said once, and the exit code tells the worker
-        traceback.print_exc()
-        os._exit(CRASHED)
-    # The libraries' threads need no ceremony, and some of them hang in it.
-    sys.stderr.flush()
-    os._exit(0)
+    else:
+        _send(answers, trained)
 
 
-def _send(answers: BinaryIO, message: Step | Failed | Trained) -> None:
-    answers.write(message.model_dump_json().encode() + b"\n")
+def _send(answers: int, message: Step | Failed | Trained) -> None:
+    left = message.model_dump_json().encode() + b"\n"
+    while left:
+        left = left[os.write(answers, left) :]
 
 
-def _end_with_parent(stdin: BinaryIO) -> None:
-    stdin.read()
+def _read_line() -> bytes:
+    # Not through sys.stdin: its lock, held by the waiting thread, would break the end of the interpreter.
+    line = b""
+    while not line.endswith(b"\n"):
+        part = os.read(STDIN, 1 << 20)
+        if not part:
+            os._exit(ORPHANED)
+        line += part
+    return line
+
+
+def _end_with_parent() -> None:
+    while os.read(STDIN, 1 << 10):
+        pass
     os._exit(ORPHANED)
 
 

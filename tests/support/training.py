@@ -1,0 +1,119 @@
+"""A small market that can be learnt from, and the training service around it."""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import uvicorn
+from fastapi import FastAPI
+
+from shared.db import Pool
+from tests.support.database import START, row
+from training_service.settings import TrainingSettings
+from training_service.store import jobs
+from training_service.worker import work
+
+MINUTES = 150
+
+
+def learnable_rows(*, coins: int = 25, minutes: int = MINUTES, seed: int = 1) -> list[dict[str, Any]]:
+    """Give one row a minute and coin: while buyers outnumber sellers, the price rises; some values are missing."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for coin in range(coins):
+        price, rising = 3e-8, False
+        for minute in range(minutes):
+            if random.random() < 0.12:
+                rising = not rising
+            price *= 1 + (0.03 if rising else -0.015) + random.normal(0, 0.01)
+            price = min(max(price, 1e-8), 1e-6)
+            bought = random.gamma(4) * (2 if rising else 0.7)
+            rows.append(
+                row(
+                    f"coin{coin:03d}",
+                    60 * minute,
+                    price_close=price,
+                    price_high=price * 1.01,
+                    price_low=price * 0.99,
+                    market_cap_close=price * 1e9,
+                    buy_volume_sol=bought,
+                    sell_volume_sol=random.gamma(4),
+                    volume_sol=None if random.random() < 0.05 else bought + 1,
+                    virtual_sol_reserves=30 * (price / 3e-8) ** 0.5,
+                )
+            )
+    return rows
+
+
+def body(**changes: Any) -> dict[str, Any]:
+    """Give a request for a model of that market that is quick to fit."""
+    plain = {
+        "name": "a model",
+        "model_type": "xgboost",
+        "features": ["buy_volume_sol", "sell_volume_sol", "volume_sol", "price_change_5", "order_book_imbalance_5"],
+        "train_start": START.isoformat(),
+        "train_end": (START + timedelta(minutes=MINUTES)).isoformat(),
+        "future_minutes": 5,
+        "min_percent_change": 5.0,
+        "params": {"n_estimators": 20, "max_depth": 3},
+        "use_timeseries_split": False,
+    }
+    return {name: value for name, value in {**plain, **changes}.items() if value is not ...}
+
+
+def training_settings(dsn: str, home: Path, **changes: Any) -> TrainingSettings:
+    """Give settings of a service on a database of the tests."""
+    return TrainingSettings(db_dsn=dsn, pumpcast_home=home, job_poll_interval=0.2, **changes)
+
+
+@asynccontextmanager
+async def working(settings: TrainingSettings) -> AsyncIterator[asyncio.Event]:
+    """Run a worker in this process; it is told to stop at the end."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(work(settings, stop))
+    try:
+        yield stop
+    finally:
+        stop.set()
+        await task
+
+
+async def until_over(pool: Pool, job_id: int, *, seconds: float = 120) -> Any:
+    """Wait for the end of a job and give its row."""
+    return await until(pool, job_id, "COMPLETED", "FAILED", "CANCELLED", seconds=seconds)
+
+
+async def until(pool: Pool, job_id: int, *statuses: str, seconds: float = 120) -> Any:
+    """Wait until a job has one of the statuses and give its row."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = await jobs.get(pool, job_id)
+        if found["status"] in statuses:
+            return found
+        assert time.monotonic() < deadline, f"job {job_id} is still {found['status']}: {found['progress_msg']}"
+        await asyncio.sleep(0.05)
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """Serve an app in a thread on a free port and give its address."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="on"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive(), "the app did not start"
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        with contextlib.suppress(RuntimeError):
+            thread.join(20)

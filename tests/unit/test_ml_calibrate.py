@@ -1,0 +1,92 @@
+"""From scores to probabilities and thresholds."""
+
+import numpy as np
+import pytest
+
+from shared.artifact import calibrate
+from shared.errors import JobFailed
+from shared.scoring import brier
+from training_service.ml.calibrate import choose_thresholds, fit_calibration
+
+
+def distorted(count, *, seed=0):
+    """Scores whose true probability is their square."""
+    random = np.random.default_rng(seed)
+    scores = random.random(count)
+    return scores, (random.random(count) < scores**2).astype(np.int8)
+
+
+@pytest.mark.parametrize(("count", "method"), [(600, "sigmoid"), (9000, "isotonic")])
+def test_calibration_of_distorted_scores_comes_near_the_truth(count, method):
+    scores, answers = distorted(count)
+    curve = fit_calibration(scores, answers)
+    fresh, truth = distorted(20_000, seed=1)
+
+    probabilities = calibrate(fresh, curve)
+
+    assert curve.method == method
+    assert brier(probabilities, truth) < brier(fresh, truth) - 0.02
+    assert np.abs(probabilities - fresh**2).mean() < 0.04
+
+
+@pytest.mark.parametrize("count", [600, 9000])
+def test_calibration_never_turns_two_rows_round(count):
+    scores, answers = distorted(count)
+
+    probabilities = calibrate(np.linspace(0, 1, 1001), fit_calibration(scores, answers))
+
+    assert (np.diff(probabilities) >= 0).all()
+
+
+def test_isotonic_calibration_leaves_rows_apart_that_its_steps_would_join():
+    scores, answers = distorted(9000)
+
+    probabilities = np.round(calibrate(scores, fit_calibration(scores, answers)), 6)
+
+    _, shared = np.unique(probabilities, return_counts=True)
+    assert shared.max() < 0.02 * len(scores)
+
+
+@pytest.mark.parametrize("count", [600, 9000])
+def test_calibration_of_scores_that_fall_with_the_answers_is_left_out(count):
+    scores, answers = distorted(count)
+
+    assert fit_calibration(1 - scores, answers).method == "none"
+
+
+def test_calibration_of_rows_that_scores_part_perfectly_stays_finite():
+    scores = np.array([0.0, 0.1, 0.2, 0.8, 0.9, 1.0])
+
+    probabilities = calibrate(scores, fit_calibration(scores, np.array([0, 0, 0, 1, 1, 1], np.int8)))
+
+    assert np.isfinite(probabilities).all()
+    assert 0 < probabilities[0] < 0.5 < probabilities[-1] < 1
+
+
+def test_thresholds_are_those_of_best_f1_and_of_the_top_hundredth():
+    random = np.random.default_rng(3)
+    probabilities = np.round(random.random(2000), 6)
+    answers = (random.random(2000) < probabilities).astype(np.int8)
+
+    decision, alert = choose_thresholds(probabilities, answers, days=1, alerts_per_day=None)
+
+    f1 = {
+        cut: 2 * answers[probabilities >= cut].sum() / ((probabilities >= cut).sum() + answers.sum())
+        for cut in probabilities
+    }
+    assert f1[decision] == max(f1.values())
+    assert (probabilities >= alert).sum() == 20
+
+
+@pytest.mark.parametrize(("per_day", "expected"), [(3, 6), (0.5, 1), (0.01, 1), (1e6, 100)])
+def test_alert_threshold_when_alerts_per_day_are_asked_for_gives_so_many(per_day, expected):
+    probabilities = np.arange(100) / 100
+
+    _, alert = choose_thresholds(probabilities, np.ones(100, np.int8), days=2, alerts_per_day=per_day)
+
+    assert (probabilities >= alert).sum() == expected
+
+
+def test_thresholds_without_a_positive_row_fail_the_job():
+    with pytest.raises(JobFailed, match="hold no positive one"):
+        choose_thresholds(np.array([0.1, 0.2]), np.zeros(2, np.int8), days=1, alerts_per_day=None)
