@@ -406,10 +406,8 @@ CREATE TABLE predictions (
     autovacuum_analyze_scale_factor = 0.02
 );
 
--- Predictions of one imported model, newest first.
+-- Predictions of one imported model, newest first; their number; which models have any.
 CREATE INDEX idx_predictions_active_model ON predictions (active_model_id, id);
--- Predictions of one model of the training service, newest first.
-CREATE INDEX idx_predictions_model ON predictions (model_id, id);
 -- Alerts, newest first.
 CREATE INDEX idx_predictions_alerts ON predictions (id) WHERE is_alert;
 -- Predictions of one model whose horizon has passed and that have no outcome yet.
@@ -507,10 +505,10 @@ CREATE TABLE webhook_deliveries (
     CONSTRAINT chk_delivery_delivered CHECK ((status = 'delivered') = (delivered_at IS NOT NULL))
 );
 
--- What is to be sent next, and when.
-CREATE INDEX idx_deliveries_due ON webhook_deliveries (next_attempt_at, id) WHERE status = 'pending';
--- What is to be sent next to one endpoint, so that a dead one delays no other.
-CREATE INDEX idx_deliveries_due_endpoint ON webhook_deliveries (endpoint_id, next_attempt_at, id) WHERE status = 'pending';
+-- What is to be sent next to one endpoint: a dead one delays no other.
+CREATE INDEX idx_deliveries_due ON webhook_deliveries (endpoint_id, next_attempt_at, id) WHERE status = 'pending';
+-- What is not worth sending any more.
+CREATE INDEX idx_deliveries_expiring ON webhook_deliveries (expires_at) WHERE status = 'pending';
 -- Deliveries of one endpoint, newest first.
 CREATE INDEX idx_deliveries_endpoint ON webhook_deliveries (endpoint_id, id DESC);
 -- Deliveries of one status, newest first.

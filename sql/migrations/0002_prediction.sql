@@ -101,7 +101,6 @@ CREATE TABLE predictions (
 );
 
 CREATE INDEX idx_predictions_active_model ON predictions (active_model_id, id);
-CREATE INDEX idx_predictions_model ON predictions (model_id, id);
 CREATE INDEX idx_predictions_alerts ON predictions (id) WHERE is_alert;
 CREATE INDEX idx_predictions_pending ON predictions (active_model_id, data_timestamp) WHERE outcome IS NULL;
 CREATE INDEX idx_predictions_time ON predictions USING brin (data_timestamp) WITH (autosummarize = on);
@@ -192,8 +191,8 @@ CREATE TABLE webhook_deliveries (
     CONSTRAINT chk_delivery_delivered CHECK ((status = 'delivered') = (delivered_at IS NOT NULL))
 );
 
-CREATE INDEX idx_deliveries_due ON webhook_deliveries (next_attempt_at, id) WHERE status = 'pending';
-CREATE INDEX idx_deliveries_due_endpoint ON webhook_deliveries (endpoint_id, next_attempt_at, id) WHERE status = 'pending';
+CREATE INDEX idx_deliveries_due ON webhook_deliveries (endpoint_id, next_attempt_at, id) WHERE status = 'pending';
+CREATE INDEX idx_deliveries_expiring ON webhook_deliveries (expires_at) WHERE status = 'pending';
 CREATE INDEX idx_deliveries_endpoint ON webhook_deliveries (endpoint_id, id DESC);
 CREATE INDEX idx_deliveries_status ON webhook_deliveries (status, id DESC);
 

@@ -100,7 +100,7 @@ def _table(connection: psycopg.Connection[Any], name: str, meaning: dict[str, st
         kind = "primary key, " if primary else "unique, " if unique else "BRIN, " if method == "brin" else ""
         serves = "One row by its key; newest first" if primary and on == "(id)" else "One row by its key"
         lines.append(f"| {index} | {kind}`{_cell(on)}` | {_cell(meaning.get(index, serves).rstrip('.'))} |")
-    lines += ["", "Refused by:", ""]
+    lines += ["", "Every row obeys:", ""]
     for check, definition in connection.execute(_CHECKS, (name,)).fetchall():
         lines.append(f"- {check}: `{definition.removeprefix('CHECK ')}`")
     return "\n".join([*lines, ""])

@@ -1,0 +1,284 @@
+"""Every index has a query that uses it, and every list is read along an index instead of being sorted."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from shared.db import Queries, connect
+from tests.support.schema_rows import insert
+
+ROOT = Path(__file__).resolve().parents[2]
+
+FILL = """
+INSERT INTO ml_models (name, model_type, status, is_deleted, target_variable, train_start, train_end, features,
+                       run_key, job_id, created_at)
+SELECT 'model ' || n, CASE WHEN n % 20 = 0 THEN 'xgboost' ELSE 'random_forest' END,
+       CASE WHEN n % 50 = 0 THEN 'FAILED' ELSE 'READY' END, n % 4 = 0, 'price_close', now(), now(), '[]',
+       'key ' || n, n, now() - n * interval '1 minute'
+FROM generate_series(1, 4000) AS n;
+
+INSERT INTO ml_jobs (job_type, status, priority, model_name, train_model_type, worker_id, lease_expires_at, created_at)
+SELECT (ARRAY['TRAIN', 'TRAIN', 'TRAIN', 'TEST', 'COMPARE'])[1 + n % 5],
+       CASE WHEN n % 100 = 0 THEN 'RUNNING' WHEN n % 50 = 0 THEN 'PENDING' WHEN n % 20 = 0 THEN 'FAILED'
+            ELSE 'COMPLETED' END,
+       n % 10, 'model ' || n, 'xgboost', 'w', now(), now() - n * interval '1 minute'
+FROM generate_series(1, 10000) AS n;
+
+INSERT INTO ml_test_results (model_id, test_start, test_end, created_at)
+SELECT 1 + n % 10, now() + n * interval '1 day', now() + n * interval '2 day', now() - n * interval '1 minute'
+FROM generate_series(1, 4000) AS n;
+
+INSERT INTO ml_comparisons (model_ids, test_start, test_end, created_at)
+SELECT '[1, 2]', now(), now(), now() - n * interval '1 minute' FROM generate_series(1, 2000) AS n;
+
+UPDATE ml_jobs SET test_model_id = id WHERE job_type = 'TEST' AND id <= 4000;
+UPDATE ml_jobs SET result_test_id = id WHERE id <= 2000;
+UPDATE ml_jobs SET result_comparison_id = id WHERE job_type = 'COMPARE' AND id <= 2000;
+
+INSERT INTO prediction_active_models (model_id, model_name, model_type, target_variable, features, local_model_path,
+                                      created_at)
+SELECT n, 'model ' || n, 'xgboost', 'price_close', '[]', '/m.zip', now() - n * interval '1 minute'
+FROM generate_series(1, 500) AS n;
+
+INSERT INTO predictions (active_model_id, model_id, data_timestamp, probability, threshold, prediction, is_alert,
+                         coin_id, outcome, evaluated_at)
+SELECT m, m + 10, '2026-03-01'::timestamptz + t * interval '1 minute', 0.5, 0.5, 1, (t * 1000 + c) % 97 = 0,
+       'coin ' || c, CASE WHEN t < 190 THEN 'tp' END, CASE WHEN t < 190 THEN now() END
+FROM generate_series(1, 200) AS t, generate_series(1, 100) AS c, generate_series(1, 5) AS m;
+
+INSERT INTO prediction_stats (active_model_id, model_id, bucket_start)
+SELECT m, m, '2026-01-01'::timestamptz + h * interval '1 hour'
+FROM generate_series(1, 200) AS h, generate_series(1, 200) AS m;
+
+INSERT INTO webhook_endpoints (url, secret, is_builtin) SELECT 'https://example.com', 's', n = 1
+FROM generate_series(1, 500) AS n;
+
+INSERT INTO webhook_deliveries (endpoint_id, webhook_id, event_type, body, status, delivered_at, next_attempt_at,
+                                expires_at)
+SELECT 1 + n % 20, 'msg ' || n, 'prediction.alert', '{}',
+       CASE WHEN n % 20 = 0 THEN 'pending' WHEN n % 33 = 0 THEN 'expired' ELSE 'delivered' END,
+       CASE WHEN n % 20 <> 0 AND n % 33 <> 0 THEN now() END, now() + n * interval '1 second',
+       now() + n * interval '1 minute'
+FROM generate_series(1, 20000) AS n;
+
+INSERT INTO prediction_webhook_log (delivery_id, endpoint_id, attempt, url, duration_ms)
+SELECT 1 + n % 20000, 1 + n % 20, 1, 'https://example.com', 1 FROM generate_series(1, 20000) AS n;
+
+INSERT INTO model_promotions (action, active_model_id, model_id, created_at)
+SELECT 'promote', 1 + n % 100, 1, now() - n * interval '1 minute' FROM generate_series(1, 4000) AS n;
+
+INSERT INTO model_packages (id, name, forecast_rel_path, ppo_rel_path, status, warmup_status, warmup_completed_at,
+                            created_at)
+SELECT 'package_' || n, 'p', 'f', 'p', 'READY', CASE WHEN n % 50 = 0 THEN 'PENDING' ELSE 'DONE' END,
+       CASE WHEN n % 50 <> 0 THEN now() END, now() - n * interval '1 minute'
+FROM generate_series(1, 2000) AS n;
+
+INSERT INTO candles (symbol, interval, open_time, open, high, low, close, volume)
+SELECT 'S' || s, '15m', '2026-01-01'::timestamptz + n * interval '15 minutes', 1, 1, 1, 1, 1
+FROM generate_series(1, 5) AS s, generate_series(1, 2000) AS n;
+
+INSERT INTO paper_accounts (id, package_id) SELECT 'paper_' || n, n::text FROM generate_series(1, 100) AS n;
+
+INSERT INTO paper_positions (account_id, symbol, side, size_usdt, margin, leverage, entry_price, current_price,
+                             take_profit_pct, stop_loss_pct, expires_at)
+SELECT 'paper_' || 1 + n % 100, 'S' || n % 50, 'LONG', 1, 1, 1, 1, 1, 1, 1, now() + interval '1 day'
+FROM generate_series(1, 5000) AS n;
+UPDATE paper_positions SET status = 'CLOSED', exit_price = 1, pnl = 0, close_reason = 'TP', closed_at = now()
+WHERE id % 20 <> 0;
+
+INSERT INTO paper_equity_history (account_id, balance, equity, recorded_at)
+SELECT 'paper_' || 1 + n % 10, 1, 1, now() - n * interval '1 minute' FROM generate_series(1, 10000) AS n;
+"""
+
+NEWEST = "ORDER BY created_at DESC, id DESC LIMIT 50"
+EXPECTED = {
+    "uq_models_live_name": ["SELECT id FROM ml_models WHERE name = 'model 7' AND NOT is_deleted"],
+    "uq_models_job": ["SELECT id FROM ml_models WHERE job_id = 7"],
+    "idx_models_created": [
+        f"SELECT * FROM ml_models WHERE NOT is_deleted {NEWEST}",
+        f"SELECT * FROM ml_models WHERE NOT is_deleted AND model_type = 'random_forest' {NEWEST}",
+        f"SELECT * FROM ml_models WHERE NOT is_deleted AND strpos(lower(name), 'model') > 0 {NEWEST}",
+    ],
+    "idx_models_status": [f"SELECT * FROM ml_models WHERE status = 'FAILED' AND NOT is_deleted {NEWEST}"],
+    "idx_models_type_status": [
+        f"SELECT * FROM ml_models WHERE model_type = 'xgboost' AND status = 'READY' AND NOT is_deleted {NEWEST}"
+    ],
+    "idx_models_run_key": ["SELECT id FROM ml_models WHERE run_key = 'key 7' AND NOT is_deleted"],
+    "uq_test_results_window": [
+        "SELECT id FROM ml_test_results WHERE model_id = 7 AND test_start = now() AND test_end = now()"
+    ],
+    "idx_test_results_created": [f"SELECT * FROM ml_test_results {NEWEST}"],
+    "idx_test_results_model": [f"SELECT * FROM ml_test_results WHERE model_id = 7 {NEWEST}"],
+    "idx_comparisons_created": [f"SELECT * FROM ml_comparisons {NEWEST}"],
+    "idx_jobs_claim": [
+        (
+            "SELECT id FROM ml_jobs WHERE status = 'PENDING' AND job_type = ANY('{TRAIN,TEST}')"
+            " ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED"
+        )
+    ],
+    "idx_jobs_lease": ["SELECT id FROM ml_jobs WHERE status = 'RUNNING' AND lease_expires_at < now() - interval '1 h'"],
+    "idx_jobs_open_name": ["SELECT id FROM ml_jobs WHERE model_name = 'model 7' AND status IN ('PENDING', 'RUNNING')"],
+    "idx_jobs_created": [f"SELECT * FROM ml_jobs {NEWEST}"],
+    "idx_jobs_status": [f"SELECT * FROM ml_jobs WHERE status = 'FAILED' {NEWEST}"],
+    "idx_jobs_type": [f"SELECT * FROM ml_jobs WHERE job_type = 'COMPARE' {NEWEST}"],
+    "idx_jobs_type_status": [f"SELECT * FROM ml_jobs WHERE job_type = 'COMPARE' AND status = 'FAILED' {NEWEST}"],
+    "idx_jobs_test_model": [f"SELECT * FROM ml_jobs WHERE test_model_id = 7 {NEWEST}"],
+    "idx_jobs_result_test": ["SELECT id FROM ml_jobs WHERE result_test_id = 7"],
+    "idx_jobs_result_comparison": ["SELECT id FROM ml_jobs WHERE result_comparison_id = 7"],
+    "uq_active_models_model": ["SELECT id FROM prediction_active_models WHERE model_id = 7"],
+    "idx_active_models_created": [f"SELECT * FROM prediction_active_models {NEWEST}"],
+    "predictions_pkey": [
+        "SELECT * FROM predictions WHERE id < 90000 ORDER BY id DESC LIMIT 1000",
+        "SELECT * FROM predictions WHERE id < 90000 AND prediction = 1 ORDER BY id DESC LIMIT 1000",
+    ],
+    "uq_predictions_once": [
+        (
+            "SELECT * FROM predictions WHERE coin_id = 'coin 7' AND data_timestamp >= '2026-03-01 03:00Z'"
+            " ORDER BY data_timestamp DESC LIMIT 20"
+        ),
+        (
+            "SELECT DISTINCT ON (active_model_id) * FROM predictions WHERE coin_id = 'coin 7'"
+            " ORDER BY active_model_id, data_timestamp DESC"
+        ),
+    ],
+    "idx_predictions_active_model": [
+        "SELECT * FROM predictions WHERE active_model_id = 3 AND id < 90000 ORDER BY id DESC LIMIT 1000",
+        "SELECT count(*) FROM predictions WHERE active_model_id = 3",
+    ],
+    "idx_predictions_alerts": ["SELECT * FROM predictions WHERE is_alert AND id < 90000 ORDER BY id DESC LIMIT 1000"],
+    "idx_predictions_pending": [
+        (
+            "SELECT id FROM predictions WHERE active_model_id = 3 AND outcome IS NULL"
+            " AND data_timestamp <= '2026-03-01 03:12Z' ORDER BY data_timestamp LIMIT 1000"
+        )
+    ],
+    "idx_predictions_time": [
+        "SELECT id FROM predictions WHERE data_timestamp < '2026-03-01 00:10Z'",
+    ],
+    "prediction_stats_pkey": [
+        "SELECT * FROM prediction_stats WHERE active_model_id = 7 AND bucket_start >= '2026-01-05Z' ORDER BY 3"
+    ],
+    "idx_prediction_stats_bucket": [
+        "SELECT sum(alerts) FROM prediction_stats WHERE bucket_start >= '2026-01-09 05:00Z'"
+    ],
+    "uq_webhook_builtin": ["SELECT id FROM webhook_endpoints WHERE is_builtin"],
+    "uq_deliveries_webhook": ["SELECT id FROM webhook_deliveries WHERE webhook_id = 'msg 7'"],
+    "idx_deliveries_due": [
+        (
+            "SELECT id FROM webhook_deliveries WHERE endpoint_id = 1 AND status = 'pending'"
+            " AND next_attempt_at <= now() + interval '1 h' ORDER BY next_attempt_at, id LIMIT 20 FOR UPDATE SKIP LOCKED"
+        )
+    ],
+    "idx_deliveries_expiring": [
+        "SELECT id FROM webhook_deliveries WHERE status = 'pending' AND expires_at <= now() + interval '1 hour'"
+    ],
+    "idx_deliveries_endpoint": ["SELECT * FROM webhook_deliveries WHERE endpoint_id = 7 ORDER BY id DESC LIMIT 100"],
+    "idx_deliveries_status": ["SELECT * FROM webhook_deliveries WHERE status = 'expired' ORDER BY id DESC LIMIT 100"],
+    "idx_webhook_log_delivery": ["SELECT * FROM prediction_webhook_log WHERE delivery_id = 7 ORDER BY id"],
+    "idx_webhook_log_endpoint": [
+        "SELECT * FROM prediction_webhook_log WHERE endpoint_id = 7 ORDER BY id DESC LIMIT 100"
+    ],
+    "idx_promotions_created": [f"SELECT * FROM model_promotions {NEWEST}"],
+    "idx_promotions_active_model": [
+        "SELECT * FROM model_promotions WHERE active_model_id = 7 ORDER BY id DESC LIMIT 1"
+    ],
+    "idx_packages_created": ["SELECT * FROM model_packages ORDER BY created_at DESC, id LIMIT 50"],
+    "idx_packages_warmup": [
+        "SELECT id FROM model_packages WHERE warmup_status = 'PENDING' AND status <> 'ARCHIVED' ORDER BY created_at"
+    ],
+    "candles_pkey": [
+        "SELECT * FROM candles WHERE symbol = 'S3' AND interval = '15m' ORDER BY open_time DESC LIMIT 1500"
+    ],
+    "uq_paper_accounts_package": ["SELECT * FROM paper_accounts WHERE package_id = '7'"],
+    "idx_paper_positions_account": [
+        "SELECT * FROM paper_positions WHERE account_id = 'paper_7' AND status = 'CLOSED' ORDER BY id DESC LIMIT 50"
+    ],
+    "idx_paper_positions_open": ["SELECT * FROM paper_positions WHERE symbol = 'S7' AND status = 'OPEN'"],
+    "idx_paper_equity_account": [
+        "SELECT * FROM paper_equity_history WHERE account_id = 'paper_7' ORDER BY recorded_at DESC, id DESC LIMIT 100"
+    ],
+}
+# Few rows are left to sort where the condition, not the order, is what the index is for.
+MAY_SORT = {"uq_predictions_once", "idx_paper_positions_account"}
+
+
+@pytest.fixture(scope="module")
+def filled(postgres):
+    with postgres.fresh() as name, psycopg.connect(postgres.dsn(name), autocommit=True) as connection:
+        connection.execute(FILL)
+        connection.execute("VACUUM ANALYZE")
+        # Nothing to cache in tables of a few pages; a plan for large ones is what counts.
+        connection.execute("SET random_page_cost = 1.1")
+        connection.execute("SET enable_seqscan = off")
+        yield connection
+
+
+def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give all steps of a plan."""
+    return [plan, *(node for child in plan.get("Plans", []) for node in nodes(child))]
+
+
+def plan_of(connection: psycopg.Connection[Any], query: str) -> list[dict[str, Any]]:
+    explained = connection.execute(f"EXPLAIN (FORMAT JSON) {query}").fetchone()
+    return nodes(explained[0][0]["Plan"])
+
+
+@pytest.mark.parametrize("index", EXPECTED)
+def test_query_when_tables_are_large_then_it_uses_its_index(filled, index):
+    for query in EXPECTED[index]:
+        steps = plan_of(filled, query)
+        assert index in {step.get("Index Name") for step in steps}, json.dumps(steps, indent=1)
+        if index not in MAY_SORT:
+            assert not [step for step in steps if step["Node Type"] == "Sort"], query
+
+
+def test_indexes_when_all_are_listed_then_each_has_its_query(filled):
+    rows = filled.execute(
+        "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND tablename !~ 'yoyo|coin_'"
+    ).fetchall()
+    keys = {name for (name,) in rows if name.endswith("_pkey")}
+    assert {name for (name,) in rows} - keys == set(EXPECTED) - keys
+
+
+def test_coin_of_many_when_it_has_few_predictions_then_only_those_are_read(filled):
+    insert(filled, "predictions", coin_id="rare")
+    steps = plan_of(filled, "SELECT * FROM predictions WHERE coin_id = 'rare' AND id < 99999 ORDER BY id DESC LIMIT 10")
+    assert "uq_predictions_once" in {step.get("Index Name") for step in steps}
+
+
+STORES = {
+    "training_service/store/jobs.sql": {
+        "list": [
+            ({"status": None, "job_type": None}, "idx_jobs_created"),
+            ({"status": "FAILED", "job_type": None}, "idx_jobs_status"),
+            ({"status": None, "job_type": "COMPARE"}, "idx_jobs_type"),
+            ({"status": "FAILED", "job_type": "COMPARE"}, "idx_jobs_type_status"),
+        ]
+    },
+    "training_service/store/models.sql": {
+        "list": [
+            ({"status": None, "model_type": None}, "idx_models_created"),
+            ({"status": "FAILED", "model_type": None}, "idx_models_status"),
+            ({"status": "READY", "model_type": "xgboost"}, "idx_models_type_status"),
+        ]
+    },
+}
+REST = {"limit": 50, "offset": 0, "is_deleted": False, "search": None}
+
+
+@pytest.mark.parametrize("path", STORES)
+async def test_lists_of_a_store_when_filters_are_given_then_each_uses_its_index(filled, postgres, path):
+    connection = await connect(postgres.dsn(filled.info.dbname))
+    try:
+        await connection.execute("SET enable_seqscan = off; SET random_page_cost = 1.1")
+        for name, cases in STORES[path].items():
+            query = Queries(ROOT / path)[name]
+            for given, index in cases:
+                values = {key: value for key, value in {**REST, **given}.items() if key in query.parameters}
+                [plan] = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {query.text}", *query.arguments(values))
+                assert index in {step.get("Index Name") for step in nodes(plan["Plan"])}, (name, given)
+    finally:
+        await connection.close()
