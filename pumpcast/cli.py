@@ -8,6 +8,8 @@ import typer
 from pumpcast.console import tell
 from pumpcast.data import load_file, replay_file, simulate_market
 from pumpcast.database import migrate_database, open_psql
+from pumpcast.doctor import examine
+from pumpcast.up import bring_up
 from shared.db import ConnectionLost, PostgresError
 from shared.errors import Invalid, PumpcastError
 
@@ -30,6 +32,11 @@ def _examples(*lines: str) -> str:
     return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
 
 
+app.command(
+    "up",
+    short_help="Start everything and keep it running.",
+    epilog=_examples("pumpcast up", "pumpcast up --simulate", "PREDICTION_API_PORT=8010 pumpcast up"),
+)(bring_up)
 app.command(
     "load",
     short_help="Load a file of rows.",
@@ -62,6 +69,11 @@ app.command(
         "DB_DSN=postgresql://me:secret@db.example/pumpcast pumpcast migrate", "pumpcast migrate --rollback 1"
     ),
 )(migrate_database)
+app.command(
+    "doctor",
+    short_help="Check every part and say the fix.",
+    epilog=_examples("pumpcast doctor", "pumpcast doctor --json"),
+)(examine)
 app.command(
     "psql",
     short_help="Open psql on the database.",

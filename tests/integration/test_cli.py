@@ -183,6 +183,27 @@ def test_migrate_when_rolled_back_then_applies_again(pumpcast: Run):
     assert json.loads(pumpcast("migrate", "--json").stdout)["applied"] == undone != []
 
 
+def test_doctor_when_the_services_are_down_then_exit_1_and_every_other_part_is_well(pumpcast: Run):
+    ports = {"TRAINING_API_PORT": "1", "PREDICTION_API_PORT": "2"}
+    outcome = pumpcast("doctor", "--json", **ports)
+    assert (outcome.returncode, outcome.stderr) == (1, "")
+    findings = json.loads(outcome.stdout)
+    assert findings["ok"] is False
+    assert {check["part"] for check in findings["checks"] if not check["ok"]} == {"training API", "prediction API"}
+    lines = pumpcast("doctor", **ports).stdout.splitlines()
+    assert len(lines) == len(findings["checks"])
+    assert sum(line.startswith("FAIL") and "pumpcast up" in line for line in lines) == 2
+
+
+def test_doctor_when_the_database_is_gone_then_says_so_and_goes_on(pumpcast: Run):
+    outcome = pumpcast("doctor", "--json", DB_DSN="postgresql://nobody:nothing@127.0.0.1:1/nowhere")
+    assert outcome.returncode == 1
+    checks = {check["part"]: check for check in json.loads(outcome.stdout)["checks"]}
+    assert "cannot be reached" in checks["database"]["found"]
+    assert checks["Python"]["ok"]
+    assert "training API" in checks
+
+
 def test_psql_then_passes_arguments_output_and_exit_code_on(pumpcast: Run):
     outcome = pumpcast("psql", "-Atc", "SELECT 6 * 7")
     assert (outcome.returncode, outcome.stdout) == (0, "42\n")

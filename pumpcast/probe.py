@@ -1,0 +1,80 @@
+"""Looking at the services from outside: is a port free, does an API answer."""
+
+import http.client
+import socket
+from dataclasses import dataclass
+
+from prediction_service.settings import PredictionSettings
+from shared.settings import ServiceSettings, read_settings
+from training_service.settings import TrainingSettings
+
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """Where one of the two APIs listens."""
+
+    name: str
+    setting: str
+    """The variable that sets its port."""
+    bind_host: str
+    port: int
+    key: str
+    """Key that the readiness probe shows; empty where none is known."""
+    guarded: bool
+    """Whether keys are asked for."""
+
+    @property
+    def host(self) -> str:
+        """Give the address to reach it at from this machine."""
+        return _EVERYWHERE.get(self.bind_host, self.bind_host)
+
+    @property
+    def url(self) -> str:
+        """Give the address without a path."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    def port_is_free(self) -> bool:
+        """Tell whether it could listen now."""
+        family = socket.AF_INET6 if ":" in self.bind_host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.bind_host, self.port))
+                probe.listen(1)
+            except OSError:
+                return False
+        return True
+
+    def trouble(self) -> str | None:
+        """Give what keeps it from being ready, None when it is."""
+        # Without a key only the sign of life may be asked for.
+        path = "/api/health/live" if self.guarded and not self.key else "/api/health/ready"
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=3)
+        try:
+            connection.request("GET", path, headers={"X-API-Key": self.key} if self.key else {})
+            answer = connection.getresponse()
+            body = answer.read(300).decode(errors="replace")
+        except (OSError, http.client.HTTPException) as error:
+            return f"{self.url} does not answer ({type(error).__name__})"
+        finally:
+            connection.close()
+        return None if answer.status == http.HTTPStatus.OK else f"{self.url}{path} answers {answer.status}: {body}"
+
+
+def apis() -> tuple[Api, Api]:
+    """Give both APIs as the environment sets them."""
+    training, prediction = read_settings(TrainingSettings), read_settings(PredictionSettings)
+    key = prediction.training_service_api_key
+    return (
+        _api("training API", training, training.training_api_port, key),
+        _api("prediction API", prediction, prediction.prediction_api_port, key),
+    )
+
+
+def _api(name: str, settings: ServiceSettings, port: int, key: str) -> Api:
+    setting = f"{name.split(maxsplit=1)[0].upper()}_API_PORT"
+    return Api(
+        name=name, setting=setting, bind_host=settings.bind_host, port=port, key=key, guarded=bool(settings.api_keys)
+    )
