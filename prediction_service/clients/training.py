@@ -60,7 +60,7 @@ class TrainingClient:
                 break
         return [model for model in found.values() if model.status == "READY" and not model.is_deleted]
 
-    async def download(self, model_id: int, target: Path, *, most_bytes: int = MOST_FILE_BYTES) -> None:
+    async def download(self, model_id: int, target: Path) -> None:
         """Write a model's file to `target`, durably; an incomplete one is left to the caller to remove."""
         timeout = aiohttp.ClientTimeout(total=DOWNLOAD_SECONDS, sock_connect=5, sock_read=30)
         what = f"the file of model {model_id}"
@@ -69,7 +69,7 @@ class TrainingClient:
                 f"{self._base}/models/{model_id}/download", timeout=timeout, allow_redirects=False
             ) as answer:
                 _check_status(answer, what)
-                await _write(answer, target, what=what, most_bytes=most_bytes)
+                await _write(answer, target, what=what)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _gone(error, what) from error
 
@@ -113,15 +113,15 @@ async def _read(answer: aiohttp.ClientResponse, what: str) -> bytes:
     return bytes(content)
 
 
-async def _write(answer: aiohttp.ClientResponse, target: Path, *, what: str, most_bytes: int) -> None:
+async def _write(answer: aiohttp.ClientResponse, target: Path, *, what: str) -> None:
     try:
         file = await asyncio.to_thread(target.open, "xb")
         try:
             written = 0
             async for chunk in answer.content.iter_chunked(_CHUNK):
                 written += len(chunk)
-                if written > most_bytes:
-                    raise UpstreamFailed(f"The training service sends more than {most_bytes} bytes for {what}")
+                if written > MOST_FILE_BYTES:
+                    raise UpstreamFailed(f"The training service sends more than {MOST_FILE_BYTES} bytes for {what}")
                 await asyncio.to_thread(file.write, chunk)
             await asyncio.to_thread(_sync, file)
         finally:

@@ -27,6 +27,14 @@ class Owned:
     """Totals since the first start, such as rows left out by reason."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reported:
+    """What the worker says of itself."""
+
+    status: dict[str, Any]
+    counters: dict[str, Any]
+
+
 async def lock_and_capture(connection: Connection) -> dict[str, Any]:
     """Lock the position until the transaction ends and give what is visible in coin_metrics, as jsonb of a position."""
     row = await _queries.fetchrow(connection, "lock")
@@ -87,6 +95,12 @@ async def save(
 async def report(executor: Executor, owner: UUID, status: dict[str, Any]) -> bool:
     """Store how the worker is; False when another one owns the position."""
     return bool((await _queries.execute(executor, "report", owner=owner, status=status)).endswith(" 1"))
+
+
+async def reported(executor: Executor) -> Reported | None:
+    """Give what the worker last said of itself; None when there never was one."""
+    row = await _queries.fetchrow(executor, "reported")
+    return None if row is None else Reported(status=row["status"], counters=row["counters"])
 
 
 async def open_transactions(executor: Executor) -> tuple[int, int]:

@@ -6,8 +6,8 @@ RETURNING high, pending, models_version;
 -- name: create
 INSERT INTO worker_positions (name, high, pending) VALUES ('live', :high, :pending) ON CONFLICT (name) DO NOTHING;
 
--- name: get
-SELECT high, pending, clock, owner, models_version, counters, status, updated_at FROM worker_positions WHERE name = 'live';
+-- name: reported
+SELECT status, counters FROM worker_positions WHERE name = 'live';
 
 -- name: table_exists
 SELECT to_regclass('coin_metrics') IS NOT NULL;

@@ -181,5 +181,5 @@ class _Families:
 
 def _exposition(families: list[Metric]) -> bytes:
     registry = CollectorRegistry()
-    registry.register(_Families(families))  # type: ignore[arg-type]
+    registry.register(_Families(families))
     return generate_latest(registry)
