@@ -7,10 +7,11 @@ from typing import Any
 
 import structlog
 
+from prediction_service.clients.training import TrainingClient
 from prediction_service.runtime import metrics
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import positions
-from prediction_service.usecases import deliveries
+from prediction_service.usecases import sending
 from prediction_service.usecases.leadership import lead
 from prediction_service.usecases.live import Stand, Superseded, TableMissing, process_new_rows, take_stand
 from prediction_service.usecases.live_models import Cache
@@ -28,15 +29,19 @@ log = structlog.get_logger(__name__)
 
 TABLE_LOOK_SECONDS = 30.0
 RETRY_SECONDS = 0.5
-REPORT_SECONDS = 2.0
+REPORT_SECONDS = 1.0
+TRIGGER_RETRY_SECONDS = 5.0
 GAP_LOOK_SECONDS = 1.0
 
 
 class Worker:
     """The loops of one process around one database."""
 
-    def __init__(self, pool: Pool, settings: PredictionSettings, *, rows: Wakeup, models: Wakeup) -> None:
+    def __init__(
+        self, pool: Pool, training: TrainingClient, settings: PredictionSettings, *, rows: Wakeup, models: Wakeup
+    ) -> None:
         self._pool = pool
+        self._training = training
         self._settings = settings
         self._rows = rows
         self._models = models
@@ -58,7 +63,7 @@ class Worker:
                 group.create_task(self._keep_trigger(), name="keep trigger"),
                 group.create_task(self._report(), name="report"),
             ]
-            sender = group.create_task(deliveries.send_forever(self._pool, self._settings, stop, self._poke))
+            sender = group.create_task(sending.send_forever(self._pool, self._settings, stop, self._poke))
             await self._answer(stop)
             await sender
             for helper in helpers:
@@ -87,7 +92,7 @@ class Worker:
             await _first(self._leading.wait(), stop.wait())
             return
         self._models_changed = False
-        stand = self._stand = await take_stand(self._pool, self._settings, self._cache)
+        stand = self._stand = await take_stand(self._pool, self._training, self._settings, self._cache)
         self._trouble = None
         while self._leading.is_set() and not stop.is_set() and not self._models_changed:
             started = time.monotonic()
@@ -125,7 +130,7 @@ class Worker:
             except (*ConnectionLost, PostgresError) as error:
                 self._triggered = False
                 log.warning("trigger cannot be looked after", error=type(error).__name__)
-            await asyncio.sleep(TABLE_LOOK_SECONDS)
+            await asyncio.sleep(TABLE_LOOK_SECONDS if self._triggered else TRIGGER_RETRY_SECONDS)
 
     def _status(self, stand: Stand) -> dict[str, Any]:
         listening = self._rows.listening and self._triggered
@@ -170,8 +175,14 @@ async def work(settings: PredictionSettings, stop: asyncio.Event) -> None:
             raise Unavailable(f"the database lacks {len(missing)} migrations: run `pumpcast migrate`")
         pool = await open_pool(dsn, application="prediction-worker", min_size=2)
         try:
-            async with Wakeup(dsn, "coin_metrics_insert") as rows, Wakeup(dsn, "prediction_models_changed") as models:
-                await Worker(pool, settings, rows=rows, models=models).run(dsn, stop)
+            async with (
+                TrainingClient(
+                    settings.training_service_api_url, api_key=settings.training_service_api_key
+                ) as training,
+                Wakeup(dsn, "coin_metrics_insert") as rows,
+                Wakeup(dsn, "prediction_models_changed") as models,
+            ):
+                await Worker(pool, training, settings, rows=rows, models=models).run(dsn, stop)
         finally:
             await pool.close()
 

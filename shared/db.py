@@ -18,6 +18,7 @@ Record: TypeAlias = asyncpg.Record
 UniqueViolation = asyncpg.UniqueViolationError
 UndefinedTable = asyncpg.UndefinedTableError
 UndefinedColumn = asyncpg.UndefinedColumnError
+LockNotAvailable = asyncpg.LockNotAvailableError
 InsufficientPrivilege = asyncpg.InsufficientPrivilegeError
 OutOfRange = asyncpg.NumericValueOutOfRangeError
 PostgresError = asyncpg.PostgresError

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from prediction_service.clients.training import TrainingClient
 from prediction_service.runtime import metrics
 from prediction_service.runtime.admission import RECENT_ROWS, Admission, Admitted
 from prediction_service.runtime.answers import Answers, answer, count_owed
@@ -72,11 +73,11 @@ class Stand:
     """How many rows the next look may bring."""
 
 
-async def take_stand(pool: Pool, settings: PredictionSettings, cache: Cache) -> Stand:
+async def take_stand(pool: Pool, training: TrainingClient, settings: PredictionSettings, cache: Cache) -> Stand:
     """Take the position over and read everything the loop needs."""
     owner = uuid4()
     owned = await positions.own(pool, owner)
-    models = await load_live_models(pool, settings, cache, owned.position)
+    models = await load_live_models(pool, training, settings, cache, owned.position)
     columns = tuple(name for name in BASE_FEATURES if name in models.base_columns | {"price_close"})
     layout = await read.layout(pool, columns)
     if layout is None:
@@ -242,7 +243,12 @@ async def _answer_and_commit(
             if targets:
                 price = stand.rings.columns.index("price_close")
                 told = rows_with_predictions(
-                    answers, rows, actives=stand.models.actives, price_column=price, caught_up=stand.catching_up
+                    answers,
+                    rows,
+                    targets=targets,
+                    actives=stand.models.actives,
+                    price_column=price,
+                    caught_up=stand.catching_up,
                 )
                 sent = await deliveries.enqueue(connection, targets, told)
         await _save(connection, stand, position, counters)

@@ -1,19 +1,17 @@
 """The models of the live loop: loaded once, kept while their file stays the same."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
+from prediction_service.clients.training import TrainingClient
 from prediction_service.runtime.answers import LiveModel
-from prediction_service.runtime.models import LoadedModel, load
+from prediction_service.runtime.models import LoadedModel
 from prediction_service.runtime.position import Interval, Position
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import active_models
 from prediction_service.store.active_models import ActiveModel
-from prediction_service.usecases.models import restore_file
+from prediction_service.usecases.model_files import load_or_fetch
 from shared.db import Pool
-from shared.errors import ArtifactInvalid
 
 Cache = dict[tuple[int, str], LoadedModel]
 
@@ -37,7 +35,9 @@ class LiveModels:
         return max((model.loaded.spec.history_needed() for model in self.models), default=1)
 
 
-async def load_live_models(pool: Pool, settings: PredictionSettings, cache: Cache, position: Position) -> LiveModels:
+async def load_live_models(
+    pool: Pool, training: TrainingClient, settings: PredictionSettings, cache: Cache, position: Position
+) -> LiveModels:
     """Load what is active, and what was deactivated but still owes answers to earlier rows."""
     owing = await active_models.list_owing(pool)
     actives = [active for active in owing if active.is_active or not _drained(active, position)]
@@ -45,23 +45,11 @@ async def load_live_models(pool: Pool, settings: PredictionSettings, cache: Cach
     for active in actives:
         key = (active.id, active.model_file_sha256)
         if key not in cache:
-            cache[key] = await _load(pool, settings, active)
+            cache[key] = await load_or_fetch(training, settings, active)
         models.append(_live(active, cache[key]))
     for key in cache.keys() - {(active.id, active.model_file_sha256) for active in actives}:
         del cache[key]
     return LiveModels(models=tuple(models), actives={active.id: active for active in actives})
-
-
-async def _load(pool: Pool, settings: PredictionSettings, active: ActiveModel) -> LoadedModel:
-    path = Path(active.local_model_path)
-    try:
-        return await asyncio.to_thread(
-            load, path, sha256=active.model_file_sha256, public_key=settings.artifact_public_key
-        )
-    except ArtifactInvalid:
-        # A lost or damaged copy heals itself from the training service.
-        path = await restore_file(pool, settings, active)
-    return await asyncio.to_thread(load, path, sha256=active.model_file_sha256, public_key=settings.artifact_public_key)
 
 
 def _live(active: ActiveModel, loaded: LoadedModel) -> LiveModel:

@@ -7,7 +7,8 @@ from typing import Any
 
 from prediction_service.runtime.answers import Answers
 from prediction_service.store.active_models import ActiveModel
-from prediction_service.usecases.deliveries import OnePrediction, RowPredictions
+from prediction_service.store.endpoints import Endpoint
+from prediction_service.usecases.deliveries import OnePrediction, RowPredictions, wanted
 from shared.coin_metrics.read import Batch, moment
 from shared.coin_metrics.rows import NO_PHASE
 
@@ -28,7 +29,7 @@ def prediction_records(
             [times[index] for index in chosen],
             given.prediction.astype(int).tolist(),
             given.probability.tolist(),
-            repeat(given.model.alert_threshold),
+            repeat(given.model.loaded.manifest.decision_threshold),
             given.alert.tolist(),
             [phases[index] for index in chosen],
             repeat(duration_ms),
@@ -39,11 +40,21 @@ def prediction_records(
 
 
 def rows_with_predictions(
-    answers: Sequence[Answers], rows: Batch, *, actives: Mapping[int, ActiveModel], price_column: int, caught_up: bool
+    answers: Sequence[Answers],
+    rows: Batch,
+    *,
+    targets: Sequence[Endpoint],
+    actives: Mapping[int, ActiveModel],
+    price_column: int,
+    caught_up: bool,
 ) -> list[RowPredictions]:
-    """Give per row what all models said of it; only rows of which a model could have something to send."""
-    by_row: dict[int, list[OnePrediction]] = {}
+    """Give what all models said of the rows of which a message is due to anybody."""
+    due: set[int] = set()
     for given in answers:
+        active = actives[given.model.active_id]
+        due.update(given.rows[wanted(targets, active, prediction=given.prediction, is_alert=given.alert)].tolist())
+    by_row: dict[int, list[OnePrediction]] = {index: [] for index in sorted(due)}
+    for given in answers if due else ():
         active = actives[given.model.active_id]
         for index, probability, prediction, alert in zip(
             given.rows.tolist(),
@@ -52,15 +63,16 @@ def rows_with_predictions(
             given.alert.tolist(),
             strict=True,
         ):
-            by_row.setdefault(index, []).append(
-                OnePrediction(
-                    active=active,
-                    prediction=int(prediction),
-                    probability=probability,
-                    is_alert=alert,
-                    threshold=given.model.alert_threshold,
+            if index in due:
+                by_row[index].append(
+                    OnePrediction(
+                        active=active,
+                        prediction=int(prediction),
+                        probability=probability,
+                        is_alert=alert,
+                        threshold=given.model.alert_threshold,
+                    )
                 )
-            )
     return [
         RowPredictions(
             coin_id=rows.mint[index],
@@ -70,7 +82,7 @@ def rows_with_predictions(
             predictions=tuple(predictions),
             caught_up_late=caught_up,
         )
-        for index, predictions in sorted(by_row.items())
+        for index, predictions in by_row.items()
     ]
 
 

@@ -60,7 +60,7 @@ def make_model(
     empty = np.full(len(spec.names), np.nan, np.float32)
     golden = GoldenWindow(
         timestamps=(0,),
-        columns={name: (None,) for name in spec.base_columns},
+        columns=dict.fromkeys(spec.base_columns, (None,)),
         features=tuple(None for _ in spec.names),
         probability=float(Scorer(onnx, NoCalibration()).probabilities(empty[None, :])[0]),
     )
@@ -80,8 +80,8 @@ def make_model(
 
 
 async def activate_model(pool: Pool, folder: Path, *, model_id: int = 1, **shape: object) -> int:
-    """Make a model and let it predict from now on, as an import does; give its active id."""
-    path = folder / f"{model_id}.zip"
+    """Make a model below the home `folder` and let it predict from now on; give its active id."""
+    path = folder / "models" / "prediction" / f"{model_id}.zip"
     manifest, digest = make_model(path, model_id=model_id, **shape)  # type: ignore[arg-type]
     target = manifest.target
     assert isinstance(target, TimeTargetSpec)
