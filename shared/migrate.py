@@ -52,11 +52,14 @@ def rollback(dsn: str, count: int = 1) -> list[str]:
 
 def pending(dsn: str) -> list[str]:
     """Give the names of the migrations that the database still lacks; changes nothing."""
-    with _connected(dsn) as connection:
-        if connection.execute("SELECT to_regclass(%s)", (default_migration_table,)).fetchone() == (None,):
-            return names()
-        # The table's name is a constant of the library.
-        applied = connection.execute(f"SELECT migration_id FROM {default_migration_table}").fetchall()  # noqa: S608
+    try:
+        with _connected(dsn) as connection:
+            if connection.execute("SELECT to_regclass(%s)", (default_migration_table,)).fetchone() == (None,):
+                return names()
+            # The table's name is a constant of the library.
+            applied = connection.execute(f"SELECT migration_id FROM {default_migration_table}").fetchall()  # noqa: S608
+    except psycopg.Error as error:
+        raise Unavailable(f"The user of DB_DSN may not see which migrations are applied: {error}") from error
     return [name for name in names() if (name,) not in applied]
 
 

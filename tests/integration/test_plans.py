@@ -169,7 +169,7 @@ EXPECTED = {
     "idx_deliveries_due": [
         (
             "SELECT id FROM webhook_deliveries WHERE endpoint_id = 1 AND status = 'pending'"
-            " AND next_attempt_at <= now() + interval '1 h' ORDER BY next_attempt_at, id LIMIT 20 FOR UPDATE SKIP LOCKED"
+            " AND next_attempt_at <= now() ORDER BY next_attempt_at, id LIMIT 20 FOR UPDATE SKIP LOCKED"
         )
     ],
     "idx_deliveries_expiring": [

@@ -114,14 +114,22 @@ def test_migrate_when_one_fails_then_nothing_of_it_stays_and_the_message_names_i
     assert migrate(empty_database) == ["0003_packages", "0004_wakeup"]
 
 
-def test_migrate_when_user_may_not_create_tables_then_the_message_says_so(empty_database, postgres):
-    with psycopg.connect(empty_database) as connection:
-        connection.execute("CREATE ROLE pumpcast_reader LOGIN")
-    try:
-        with pytest.raises(MigrationFailed, match="refused"):
-            migrate(empty_database.replace("postgres@", "pumpcast_reader@"))
-    finally:
-        postgres.admin.execute("DROP ROLE pumpcast_reader")
+@pytest.fixture
+def stranger(postgres):
+    """Give the name of a user without any right."""
+    postgres.admin.execute("CREATE ROLE pumpcast_stranger LOGIN")
+    yield "pumpcast_stranger"
+    postgres.admin.execute("DROP ROLE pumpcast_stranger")
+
+
+def test_migrate_when_user_may_not_create_tables_then_the_message_says_so(empty_database, stranger):
+    with pytest.raises(MigrationFailed, match="refused"):
+        migrate(empty_database.replace("postgres@", f"{stranger}@"))
+
+
+def test_pending_when_user_may_not_read_then_the_message_says_so(database, stranger):
+    with pytest.raises(Unavailable, match="may not see"):
+        pending(database.replace("postgres@", f"{stranger}@"))
 
 
 @pytest.mark.parametrize(
