@@ -45,7 +45,7 @@ UPDATE webhook_deliveries SET status = 'expired'
 WHERE id IN (
     SELECT id FROM webhook_deliveries
     WHERE status = 'pending' AND expires_at <= clock_timestamp()
-    ORDER BY next_attempt_at, id
+    ORDER BY expires_at
     LIMIT 1000
     FOR UPDATE SKIP LOCKED
 );

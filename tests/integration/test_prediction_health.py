@@ -1,0 +1,86 @@
+"""Health and metrics of the prediction API."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prediction_service.app import build
+from prediction_service.settings import PredictionSettings
+from shared.db import Connection, Pool
+from tests.support.live import settings
+from tests.support.outbox import predict, set_up
+from tests.support.receiver import Receiver, receiver
+from tests.support.serving import Api, api_of
+
+
+@pytest.fixture
+def trusting(database: str, tmp_path: Path) -> PredictionSettings:
+    return settings(database, tmp_path, webhook_allowed_hosts=["127.0.0.1"])
+
+
+@pytest.fixture
+async def api(trusting: PredictionSettings) -> AsyncIterator[Api]:
+    async with api_of(build(trusting)) as client:
+        yield client
+
+
+@pytest.fixture
+async def there() -> AsyncIterator[Receiver]:
+    async with receiver() as found:
+        yield found
+
+
+async def test_health_when_no_worker_beats_then_degraded_and_when_one_does_its_words_show(
+    api: Api, connection: Connection
+):
+    status, body = await api.get("/api/health")
+    assert (status, body["status"], body["migrations"]) == (200, "degraded", "current")
+    assert "no prediction worker is running" in body["last_error"]
+
+    async def beat(**changes: Any) -> dict[str, Any]:
+        state = {
+            "beat": datetime.now(UTC).isoformat(),
+            "listener": "listen",
+            "lag_seconds": 0.0,
+            "trouble": None,
+        } | changes
+        await connection.execute(
+            "INSERT INTO worker_positions (name, high, status) VALUES ('live', 0, $1)"
+            " ON CONFLICT (name) DO UPDATE SET status = excluded.status",
+            state,
+        )
+        return dict((await api.get("/health"))[1])
+
+    good = await beat()
+    assert (good["status"], good["last_error"], good["details"]["listener"]) == ("healthy", None, "listen")
+    assert "polls" in (await beat(listener="polling"))["last_error"]
+    assert "disk full" in (await beat(trouble="disk full"))["last_error"]
+    assert "no prediction worker" in (await beat(beat="2026-01-01T00:00:00+00:00"))["last_error"]
+    await connection.execute("DROP TABLE coin_metrics")
+    assert "coin_metrics does not exist" in (await beat())["last_error"]
+
+
+async def test_metrics_when_scraped_then_totals_come_from_the_database(
+    api: Api, pool: Pool, connection: Connection, there: Receiver, tmp_path: Path
+):
+    await set_up(api, there.url)
+    await predict(pool, tmp_path, coins=3)
+    await connection.execute(
+        "INSERT INTO predictions"
+        " (active_model_id, model_id, coin_id, data_timestamp, prediction, probability, threshold, is_alert)"
+        " SELECT 1, 1, n::text, now(), 1, 0.9, 0.5, n = 1 FROM generate_series(1, 4) AS n"
+    )
+    await connection.execute("""UPDATE worker_positions SET counters = '{"skipped": {"stale": 7}}'""")
+    await connection.execute("UPDATE webhook_deliveries SET status = 'expired' WHERE id = 1")
+    async with api.session.get("/metrics") as answer:
+        lines = (await answer.text()).splitlines()
+    assert 'ml_predictions_total{active_model_id="1"} 4.0' in lines
+    assert "ml_alerts_triggered_total 1.0" in lines
+    assert 'ml_rows_skipped_total{reason="stale"} 7.0' in lines
+    assert 'ml_webhook_deliveries_total{result="expired"} 1.0' in lines
+    assert "ml_webhook_backlog 2.0" in lines
+    assert "ml_active_models 1.0" in lines
+    assert "ml_db_connected 1.0" in lines
