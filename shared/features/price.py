@@ -8,7 +8,6 @@ from shared.coin_metrics.rows import Floats
 from shared.features.windows import Lookback, divided, window_results
 
 LOG_PRICE = "log_price"
-FEWEST_RETURNS = 2
 
 
 def price_change(rows: Lookback, windows: Sequence[int]) -> Iterator[Floats]:
@@ -48,9 +47,7 @@ def price_volatility(rows: Lookback, windows: Sequence[int]) -> Iterator[Floats]
             later, lag = earlier, lag + 1
         returns = rows.rows_in(window) - 1
         variance = (squares - total * total / np.maximum(returns, 1)) / np.maximum(returns - 1, 1)
-        # total stays NaN for a missing price even where there are too few returns to spread.
-        few = (returns < FEWEST_RETURNS) & ~np.isnan(total)
-        yield np.where(few, 0.0, np.sqrt(np.maximum(variance, 0.0)) * 100.0)
+        yield np.sqrt(np.maximum(variance, 0.0)) * 100.0
 
 
 def mcap_velocity(rows: Lookback, windows: Sequence[int]) -> Iterator[Floats]:
