@@ -21,8 +21,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         support.remove_leftovers()
         os.environ[_FOLDER_VARIABLE] = tempfile.mkdtemp(prefix=support.FOLDER_PREFIX)
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        # The end by SIGTERM runs through the fixtures, as Ctrl-C does: no server stays behind.
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
+        # The end by SIGTERM runs through the fixtures, as Ctrl-C does: no server stays behind, and coverage is saved.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 

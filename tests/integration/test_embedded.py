@@ -110,8 +110,12 @@ def started_at(dsn: str) -> object:
 @contextmanager
 def running(script: str, *arguments: Path) -> Iterator[subprocess.Popen[str]]:
     """Run a script in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if script is SHARE_AS_NOBODY:
+        # Nobody may not write where coverage is measured.
+        environment = {name: value for name, value in environment.items() if not name.startswith("COVERAGE_")}
     with subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        [sys.executable, "-c", script, *map(str, arguments)], cwd=ROOT, env=environment,
         text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         try:
