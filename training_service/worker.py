@@ -33,9 +33,7 @@ async def work(settings: TrainingSettings, stop: asyncio.Event) -> None:
             raise Unavailable(f"the database lacks {len(missing)} migrations: run `pumpcast migrate`")
         pool = await open_pool(dsn, application="training-worker", max_size=4 + 2 * settings.max_concurrent_jobs)
         try:
-            swept = await sweep(pool, folder)
-            if swept:
-                log.info("left-over files removed", files=swept)
+            await sweep(pool, folder)
             async with Wakeup(dsn, CHANNEL) as wakeup:
                 shop = Workshop(pool=pool, dsn=dsn, settings=settings, folder=folder)
                 await _take_jobs(shop, wakeup, stop)
@@ -66,8 +64,11 @@ async def _take_jobs(shop: Workshop, wakeup: Wakeup, stop: asyncio.Event) -> Non
 
 
 async def _next_job(shop: Workshop, worker: str) -> ClaimedJob | None:
-    for row in await jobs.release_lost(shop.pool):
+    lost = await jobs.release_lost(shop.pool)
+    for row in lost:
         log.warning("job of a lost worker", job_id=row["id"], status=row["status"])
+    if lost:
+        await sweep(shop.pool, shop.folder)
     return await jobs.claim(shop.pool, worker=worker)
 
 

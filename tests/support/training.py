@@ -14,10 +14,12 @@ import numpy as np
 import uvicorn
 from fastapi import FastAPI
 
+from shared.contracts.model_request import CreateModel
 from shared.db import Pool
 from tests.support.database import START, row
 from training_service.settings import TrainingSettings
-from training_service.store import jobs
+from training_service.store import jobs, models
+from training_service.usecases.jobs import enqueue
 from training_service.worker import work
 
 MINUTES = 150
@@ -30,7 +32,7 @@ def learnable_rows(*, coins: int = 25, minutes: int = MINUTES, seed: int = 1) ->
     for coin in range(coins):
         price, rising = 3e-8, False
         for minute in range(minutes):
-            if random.random() < 0.12:
+            if random.random() < 0.06:
                 rising = not rising
             price *= 1 + (0.03 if rising else -0.015) + random.normal(0, 0.01)
             price = min(max(price, 1e-8), 1e-6)
@@ -83,6 +85,25 @@ async def working(settings: TrainingSettings) -> AsyncIterator[asyncio.Event]:
     finally:
         stop.set()
         await task
+
+
+async def create(pool: Pool, **changes: Any) -> int:
+    """Put a job into the queue and give its id."""
+    created = await enqueue(pool, request=CreateModel.model_validate(body(**changes)), request_id="test")
+    return created.job_id
+
+
+async def train(pool: Pool, settings: TrainingSettings, **changes: Any) -> tuple[Any, Any]:
+    """Run a job to its end; give its row and that of its model, if it has one."""
+    job_id = await create(pool, **changes)
+    async with working(settings):
+        job = await until_over(pool, job_id)
+    return job, job["result_model_id"] and await models.get(pool, job["result_model_id"])
+
+
+def model_file(model: Any) -> bytes:
+    """Give the bytes of a model's file."""
+    return Path(model["model_file_path"]).read_bytes()
 
 
 async def until_over(pool: Pool, job_id: int, *, seconds: float = 120) -> Any:

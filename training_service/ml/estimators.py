@@ -99,9 +99,9 @@ XGBOOST = ModelType(
     title="XGBoost",
     description="Trees that correct each other; usually the better one.",
     parameters={
-        "n_estimators": Parameter(default=200, whole=True, low=1, high=3000, meaning="number of trees"),
-        "max_depth": Parameter(default=5, whole=True, low=1, high=16, meaning="deepest level of a tree"),
-        "learning_rate": Parameter(default=0.05, low=0.0001, high=1, meaning="how much of each tree is taken"),
+        "n_estimators": Parameter(default=100, whole=True, low=1, high=3000, meaning="number of trees"),
+        "max_depth": Parameter(default=6, whole=True, low=1, high=16, meaning="deepest level of a tree"),
+        "learning_rate": Parameter(default=0.1, low=0.0001, high=1, meaning="how much of each tree is taken"),
         "subsample": Parameter(default=0.8, low=0, high=1, above_low=True, meaning="share of the rows a tree sees"),
         "colsample_bytree": Parameter(
             default=0.8, low=0, high=1, above_low=True, meaning="share of the features a tree sees"

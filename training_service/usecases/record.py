@@ -111,6 +111,8 @@ async def sweep(pool: Pool, folder: Path) -> int:
         if model_id not in known:
             path.unlink(missing_ok=True)
             swept += 1
+    if swept:
+        log.info("left-over files removed", files=swept)
     return swept
 
 

@@ -1,0 +1,151 @@
+"""The training worker killed or frozen in the middle of a fit: no job lost, no second model."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.database import insert_rows
+from tests.support.training import create, learnable_rows, training_settings, until, until_over
+from training_service.store import jobs
+
+SLOW = {"model_type": "random_forest", "params": {"n_estimators": 250, "max_depth": 12}}
+
+pytestmark = pytest.mark.slow
+
+
+@contextmanager
+def worker(settings, log: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `training-worker` as a process of its own."""
+    environment = {
+        **os.environ,
+        "DB_DSN": settings.db_dsn,
+        "PUMPCAST_HOME": str(settings.pumpcast_home),
+        "JOB_POLL_INTERVAL": "0.2",
+    }
+    with (log or Path(os.devnull)).open("wb") as errors:
+        command = [sys.executable, "-m", "training_service.worker"]
+        process = subprocess.Popen(command, env=environment, stderr=errors)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+            process.wait(20)
+
+
+async def until_it_fits(pool, job_id) -> None:
+    for _ in range(2000):
+        job = await jobs.get(pool, job_id)
+        assert job["status"] in {"PENDING", "RUNNING"}
+        if (job["progress_msg"] or "").startswith("fit"):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("the job does not get to its fit")
+
+
+def child_of(process) -> psutil.Process:
+    (child,) = psutil.Process(process.pid).children()
+    return child
+
+
+async def let_the_lease_run_out(pool) -> None:
+    await pool.execute("UPDATE ml_jobs SET lease_expires_at = now() - interval '1 second'")
+
+
+def files(settings) -> list[str]:
+    folder = settings.model_folder("training")
+    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
+
+
+def incoming(settings, job_id) -> Path:
+    """Give the place of the first attempt's file."""
+    return settings.model_folder("training") / ".incoming" / f"{job_id}-1.zip"
+
+
+async def until_there(path) -> None:
+    for _ in range(1200):
+        if await asyncio.to_thread(path.exists):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{path.name} is not there")
+
+
+async def until_said(log, *words: str) -> None:
+    for _ in range(600):
+        text = await asyncio.to_thread(log.read_text)
+        if any(word in text for word in words):
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"the log says neither of {words}: {text}")
+
+
+@pytest.fixture
+async def job_id(pool, connection):
+    await insert_rows(connection, learnable_rows())
+    return await create(pool, **SLOW)
+
+
+async def test_kill_of_the_worker_in_the_middle_of_a_fit_costs_time_and_nothing_else(pool, database, tmp_path, job_id):
+    settings = training_settings(database, tmp_path)
+    with worker(settings) as first:
+        await until_it_fits(pool, job_id)
+        child = child_of(first)
+        first.kill()
+        # The process that fits hears the end of its parent and ends too.
+        await asyncio.to_thread(child.wait, 20)
+    assert (await jobs.get(pool, job_id))["status"] == "RUNNING"
+    incoming(settings, job_id).write_bytes(b"half a file")
+    await let_the_lease_run_out(pool)
+
+    with worker(settings):
+        job = await until_over(pool, job_id)
+
+    assert (job["status"], job["attempts"], job["lost_leases"]) == ("COMPLETED", 0, 1)
+    assert await pool.fetchval("SELECT count(*) FROM ml_models") == 1
+    assert files(settings) == [f"model_random_forest_{job['result_model_id']}.zip"]
+
+
+async def test_a_worker_frozen_in_the_middle_of_a_fit_wakes_up_and_writes_no_second_model(
+    pool, database, tmp_path, job_id
+):
+    settings = training_settings(database, tmp_path)
+    log = tmp_path / "log"
+    with worker(settings, log) as frozen:
+        await until_it_fits(pool, job_id)
+        frozen.send_signal(signal.SIGSTOP)
+        # Its fitting goes on and ends with a result that waits in a pipe.
+        await until_there(incoming(settings, job_id))
+        await let_the_lease_run_out(pool)
+        with worker(settings):
+            job = await until_over(pool, job_id)
+            frozen.send_signal(signal.SIGCONT)
+            await until_said(log, "result refused", "job lost")
+
+    assert (job["status"], job["lost_leases"]) == ("COMPLETED", 1)
+    after = await until(pool, job_id, "COMPLETED")
+    assert after["result_model_id"] == job["result_model_id"]
+    assert await pool.fetchval("SELECT count(*) FROM ml_models") == 1
+    assert files(settings) == [f"model_random_forest_{job['result_model_id']}.zip"]
+
+
+async def test_ctrl_c_hands_the_job_back_and_ends_the_process_that_fits(pool, database, tmp_path, job_id):
+    settings = training_settings(database, tmp_path)
+    with worker(settings) as process:
+        await until_it_fits(pool, job_id)
+        child = child_of(process)
+        process.send_signal(signal.SIGINT)
+        assert await asyncio.to_thread(process.wait, 20) == 0
+
+    assert not child.is_running()
+    job = await jobs.get(pool, job_id)
+    assert (job["status"], job["attempts"], job["lost_leases"]) == ("PENDING", 0, 0)
+    assert files(settings) == []

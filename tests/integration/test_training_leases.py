@@ -1,0 +1,247 @@
+"""Who may write a result: leases, lost workers, dead children, cancellations, left-over files."""
+
+import asyncio
+import os
+import signal
+from datetime import timedelta
+
+import psutil
+import pytest
+
+from tests.support.database import START, insert_rows
+from tests.support.training import create, learnable_rows, training_settings, until, until_over, working
+from training_service.store import jobs, models
+from training_service.usecases.jobs import cancel
+from training_service.usecases.record import record_model, sweep
+from training_service.usecases.task import Trained
+
+
+@pytest.fixture
+def settings(database, tmp_path):
+    return training_settings(database, tmp_path)
+
+
+@pytest.fixture
+async def market(connection):
+    await insert_rows(connection, learnable_rows())
+
+
+def child_of_this_process():
+    """Give the process that fits."""
+    for process in psutil.Process().children():
+        if "training_service.child" in process.cmdline():
+            return process
+    return None
+
+
+async def until_fitting(pool, job_id):
+    await until(pool, job_id, "RUNNING")
+    for _ in range(1000):
+        if (child := child_of_this_process()) is not None:
+            return child
+        await asyncio.sleep(0.01)
+    raise AssertionError("no process fits")
+
+
+async def until_attempted(pool, job_id, attempts):
+    for _ in range(1000):
+        if (await jobs.get(pool, job_id))["attempts"] == attempts:
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"job {job_id} does not get to {attempts} attempts")
+
+
+async def test_a_child_that_dies_is_started_again_and_the_attempt_counts(pool, settings, market):
+    job_id = await create(pool)
+    async with working(settings):
+        (await until_fitting(pool, job_id)).kill()
+        job = await until_over(pool, job_id)
+
+    assert (job["status"], job["attempts"]) == ("COMPLETED", 1)
+
+
+async def test_a_child_that_dies_three_times_ends_the_job(pool, settings, market):
+    job_id = await create(pool)
+    async with working(settings):
+        for attempt in range(3):
+            child = await until_fitting(pool, job_id)
+            child.kill()
+            await until_attempted(pool, job_id, attempt + 1)
+        job = await until_over(pool, job_id)
+
+    assert (job["status"], job["attempts"]) == ("FAILED", 3)
+    assert job["error_msg"] == f"the fitting process died (signal {signal.SIGKILL.value})"
+
+
+async def test_a_cancelled_job_stops_its_child_within_seconds(pool, settings, market):
+    job_id = await create(pool, params={"n_estimators": 3000})
+    async with working(settings):
+        child = await until_fitting(pool, job_id)
+        await cancel(pool, job_id)
+        await asyncio.wait_for(asyncio.to_thread(child.wait), 5)
+        job = await until_over(pool, job_id)
+
+    assert job["status"] == "CANCELLED"
+    assert await pool.fetchval("SELECT count(*) FROM ml_models") == 0
+
+
+async def test_a_stopping_worker_hands_its_job_back_without_counting_an_attempt(pool, settings, market):
+    job_id = await create(pool)
+    async with working(settings):
+        child = await until_fitting(pool, job_id)
+    handed_back = await jobs.get(pool, job_id)
+    assert (handed_back["status"], handed_back["attempts"], handed_back["lost_leases"]) == ("PENDING", 0, 0)
+    assert not child.is_running()
+
+    async with working(settings):
+        assert (await until_over(pool, job_id))["status"] == "COMPLETED"
+
+
+async def test_two_workers_share_the_queue_and_make_each_model_once(pool, settings, market):
+    ids = [await create(pool, name=f"m{number}") for number in range(4)]
+    async with working(settings), working(settings):
+        done = [await until_over(pool, job_id) for job_id in ids]
+
+    assert [job["status"] for job in done] == ["COMPLETED"] * 4
+    assert len({job["result_model_id"] for job in done}) == 4
+    assert await pool.fetchval("SELECT count(*) FROM ml_models") == 4
+
+
+TRAINED = Trained(
+    sha256="0" * 64, features=("a",), training_accuracy=0.5, training_f1=0.5, training_precision=0.5,
+    training_recall=0.5, roc_auc=0.5, mcc=0.0, fpr=0.5, fnr=0.5,
+    confusion_matrix={"tp": 1, "tn": 1, "fp": 1, "fn": 1}, decision_threshold=0.5, alert_threshold=0.5,
+    simulated_profit_pct=0.0, expected_value_pct=None, cv_scores=None, cv_overfitting_gap=None,
+    feature_importance={}, metrics={}, warnings=(),
+)  # fmt: skip
+
+
+@pytest.fixture
+def folder(settings):
+    path = settings.model_folder("training")
+    (path / ".incoming").mkdir(parents=True)
+    return path
+
+
+async def finish(pool, job, folder):
+    """Do what a worker does with a result."""
+    model_id = await models.reserve_id(pool)
+    incoming = folder / ".incoming" / f"{job.id}-{job.token}.zip"
+    incoming.write_bytes(b"a model")
+    return await record_model(pool, job, TRAINED, model_id=model_id, incoming=incoming, folder=folder)
+
+
+async def test_a_frozen_worker_that_wakes_up_late_writes_nothing(pool, settings, folder):
+    job_id = await create(pool)
+    frozen = await jobs.claim(pool, worker="frozen")
+    await pool.execute("UPDATE ml_jobs SET lease_expires_at = now() - interval '1 second'")
+    await jobs.release_lost(pool)
+    other = await jobs.claim(pool, worker="other")
+
+    assert (frozen.id, other.id) == (job_id, job_id)
+    assert not await jobs.renew(pool, frozen, progress=0.5, message="still here")
+    assert not await finish(pool, frozen, folder)
+    assert await jobs.fail(pool, frozen, error="late", is_final=True) is None
+    assert not await jobs.hand_back(pool, frozen)
+    assert await finish(pool, other, folder)
+    assert not await finish(pool, frozen, folder)
+    job = await jobs.get(pool, job_id)
+    assert (job["status"], job["lost_leases"], job["attempts"], job["error_msg"]) == ("COMPLETED", 1, 0, None)
+    assert await pool.fetchval("SELECT count(*) FROM ml_models") == 1
+    assert [path.name for path in folder.glob("*.zip")] == [f"model_xgboost_{job['result_model_id']}.zip"]
+
+
+async def test_a_result_that_comes_after_a_cancellation_is_refused(pool, folder):
+    job_id = await create(pool)
+    job = await jobs.claim(pool, worker="w")
+    await cancel(pool, job_id)
+
+    assert not await finish(pool, job, folder)
+    assert await pool.fetchval("SELECT count(*) FROM ml_models") == 0
+
+
+async def test_a_job_whose_workers_are_lost_ten_times_fails(pool):
+    job_id = await create(pool)
+    for _ in range(10):
+        assert await jobs.claim(pool, worker="w") is not None
+        await pool.execute("UPDATE ml_jobs SET lease_expires_at = now() - interval '1 second'")
+        await jobs.release_lost(pool)
+
+    job = await jobs.get(pool, job_id)
+    assert (job["status"], job["lost_leases"], job["attempts"]) == ("FAILED", 10, 0)
+    assert job["error_msg"] == "the worker was lost 10 times while this job ran"
+
+
+async def test_a_name_taken_while_the_job_ran_gives_the_model_the_next_one(pool, folder):
+    await create(pool, name="wanted")
+    job = await jobs.claim(pool, worker="w")
+    await pool.execute(
+        "INSERT INTO ml_models (name, model_type, target_variable, train_start, train_end, features)"
+        " VALUES ('wanted', 'xgboost', 'price_close', now(), now(), '[]')"
+    )
+
+    assert await finish(pool, job, folder)
+    assert await pool.fetchval("SELECT name FROM ml_models WHERE job_id = $1", job.id) == "wanted (2)"
+
+
+async def test_a_row_that_cannot_be_written_leaves_no_file(pool, folder):
+    await create(pool)
+    job = await jobs.claim(pool, worker="w")
+    await pool.execute("ALTER TABLE ml_models ADD CHECK (false) NOT VALID")
+
+    with pytest.raises(Exception, match="violates check constraint"):
+        await finish(pool, job, folder)
+
+    assert not list(folder.glob("*.zip"))
+    assert (await jobs.get(pool, job.id))["status"] == "RUNNING"
+
+
+async def test_a_sweep_removes_what_killed_processes_left_and_nothing_else(pool, folder):
+    await create(pool, name="one")
+    await create(pool, name="two")
+    held, lost = [await jobs.claim(pool, worker="w") for _ in range(2)]
+    recorded = await finish(pool, held, folder)
+    await create(pool, name="three")
+    running = await jobs.claim(pool, worker="w")
+    kept = folder / ".incoming" / f"{running.id}-{running.token}.zip"
+    half = folder / ".incoming" / f".{running.id}-{running.token}.zip.99.tmp"
+    left = folder / ".incoming" / f"{lost.id}-{lost.token - 1}.zip"
+    junk = folder / ".incoming" / "junk"
+    fresh, old = folder / "model_xgboost_998.zip", folder / "model_xgboost_999.zip"
+    for path in (kept, half, left, junk, fresh, old):
+        path.write_bytes(b"")
+    hours_ago = START.timestamp() - timedelta(hours=3).total_seconds()
+    os.utime(old, (hours_ago, hours_ago))
+    (mine,) = set(folder.glob("model_xgboost_?.zip"))
+    os.utime(mine, (hours_ago, hours_ago))
+
+    assert recorded
+    assert await sweep(pool, folder) == 3
+
+    assert [path.exists() for path in (kept, half, fresh, mine)] == [True] * 4
+    assert [path.exists() for path in (left, junk, old)] == [False] * 3
+
+
+async def test_a_lease_is_extended_only_while_it_is_held(pool):
+    job_id = await create(pool)
+    job = await jobs.claim(pool, worker="w")
+    await pool.execute("UPDATE ml_jobs SET lease_expires_at = now()")
+
+    assert await jobs.renew(pool, job, progress=0.4, message="fit")
+
+    row = await jobs.get(pool, job_id)
+    assert (row["progress"], row["progress_msg"]) == (0.4, "fit")
+    assert (row["lease_expires_at"] - await pool.fetchval("SELECT now()")) > timedelta(seconds=40)
+
+
+async def test_a_worker_whose_database_forgets_it_for_a_moment_finishes_all_the_same(pool, settings, market):
+    job_id = await create(pool)
+    async with working(settings):
+        await until_fitting(pool, job_id)
+        await pool.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name LIKE 'training-worker%'"
+        )
+        job = await until_over(pool, job_id)
+
+    assert job["status"] == "COMPLETED"
