@@ -6,19 +6,28 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp
 
 from shared.db import open_pool
 from shared.embedded import database
 from shared.errors import PumpcastError
 from shared.logging import set_up_logging
 from shared.settings import ServiceSettings
-from shared.web.guards import Guard, check_binding
+from shared.web.guards import BodyLimitProblems, Guard, check_binding
 from shared.web.health import HealthSource, health_router
 from shared.web.problems import install_problems
 
 log = structlog.get_logger(__name__)
 
 MAX_BODY_BYTES = 1 << 20
+
+
+class _Api(FastAPI):
+    """An app whose outermost layer is ours: the framework's limit of bodies lies outside of added middleware."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Give the layers."""
+        return BodyLimitProblems(super().build_middleware_stack())
 
 
 def create_app(
@@ -45,7 +54,7 @@ def create_app(
             finally:
                 await pool.close()
 
-    app = FastAPI(
+    app = _Api(
         title=title,
         description=description,
         version="0.1.0",

@@ -14,9 +14,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.errors import SettingsInvalid
+from shared.errors import SettingsInvalid, TooLarge
 from shared.settings import WebPart
-from shared.web.problems import crash, problem
+from shared.web.problems import MEDIA_TYPE, crash, problem, too_large
 
 log = structlog.get_logger(__name__)
 
@@ -24,6 +24,11 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _ALLOWED = {"read": {"read"}, "write": {"read", "write"}, "service": {"read"}}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]@/\s]*))(?::\d*)?")
+_LIVE = re.compile(r"(/api)?/health/live")
+_METRICS = re.compile(r"(/api)?/metrics")
+# What one service needs of the other.
+_FOR_SERVICES = re.compile(r"(/api)?/(models(/\d+(/download)?)?|metrics|health(/ready)?)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +70,31 @@ def check_binding(settings: WebPart) -> None:
         raise SettingsInvalid(
             f"BIND_HOST={settings.bind_host!r} is not allowed without API_KEYS: set keys, or bind to 127.0.0.1"
         )
+
+
+class BodyLimitProblems:
+    """ASGI middleware outside of all others that says in a problem what the body limit says in plain text."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        replaced = False
+
+        async def send_problem(message: Message) -> None:
+            nonlocal replaced
+            if message["type"] == "http.response.start" and message["status"] == TooLarge.status:
+                replaced = Headers(scope=message).get("content-type") != MEDIA_TYPE
+                if replaced:
+                    request = Request(scope, receive)
+                    answer = too_large(request)
+                    answer.headers["x-request-id"] = request.state.request_id
+                    await answer(scope, receive, send)
+            if not replaced:
+                await send(message)
+
+        await self._app(scope, receive, send_problem)
 
 
 class Guard:
@@ -113,7 +143,7 @@ class Guard:
         log.info(
             "request",
             method=request.method,
-            path=request.url.path,
+            path=scope["path"],
             status=status,
             duration_ms=round((time.perf_counter() - started) * 1000, 2),
         )
@@ -135,15 +165,18 @@ class Guard:
         return (name or "") in self._hosts
 
     def _refuse_key(self, request: Request) -> tuple[int, str, str] | None:
-        if not self._keys or request.url.path.rstrip("/").endswith("/health/live"):
+        request.state.scope = None
+        path = request.scope["path"]
+        if not self._keys or _LIVE.fullmatch(path) or (_METRICS.fullmatch(path) and _is_local(request)):
             return None
         key = self._find_key(request.headers)
         if key is None:
             return 401, "no_key", "A key is needed: Authorization: Bearer <key>, or X-API-Key."
         needed = "read" if request.method in _READING else "write"
-        if needed in _ALLOWED[key.scope]:
+        if needed in _ALLOWED[key.scope] and (key.scope != "service" or _FOR_SERVICES.fullmatch(path)):
+            request.state.scope = key.scope
             return None
-        return 403, "scope", f"The key {key.name!r} has scope {key.scope}; {needed} is needed."
+        return 403, "scope", f"The key {key.name!r} has scope {key.scope}, which does not allow this."
 
     def _find_key(self, headers: Headers) -> ApiKey | None:
         shown = headers.get("x-api-key", "")
@@ -160,6 +193,9 @@ class Guard:
 
 
 def _host_name(header: str) -> str:
-    if header.startswith("["):
-        return header[1:].partition("]")[0].lower()
-    return header.partition(":")[0].lower()
+    found = _HOST.fullmatch(header)
+    return (found[1] or found[2]).lower() if found else header
+
+
+def _is_local(request: Request) -> bool:
+    return request.client is not None and is_loopback(request.client.host)

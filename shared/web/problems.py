@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from shared.db import ConnectionLost, PostgresError, UndefinedTable
-from shared.errors import PumpcastError
+from shared.errors import PumpcastError, TooLarge
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ def problem(
         title=HTTPStatus(status).phrase,
         status=status,
         detail=detail,
-        instance=request.url.path,
+        instance=request.scope["path"],
         code=code,
         request_id=getattr(request.state, "request_id", ""),
         errors=errors or [],
@@ -78,7 +78,7 @@ def install_problems(app: FastAPI) -> None:
 
 async def crash(request: Request, error: Exception) -> Response:
     """Answer for a fault of ours: logged in full, told in one neutral sentence."""
-    log.error("request crashed", path=request.url.path, exc_info=error)
+    log.error("request crashed", path=request.scope["path"], exc_info=error)
     return problem(
         request, status=500, code="internal", detail="Something failed here; the log has it under this request id."
     )
@@ -102,6 +102,9 @@ async def _invalid_request(request: Request, error: Exception) -> Response:
 def _field_error(item: dict[str, Any]) -> FieldError:
     location = item["loc"]
     parts = location[1:] if location and location[0] == "body" else location
+    if item["type"] == "json_invalid":
+        # Its place is a number of characters, no field.
+        parts = ()
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
     return FieldError(pointer=pointer, detail=re.sub(r"^(Value|Assertion) error, ", "", str(item["msg"])))
 
@@ -110,10 +113,18 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "_")
     detail = str(error.detail)
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return too_large(request)
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = f"There is nothing at {request.url.path}; /docs lists what there is."
+        detail = f"There is nothing at {request.scope['path']}; /docs lists what there is."
     headers = dict(error.headers) if error.headers else None
     return problem(request, status=error.status_code, code=code, detail=detail, headers=headers)
+
+
+def too_large(request: Request) -> Response:
+    """Answer for a body beyond the limit."""
+    detail = "The body has more bytes than are allowed here."
+    return problem(request, status=413, code=TooLarge.code, detail=detail)
 
 
 async def _not_migrated(request: Request, _error: Exception) -> Response:
