@@ -50,6 +50,7 @@ class Worker:
         self._cache: Cache = {}
         self._stand: Stand | None = None
         self._models_changed = False
+        self._catching_up = True
         self._trouble: str | None = None
         self._triggered = False
         self._caught_up_at = time.monotonic()
@@ -76,6 +77,7 @@ class Worker:
             except Superseded:
                 log.info("models changed, reading them again")
             except (*ConnectionLost, PostgresError, PumpcastError) as error:
+                self._catching_up = True
                 self._trouble = (
                     error.message if isinstance(error, PumpcastError) else f"database: {type(error).__name__}"
                 )
@@ -89,14 +91,20 @@ class Worker:
     async def _answer_while_leading(self, stop: asyncio.Event) -> None:
         if not self._leading.is_set():
             self._trouble = None
+            self._catching_up = True
             await _first(self._leading.wait(), stop.wait())
             return
         self._models_changed = False
-        stand = self._stand = await take_stand(self._pool, self._training, self._settings, self._cache)
+        stand = self._stand = await take_stand(
+            self._pool, self._training, self._settings, self._cache, catching_up=self._catching_up
+        )
         self._trouble = None
         while self._leading.is_set() and not stop.is_set() and not self._models_changed:
             started = time.monotonic()
-            if await process_new_rows(self._pool, self._settings, stand, self._poke):
+            found = await process_new_rows(self._pool, self._settings, stand, self._poke)
+            # A change of models is no outage: what comes right after it was not missed.
+            self._catching_up = stand.catching_up
+            if found:
                 # Rows that come while a batch is written wait for the next one; a short pause lets more of them gather.
                 pause = min(self._settings.batch_timeout_seconds, (time.monotonic() - started) / 2)
                 await asyncio.sleep(0 if stand.catching_up else pause)

@@ -8,6 +8,7 @@ import typer
 from pumpcast.console import tell
 from pumpcast.data import load_file, replay_file, simulate_market
 from pumpcast.database import migrate_database, open_psql
+from pumpcast.demo.story import tell_story
 from pumpcast.doctor import examine
 from pumpcast.up import bring_up
 from shared.db import ConnectionLost, PostgresError
@@ -37,6 +38,11 @@ app.command(
     short_help="Start everything and keep it running.",
     epilog=_examples("pumpcast up", "pumpcast up --simulate", "PREDICTION_API_PORT=8010 pumpcast up"),
 )(bring_up)
+app.command(
+    "demo",
+    short_help="Watch the whole story once.",
+    epilog=_examples("pumpcast demo", "pumpcast demo --data rows.parquet", "pumpcast demo --json"),
+)(tell_story)
 app.command(
     "load",
     short_help="Load a file of rows.",

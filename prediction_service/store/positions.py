@@ -1,11 +1,12 @@
 """The table worker_positions: where the live worker stands, kept in the transaction of its predictions."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from prediction_service.runtime.position import Position, subtract
+from shared.coin_metrics import read
 from shared.db import Connection, Executor, Queries, Record
 
 _queries = Queries.beside(__file__)
@@ -48,9 +49,17 @@ async def lock_and_capture(connection: Connection) -> dict[str, Any]:
 
 async def ensure(executor: Executor) -> None:
     """Make the position, at the end of what is visible, when there is none."""
+    # Asked first: the clock must not know of rows that are still to be answered, or they would look late.
+    clock = await _recording_clock(executor)
     position = await _capture(executor, None)
     pending = [list(item) for item in position.pending]
-    await _queries.execute(executor, "create", high=position.high, pending=pending)
+    await _queries.execute(executor, "create", high=position.high, pending=pending, clock=clock)
+
+
+async def _recording_clock(executor: Executor) -> datetime | None:
+    if not await _queries.fetchval(executor, "table_exists"):
+        return None
+    return await read.clock(executor, now=datetime.now(UTC))
 
 
 async def _capture(executor: Executor, stored: Position | None) -> Position:

@@ -4,7 +4,8 @@ UPDATE worker_positions SET models_version = models_version + 1 WHERE name = 'li
 RETURNING high, pending, models_version;
 
 -- name: create
-INSERT INTO worker_positions (name, high, pending) VALUES ('live', :high, :pending) ON CONFLICT (name) DO NOTHING;
+INSERT INTO worker_positions (name, high, pending, clock) VALUES ('live', :high, :pending, :clock)
+ON CONFLICT (name) DO NOTHING;
 
 -- name: reported
 SELECT status, counters FROM worker_positions WHERE name = 'live';

@@ -65,15 +65,17 @@ class Stand:
     rings: Rings
     gaps: Gaps
     models: LiveModels
+    catching_up: bool
+    """True after a start or a fault until nothing new is visible: rows seen now were missed before."""
+    limit: int
+    """How many rows the next look may bring."""
     looked_at_table: float = 0.0
     """Monotonic time of the last look whether the table was emptied."""
-    catching_up: bool = True
-    """True from the start until nothing new is visible: rows seen now were missed before."""
-    limit: int = 0
-    """How many rows the next look may bring."""
 
 
-async def take_stand(pool: Pool, training: TrainingClient, settings: PredictionSettings, cache: Cache) -> Stand:
+async def take_stand(
+    pool: Pool, training: TrainingClient, settings: PredictionSettings, cache: Cache, *, catching_up: bool
+) -> Stand:
     """Take the position over and read everything the loop needs."""
     owner = uuid4()
     owned = await positions.own(pool, owner)
@@ -83,7 +85,6 @@ async def take_stand(pool: Pool, training: TrainingClient, settings: PredictionS
     if layout is None:
         raise TableMissing("the table coin_metrics does not exist yet")
     await _start_again_if_emptied(pool, owner, owned)
-    clock = owned.clock or await read.clock(pool, now=datetime.now(UTC))
     metrics.MODELS.set(len(models.models))
     return Stand(
         owner=owner,
@@ -92,13 +93,14 @@ async def take_stand(pool: Pool, training: TrainingClient, settings: PredictionS
         counters=owned.counters,
         layout=layout,
         admission=Admission(
-            clock=None if clock is None else microseconds(clock),
+            clock=None if owned.clock is None else microseconds(owned.clock),
             max_age=int(settings.catchup_max_age_seconds * 1e6),
             recent=await positions.newest_mints(pool, RECENT_ROWS),
         ),
         rings=Rings(depth=models.history_needed, columns=columns),
         gaps=Gaps(),
         models=models,
+        catching_up=catching_up,
         limit=settings.batch_size,
     )
 
