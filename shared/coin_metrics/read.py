@@ -148,7 +148,7 @@ async def tails(
 
 
 async def tail(executor: Executor, mint: str, *, at: datetime | None, rows: int) -> CoinRows:
-    """Give the newest rows of one coin, oldest first, none later than `at`; no rows when the coin or table is unknown."""
+    """Give the newest rows of one coin, oldest first, none later than `at`; none of an unknown coin."""
     shape = await layout(executor, BASE_FEATURES)
     found: list[Record] = []
     if shape is not None:
