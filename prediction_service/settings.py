@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.settings import CommaList, Port, ServiceSettings, TrainingAddressPart
+from shared.settings import HEX_KEY, CommaList, Port, ServiceSettings, TrainingAddressPart
 
 
 class PredictionSettings(ServiceSettings, TrainingAddressPart):
@@ -33,5 +33,5 @@ class PredictionSettings(ServiceSettings, TrainingAddressPart):
     webhook_allowed_hosts: CommaList = Field((), description="Hosts of webhooks that are trusted, by comma")
     webhook_allow_private: bool = Field(False, description="true: webhooks may go to private addresses")
     artifact_public_key: str = Field(
-        "", description="Ed25519 public key (hex) that must have signed model files; empty: any"
+        "", pattern=HEX_KEY, description="Ed25519 public key (hex) that must have signed model files; empty: any"
     )

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from shared.errors import SettingsInvalid
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+HEX_KEY = r"^([0-9a-fA-F]{64})?$"
 
 
 def _comma_list(value: object) -> object:
@@ -31,7 +32,9 @@ class BasePart(Part):
     """What every process reads: where things live and how it talks."""
 
     db_dsn: str = Field(
-        "", description="PostgreSQL ≥ 14, as postgresql://user:password@host:5432/name; empty: embedded"
+        "",
+        pattern=r"^(postgres(ql)?://.+)?$",
+        description="PostgreSQL ≥ 14, as postgresql://user:password@host:5432/name; empty: embedded",
     )
     pumpcast_home: Path = Field(Path("./var"), description="Everything pumpcast writes, the embedded database included")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level that is logged")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from shared.settings import Port, ServiceSettings
+from shared.settings import HEX_KEY, Port, ServiceSettings
 
 
 class TrainingSettings(ServiceSettings):
@@ -17,4 +17,6 @@ class TrainingSettings(ServiceSettings):
     )
     max_concurrent_jobs: Annotated[int, Field(ge=1, le=64)] = Field(2, description="Jobs one worker runs at once")
     max_training_rows: Annotated[int, Field(ge=1)] = Field(5_000_000, description="More rows than this are refused")
-    artifact_signing_key: str = Field("", description="Ed25519 private key (hex) that signs model files; empty: none")
+    artifact_signing_key: str = Field(
+        "", pattern=HEX_KEY, description="Ed25519 private key (hex) that signs model files; empty: none"
+    )

@@ -1,0 +1,68 @@
+"""Settings: all of them are in .env.example with their defaults, and a wrong one is told in one line."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from prediction_service.settings import PredictionSettings
+from shared.errors import SettingsInvalid
+from shared.settings import read_settings
+from training_service.settings import TrainingSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def shown(value: object) -> str:
+    if value is None or value == ():
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def test_env_example_when_compared_with_the_settings_then_it_has_each_with_its_default():
+    listed = dict(re.findall(r"(?m)^#?([A-Z][A-Z0-9_]+)=(.*)$", (ROOT / ".env.example").read_text(encoding="utf-8")))
+    fields = {**TrainingSettings.model_fields, **PredictionSettings.model_fields}
+    expected = {name.upper(): shown(field.default) for name, field in fields.items()}
+    expected["PUMPCAST_HOME"] = "./var"
+    assert listed == expected
+
+
+def test_env_example_when_compared_with_the_settings_then_it_tells_what_each_means():
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    for field in (*TrainingSettings.model_fields.values(), *PredictionSettings.model_fields.values()):
+        assert field.description
+        assert f"# {field.description}" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("TRAINING_API_PORT", "99999", "less than or equal to 65535"),
+        ("LOG_FORMAT", "xml", "'json' or 'text'"),
+        ("JOB_POLL_INTERVAL", "soon", "valid number"),
+        ("MAX_CONCURRENT_JOBS", "0", "greater than or equal to 1"),
+    ],
+)
+def test_settings_when_a_value_is_wrong_then_variable_value_and_what_is_allowed_are_told(
+    name: str, value: str, told: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsInvalid, match=told) as caught:
+        read_settings(TrainingSettings)
+    assert f"{name}='{value}'" in caught.value.message
+
+
+def test_a_service_when_a_setting_is_wrong_then_it_ends_with_one_line_and_code_2(tmp_path: Path):
+    environment = {**os.environ, "PREDICTION_API_PORT": "none", "PUMPCAST_HOME": str(tmp_path)}
+    ended = subprocess.run(
+        [sys.executable, "-m", "prediction_service.app"],
+        env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert "PREDICTION_API_PORT='none'" in ended.stderr
