@@ -43,32 +43,32 @@ async def list_active(pool: PoolDep, include_inactive: bool = False) -> ActiveMo
     return ActiveModels(models=[_shown(one) for one in found], total=len(found))
 
 
-@router.get("/{active_id}", summary="One imported model")
+@router.get("/{active_id:int}", summary="One imported model")
 async def get_model(pool: PoolDep, active_id: PathId) -> ActiveModel:
     return await _overview(pool, active_id)
 
 
-@router.post("/{active_id}/activate", summary="Let a model predict every row from now on")
+@router.post("/{active_id:int}/activate", summary="Let a model predict every row from now on")
 async def activate(pool: PoolDep, active_id: PathId) -> ModelChanged:
     changed = await models.activate(pool, active_id)
     message = f"Active model {active_id} predicts " + ("from now on" if changed else "already")
     return ModelChanged(message=message, active_model_id=active_id)
 
 
-@router.post("/{active_id}/deactivate", summary="Let a model predict no longer")
+@router.post("/{active_id:int}/deactivate", summary="Let a model predict no longer")
 async def deactivate(pool: PoolDep, active_id: PathId) -> ModelChanged:
     changed = await models.deactivate(pool, active_id)
     message = f"Active model {active_id} " + ("predicts no longer" if changed else "did not predict anyway")
     return ModelChanged(message=message, active_model_id=active_id)
 
 
-@router.delete("/{active_id}", summary="Remove a model and its file; its predictions stay")
+@router.delete("/{active_id:int}", summary="Remove a model and its file; its predictions stay")
 async def delete_model(pool: PoolDep, settings: SettingsDep, active_id: PathId) -> ModelChanged:
     await models.delete(pool, settings, active_id)
     return ModelChanged(message=f"Active model {active_id} is removed", active_model_id=active_id)
 
 
-@router.patch("/{active_id}/rename", summary="Give a model a name of its own here")
+@router.patch("/{active_id:int}/rename", summary="Give a model a name of its own here")
 async def rename_model(pool: PoolDep, active_id: PathId, body: RenameModel) -> ActiveModel:
     await models.rename(pool, active_id, body.name)
     return await _overview(pool, active_id)

@@ -77,7 +77,7 @@ async def list_latest(pool: PoolDep, coin_id: CoinPath, model_id: PathId | None 
     return LatestPredictions(predictions=_shown(found))
 
 
-@router.get("/predictions/{prediction_id}", summary="One prediction")
+@router.get("/predictions/{prediction_id:int}", summary="One prediction")
 async def get_prediction(pool: PoolDep, prediction_id: PathId) -> Prediction:
     found = await predictions.get(pool, prediction_id)
     if found is None:

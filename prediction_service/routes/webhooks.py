@@ -43,7 +43,7 @@ async def list_webhooks(pool: PoolDep) -> Webhooks:
 
 
 @router.delete(
-    "/webhooks/{endpoint_id}",
+    "/webhooks/{endpoint_id:int}",
     summary="Remove an endpoint; what waits for it is dropped",
     status_code=status.HTTP_204_NO_CONTENT,
 )

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
-LARGEST_ID = 2**63 - 1
+# The largest integer that every reader of JSON takes exactly; a bigint column holds more.
+LARGEST_ID = 2**53 - 1
 NO_NUL = r"^[^\x00]+$"
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 
@@ -25,7 +26,16 @@ def _in_utc(value: datetime) -> datetime:
         raise ValueError("must lie within the years 1 to 9999") from None
 
 
-Id = Annotated[int, Field(strict=True, ge=1, le=LARGEST_ID)]
+def _is_number(value: object) -> object:
+    # 7.0 is an integer in JSON; "7" and true are not, though Python would take them.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be an integer")  # noqa: TRY004 - pydantic takes no other for a fault of the request
+    return value
+
+
+WHOLE_NUMBER = BeforeValidator(_is_number)
+"""Behind the bounds of an integer in a JSON body."""
+Id = Annotated[int, Field(ge=1, le=LARGEST_ID, strict=False), WHOLE_NUMBER]
 """An id in a JSON body."""
 PathId = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 """An id in a path or query."""

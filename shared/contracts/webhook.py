@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
-from shared.contracts.fields import NO_NUL, Id, PathId, SendMode
+from shared.contracts.fields import NO_NUL, WHOLE_NUMBER, Id, PathId, SendMode
 
 DeliveryStatus = Literal["pending", "delivered", "failed", "expired"]
 EventType = Literal["prediction.alert", "prediction.created", "webhook.test"]
@@ -58,7 +58,7 @@ class NewWebhook(_Request):
         default_factory=_alerts_only, description="A prediction that fits any of them makes a delivery"
     )
     enabled: Annotated[bool, Field(strict=True)] = True
-    expires_after_seconds: Annotated[int, Field(strict=True, ge=1, le=7 * 86400)] | None = Field(
+    expires_after_seconds: Annotated[int, Field(ge=1, le=7 * 86400), WHOLE_NUMBER] | None = Field(
         None, description="How long a delivery is tried; null: the shortest horizon among its predictions"
     )
 

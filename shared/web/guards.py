@@ -21,6 +21,8 @@ from shared.web.problems import MEDIA_TYPE, crash, problem, too_large
 log = structlog.get_logger(__name__)
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+# Less than the digits that int() refuses to read, which routes may have to.
+LONGEST_PATH = 4000
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _ALLOWED = {"read": {"read"}, "write": {"read", "write"}, "service": {"read"}}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -149,6 +151,8 @@ class Guard:
         )
 
     def _refuse(self, request: Request) -> tuple[int, str, str] | None:
+        if len(request.scope["path"]) > LONGEST_PATH:
+            return 414, "path_too_long", f"The path has more than {LONGEST_PATH} characters."
         host = _host_name(request.headers.get("host", ""))
         if host not in self._hosts:
             return 400, "foreign_host", f"Host {host[:100]!r} is not served here; ALLOWED_HOSTS adds names."

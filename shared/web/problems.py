@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from shared.db import ConnectionLost, PostgresError, UndefinedTable
 from shared.errors import PumpcastError, TooLarge
@@ -118,7 +119,15 @@ async def _http(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = f"There is nothing at {request.scope['path']}; /docs lists what there is."
     headers = dict(error.headers) if error.headers else None
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers = {"Allow": ", ".join(sorted(_methods(request)))}
     return problem(request, status=error.status_code, code=code, detail=detail, headers=headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """Give what the path of a request answers to: the framework names the methods of its first route only."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in routes for method in getattr(route, "methods", None) or ()}
 
 
 def too_large(request: Request) -> Response:

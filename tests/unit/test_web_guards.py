@@ -221,7 +221,8 @@ def test_key_entry_when_wrong_then_the_start_is_refused_without_showing_it(entry
 
 
 async def test_body_when_its_announced_length_is_too_great_then_413_is_a_problem(address: str):
-    head = f"POST /api/things HTTP/1.1\r\nHost: localhost\r\nContent-Length: {MAX_BODY_BYTES + 1}\r\n\r\n"
+    length = f"Content-Length: {MAX_BODY_BYTES + 1}\r\n"
+    head = f"POST /api/things HTTP/1.1\r\nHost: localhost\r\n{length}Connection: close\r\n\r\n"
     answer = await raw(address, head.encode())
     status, _, rest = answer.partition(b"\r\n")
     assert status.startswith(b"HTTP/1.1 413")

@@ -128,7 +128,8 @@ async def test_route_when_unknown_then_the_problem_says_so(
 
 
 WRONG_BODIES = [
-    (b'{"id": "1"}', "/id"), (b'{"id": true}', "/id"), (b'{"id": 1.5}', "/id"), (b'{"id": 0}', "/id"),
+    (b'{"id": "1"}', "/id"), (b'{"id": []}', "/id"), (b'{"id": true}', "/id"), (b'{"id": 1.5}', "/id"), (b'{"id": 0}',
+    "/id"),
     (b'{"id": 9223372036854775808}', "/id"), (b'{"id": 1e400}', "/id"), (b'{"id": NaN}', "/id"), (b'{"id": null}',
     "/id"),
     (b'{"name": ""}', "/name"), (b'{"name": "a\\u0000b"}', "/name"), (b'{"name": "\\ud800"}', "/name"),
@@ -149,6 +150,17 @@ async def test_body_when_wrong_then_a_4xx_problem_points_at_it(address: str):
         if status == 422:
             assert problem["errors"][0]["pointer"] == pointer, body[:100]
             assert problem["errors"][0]["detail"]
+
+
+async def test_id_when_written_as_a_whole_float_then_it_is_taken(address: str):
+    assert (await ask(address, "POST", "/api/body", data=b'{"id": 7.0}', headers={"Content-Type": "application/json"}))[
+        1
+    ]["id"] == 7
+
+
+async def test_path_when_longer_than_any_route_then_414(address: str):
+    status, body, _ = await ask(address, path="/api/" + "9" * 5000)
+    assert (status, body["code"]) == (414, "path_too_long")
 
 
 async def test_body_when_of_another_type_then_a_problem(address: str):
