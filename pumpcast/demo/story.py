@@ -44,7 +44,8 @@ READY_SECONDS: Final = 90
 DRAIN_SECONDS: Final = 60
 LIVE_SHARE: Final = 0.25
 REPLAY_SECONDS: Final = 40
-SIMULATED_MINUTES: Final = 900
+SIMULATED_MINUTES: Final = 600
+SIMULATED_COINS_PER_MINUTE: Final = 1.5
 FEATURES: Final = ("volume_sol", "num_buys", "num_sells", "bonding_curve_pct", "virtual_sol_reserves")
 TARGET: Final = TimeTarget(
     target_var="price_close", future_minutes=10, min_percent_change=30.0, direction="up",
@@ -76,8 +77,12 @@ def tell_story(
 def _rows(data: Path | None, seed: int) -> pa.Table:
     if data is None:
         tell(f"Simulating a market of {SIMULATED_MINUTES // 60} hours (seed {seed})")
-        start = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=SIMULATED_MINUTES)
-        return simulate_history(seed=seed, start=start, minutes=SIMULATED_MINUTES)
+        start = datetime.now(UTC).replace(microsecond=0) - timedelta(
+            minutes=SIMULATED_MINUTES, coins_per_minute=SIMULATED_COINS_PER_MINUTE
+        )
+        return simulate_history(
+            seed=seed, start=start, minutes=SIMULATED_MINUTES, coins_per_minute=SIMULATED_COINS_PER_MINUTE
+        )
     return read_file(data, table="coin_metrics").rows
 
 
