@@ -77,9 +77,7 @@ def tell_story(
 def _rows(data: Path | None, seed: int) -> pa.Table:
     if data is None:
         tell(f"Simulating a market of {SIMULATED_MINUTES // 60} hours (seed {seed})")
-        start = datetime.now(UTC).replace(microsecond=0) - timedelta(
-            minutes=SIMULATED_MINUTES, coins_per_minute=SIMULATED_COINS_PER_MINUTE
-        )
+        start = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=SIMULATED_MINUTES)
         return simulate_history(
             seed=seed, start=start, minutes=SIMULATED_MINUTES, coins_per_minute=SIMULATED_COINS_PER_MINUTE
         )
