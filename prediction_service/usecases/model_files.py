@@ -1,11 +1,12 @@
 """Model files of the prediction service: fetched, checked, put in place, fetched again when they are lost."""
 
 import asyncio
+import contextlib
 import hashlib
 import time
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from prediction_service.settings import PredictionSettings
 from prediction_service.store import active_models
 from prediction_service.store.active_models import ActiveModel
 from shared.db import Pool
-from shared.errors import ArtifactInvalid, NotFound, UpstreamFailed
+from shared.errors import ArtifactInvalid, NotFound, Unavailable, UpstreamFailed
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +57,8 @@ async def fetch(
     """Download a model's file and check it; at the end of the block nothing temporary is left."""
     temporary = folder(settings) / f".{model_id}-{uuid.uuid4().hex}.tmp"
     try:
-        await asyncio.to_thread(temporary.parent.mkdir, parents=True, exist_ok=True)
+        with writing():
+            await asyncio.to_thread(temporary.parent.mkdir, parents=True, exist_ok=True)
         await training.download(model_id, temporary)
         loaded = await asyncio.to_thread(load, temporary, sha256=sha256, public_key=settings.artifact_public_key)
         if loaded.manifest.model_id != model_id:
@@ -65,7 +67,17 @@ async def fetch(
             )
         yield Fetched(temporary=temporary, sha256=sha256, loaded=loaded)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Turn a refusal of the disk into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise Unavailable(f"The model store cannot be written: {error.strerror}") from error
 
 
 async def load_or_fetch(training: TrainingClient, settings: PredictionSettings, active: ActiveModel) -> LoadedModel:
@@ -82,7 +94,8 @@ async def load_or_fetch(training: TrainingClient, settings: PredictionSettings, 
     log.warning("model file fetched again", active_model_id=active.id, reason=trouble)
     try:
         async with fetch(training, settings, model_id=active.model_id, sha256=sha256) as fetched:
-            fetched.temporary.replace(path)
+            with writing():
+                fetched.temporary.replace(path)
             return fetched.loaded
     except (UpstreamFailed, NotFound) as error:
         raise UpstreamFailed(

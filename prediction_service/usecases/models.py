@@ -85,7 +85,8 @@ async def _install(pool: Pool, settings: PredictionSettings, model: Model, fetch
             _refuse_imported(model.id, await active_models.id_of_model(connection, model.id))
             active_id = await _insert(connection, _new(settings, model, fetched, path=str(path), position=position))
             await active_models.announce(connection)
-            await asyncio.to_thread(fetched.temporary.replace, path)
+            with model_files.writing():
+                await asyncio.to_thread(fetched.temporary.replace, path)
             placed = True
     except BaseException:
         if placed:
@@ -180,7 +181,8 @@ async def delete(pool: Pool, settings: PredictionSettings, active_id: int) -> No
         await active_models.delete(connection, active_id)
         await active_models.announce(connection)
         # Before the commit, while nobody can import the same file; one that is lost for nothing is fetched again.
-        await asyncio.to_thread(model_files.path_of(settings, active).unlink, missing_ok=True)
+        with model_files.writing():
+            await asyncio.to_thread(model_files.path_of(settings, active).unlink, missing_ok=True)
 
 
 async def _lock(connection: Connection, active_id: int) -> tuple[dict[str, Any], ActiveModel]:

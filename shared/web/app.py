@@ -1,16 +1,17 @@
 """Assemble and serve a FastAPI app: database, problems, guards, health."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
 
 import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.db import open_pool
 from shared.embedded import database
-from shared.errors import PumpcastError
+from shared.errors import PumpcastError, Unavailable
 from shared.logging import set_up_logging
 from shared.settings import ServiceSettings
 from shared.web.guards import BodyLimitProblems, Guard, check_binding
@@ -29,6 +30,20 @@ class _Api(FastAPI):
         """Give the layers."""
         return BodyLimitProblems(super().build_middleware_stack())
 
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, or the life of the process."""
+        if scope["type"] != "lifespan":
+            await super().__call__(scope, receive, send)
+            return
+
+        async def send_short(message: Message) -> None:
+            # A start that fails for a known reason has said so in one line; a stack trace would bury it.
+            if message["type"] == "lifespan.startup.failed" and getattr(self.state, "told", False):
+                message = {**message, "message": ""}
+            await send(message)
+
+        await super().__call__(scope, receive, send_short)
+
 
 def create_app(
     *,
@@ -44,7 +59,17 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        health.model_store.mkdir(parents=True, exist_ok=True)
+        try:
+            async with running(app):
+                yield
+        except PumpcastError as error:
+            app.state.told = True
+            log.error("service cannot run", error=error.message, code=error.code)  # noqa: TRY400
+            raise
+
+    @asynccontextmanager
+    async def running(app: FastAPI) -> AsyncIterator[None]:
+        _make_folder(health.model_store)
         with database(settings) as dsn:
             pool = await open_pool(dsn, application=title)
             app.state.settings, app.state.dsn, app.state.pool = settings, dsn, pool
@@ -72,6 +97,15 @@ def create_app(
     return app
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            f"The model store {folder} cannot be made ({error.strerror}): check MODEL_STORAGE_PATH and PUMPCAST_HOME"
+        ) from error
+
+
 def serve(build: Callable[[], FastAPI], *, settings: ServiceSettings, service: str, port: int) -> None:
     """Serve until SIGTERM or Ctrl-C; a start that cannot work ends with one line and exit code 1 or 2."""
     set_up_logging(settings, service=service)
@@ -84,4 +118,9 @@ def serve(build: Callable[[], FastAPI], *, settings: ServiceSettings, service: s
         app, host=settings.bind_host, port=port, log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=10, lifespan="on",
     )  # fmt: skip
-    uvicorn.Server(config).run()
+    server = uvicorn.Server(config)
+    with suppress(SystemExit):
+        # Its own exit code of a start that failed is 3, which elsewhere here means a gate that was not met.
+        server.run()
+    if not server.started:
+        raise SystemExit(1)

@@ -186,6 +186,18 @@ async def test_download_when_larger_than_the_cap_then_502_and_nothing_stays(
     assert (status, "more than 100 bytes" in detail) == (502, True)
 
 
+async def test_model_store_when_it_cannot_be_written_then_503_says_so(
+    api: Api, training: TrainingStub, tmp_path: Path, connection: Connection
+):
+    training.add(tmp_path)
+    folder = tmp_path / "models" / "prediction"
+    folder.rmdir()
+    folder.touch()
+    status, problem = await api.post("/api/models/import", {"model_id": 1})
+    assert (status, problem["detail"]) == (503, "The model store cannot be written: File exists")
+    assert await connection.fetchval("SELECT count(*) FROM prediction_active_models") == 0
+
+
 async def test_metadata_when_it_cannot_be_stored_then_502_and_nothing_stays(
     api: Api, training: TrainingStub, tmp_path: Path, connection: Connection
 ):
