@@ -177,7 +177,7 @@ async def _train(services: Services, earlier: pa.Table, cut: datetime) -> list[d
         "features": list(FEATURES), "use_engineered_features": True, "target_var": TARGET.target_var,
         "future_minutes": TARGET.future_minutes, "min_percent_change": TARGET.min_percent_change,
         "direction": TARGET.direction, "label_resolution": TARGET.label_resolution,
-        "train_start": pc.min(earlier["timestamp"]).as_py().isoformat(), "train_end": cut.isoformat(),
+        "cv_splits": 3, "train_start": pc.min(earlier["timestamp"]).as_py().isoformat(), "train_end": cut.isoformat(),
     }  # fmt: skip
     tell("Training a random forest and an XGBoost model: does price_close rise 30 % within 10 minutes?")
     requests = [
