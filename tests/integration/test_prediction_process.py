@@ -62,7 +62,8 @@ async def test_process_when_its_database_is_not_migrated_then_it_says_what_to_do
         assert (status, "pumpcast migrate" in problem["detail"]) == (503, True)
         status, problem = await api.get("/api/models/active")
         assert (status, problem["code"]) == (503, "not_migrated")
-        assert (await api.session.get("/metrics")).status == 200
+        async with api.session.get("/metrics") as answer:
+            assert answer.status == 200
     process.send_signal(signal.SIGTERM)
     await asyncio.wait_for(process.communicate(), 30)
 
