@@ -177,6 +177,9 @@ def _configuration(programs: Sequence[Program], home: Path, socket: Path) -> str
             "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
         },
     }  # fmt: skip
+    if os.geteuid() == 0:
+        # Said out loud, or supervisord complains that nobody chose a user.
+        sections["supervisord"]["user"] = "root"
     groups = list(dict.fromkeys(program.group for program in programs))
     for place, group in enumerate(groups, 1):
         names = ",".join(program.name for program in programs if program.group == group)

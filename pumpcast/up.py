@@ -72,7 +72,11 @@ def bring_up(
 
     A program that dies is started again. Logs lie below PUMPCAST_HOME, in log/.
     """
+    # FastAPI takes a third of a second to import, which no other verb should pay.
+    from shared.web.guards import check_binding
+
     settings = read_settings(PredictionSettings)
+    check_binding(settings)
     services = apis()
     with _stopped_by_signals() as stop, alone(settings.home):
         _check_ports(services)
@@ -85,8 +89,9 @@ def bring_up(
             programs = (*PROGRAMS, MARKET) if simulate else PROGRAMS
             with Supervision(settings.home, programs, hurry=stop.hurry) as supervision:
                 if _wait_until_ready(supervision, services, programs, stop.asked):
+                    known = {state.name: state for state in supervision.states()}
                     _announce(services, settings.home / "log", as_json=as_json)
-                    _watch(supervision, stop.asked)
+                    _watch(supervision, known, stop.asked)
                 tell("Stopping")
     tell("Stopped")
 
@@ -160,8 +165,7 @@ def _announce(services: Sequence[Api], logs: Path, *, as_json: bool) -> None:
     show(ready, as_json=as_json, sentence=sentence)
 
 
-def _watch(supervision: Supervision, stop: threading.Event) -> None:
-    known: dict[str, State] = {}
+def _watch(supervision: Supervision, known: dict[str, State], stop: threading.Event) -> None:
     told_at: dict[str, float] = {}
     while not stop.wait(WATCH_SECONDS):
         if not supervision.alive:

@@ -29,10 +29,10 @@ REQUIRED: Final[dict[TableName, tuple[str, ...]]] = {
     "candles": ("symbol", "open_time", "open", "high", "low", "close", "volume"),
 }
 NULL_WORDS: Final = ["", "NULL", "null", "\\N", "NA", "NaN", "nan", "None"]
-TRUE_WORDS: Final = pa.array(["true", "t", "1", "1.0", "yes"])
+TRUE_WORDS: Final = ("true", "t", "1", "1.0", "yes")
 INTERVAL: Final = re.compile(r"[1-9][0-9]{0,3}[smhd]")
 NO_ZONE: Final = "its times have no time zone; write them with one, like 2026-01-31T12:00:00Z"
-FALSE_WORDS: Final = pa.array(["false", "f", "0", "0.0", "no"])
+FALSE_WORDS: Final = ("false", "f", "0", "0.0", "no")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +190,8 @@ def _as_boolean(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return column.cast(pa.bool_())
     words = pc.utf8_lower(column.cast(pa.string()))
     words = pc.if_else(pc.equal(words, "nan"), None, words)
-    true, false = pc.is_in(words, value_set=TRUE_WORDS), pc.is_in(words, value_set=FALSE_WORDS)
+    true = pc.is_in(words, value_set=pa.array(TRUE_WORDS))
+    false = pc.is_in(words, value_set=pa.array(FALSE_WORDS))
     strange = pc.filter(words, pc.invert(pc.or_(pc.or_(true, false), pc.is_null(words))))
     if len(strange):
         raise TypeError(f"it holds {strange[0].as_py()!r}")

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
+from pumpcast.cli import main
 from pumpcast.market.simulate import simulate_history
 from tests.support.database import START
 from tests.support.files import candles, ticks
@@ -28,7 +30,28 @@ def environment(database: str, tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def pumpcast(environment: dict[str, str], tmp_path: Path) -> Run:
+def pumpcast(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Run:
+    """Run the console script in this process: starting one takes a second."""
+
+    def run(*arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
+        with monkeypatch.context() as patched:
+            patched.chdir(tmp_path)
+            patched.setattr(sys, "argv", ["pumpcast", *arguments])
+            for name, value in {**environment, **changed}.items():
+                patched.setenv(name, value)
+            capfd.readouterr()
+            with pytest.raises(SystemExit) as left:
+                main()
+        output, errors = capfd.readouterr()
+        return subprocess.CompletedProcess(arguments, int(left.value.code or 0), output, errors)
+
+    return run
+
+
+@pytest.fixture
+def outside(environment: dict[str, str], tmp_path: Path) -> Run:
     def run(*arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [*PROGRAM, *arguments], capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
@@ -204,13 +227,16 @@ def test_doctor_when_the_database_is_gone_then_says_so_and_goes_on(pumpcast: Run
     assert "training API" in checks
 
 
-def test_psql_then_passes_arguments_output_and_exit_code_on(pumpcast: Run):
-    outcome = pumpcast("psql", "-Atc", "SELECT 6 * 7")
+def test_psql_then_passes_arguments_output_and_exit_code_on(outside: Run):
+    outcome = outside("psql", "-Atc", "SELECT 6 * 7")
     assert (outcome.returncode, outcome.stdout) == (0, "42\n")
-    assert pumpcast("psql", "-v", "ON_ERROR_STOP=1", "-c", "SELECT nonsense").returncode == 1
+    assert outside("psql", "-v", "ON_ERROR_STOP=1", "-c", "SELECT nonsense").returncode == 1
 
 
-def test_verbs_when_no_address_is_set_then_share_the_embedded_database(pumpcast: Run):
-    assert pumpcast("simulate", "--minutes", "3", DB_DSN="").returncode == 0
-    outcome = pumpcast("psql", "-Atc", "SELECT count(*) > 0 FROM coin_metrics", DB_DSN="")
-    assert outcome.stdout == "t\n"
+def test_verbs_when_no_address_is_set_then_share_the_embedded_database(outside: Run):
+    # Not below pytest's own folder: other runs close it to the system user that PostgreSQL runs as under root.
+    with tempfile.TemporaryDirectory(prefix="pumpcast-cli-") as home:
+        changed = {"DB_DSN": "", "PUMPCAST_HOME": home}
+        assert outside("simulate", "--minutes", "3", **changed).returncode == 0
+        outcome = outside("psql", "-Atc", "SELECT count(*) > 0 FROM coin_metrics", **changed)
+        assert outcome.stdout == "t\n"
