@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -208,12 +209,17 @@ def _stop_leftover(home: Path) -> None:
     """Stop the supervisord of a `pumpcast up` that was killed: it and its programs go on without it."""
     with suppress(OSError, ValueError, psutil.Error):
         process = psutil.Process(int((home / "supervisord.pid").read_text(encoding="ascii")))
-        if str(configuration_path(home)) not in process.cmdline():
-            return
-        family = [process, *process.children(recursive=True)]
-        process.terminate()
-        psutil.wait_procs(family, timeout=2 * STOP_SECONDS)
-        _end(family, seconds=0)
+        if str(configuration_path(home)) in process.cmdline():
+            family = [process, *process.children(recursive=True)]
+            process.terminate()
+            psutil.wait_procs(family, timeout=2 * STOP_SECONDS)
+            _end(family, seconds=0)
+    with suppress(OSError):
+        found = re.search(r"(?m)^file = (.+)$", configuration_path(home).read_text(encoding="utf-8"))
+        if found is not None:
+            socket = Path(found[1].replace("%%", "%"))
+            socket.unlink(missing_ok=True)
+            socket.parent.rmdir()
 
 
 def _end(processes: list[psutil.Process], *, seconds: float) -> None:
