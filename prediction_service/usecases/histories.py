@@ -1,6 +1,6 @@
 """The history of each row of a batch, from memory where it is, from the database where not."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,20 +21,36 @@ class Gathered:
     """Rows older than, or repeating, a row of their coin that was answered before."""
 
 
-async def gather(executor: Executor, layout: Layout, rings: Rings, rows: Batch, *, high: int) -> Gathered:
+async def gather(
+    executor: Executor,
+    layout: Layout,
+    rings: Rings,
+    rows: Batch,
+    *,
+    high: int,
+    clock: int,
+    unsure: Collection[str] = (),
+) -> Gathered:
     """Give for every row what its coin had up to it, and keep the rows for the next batch.
 
-    `high` is the highest id done before this batch. A row sees no row that counts as arrived after it, so the answer
-    does not depend on how rows fall into batches.
+    `high` is the highest id done before this batch, `clock` the newest timestamp believed after it. Of coins in
+    `unsure` more rows have come than are in the batch: memory knows nothing of those. A row sees no row that counts as
+    arrived after it, so the answer does not depend on how rows fall into batches.
     """
+    for mint in unsure:
+        rings.forget(mint)
     values = np.empty((len(rows), rings.depth, len(rings.columns)))
     timestamp = np.empty((len(rows), rings.depth), np.int64)
     count = np.empty(len(rows), np.int64)
     late = np.zeros(len(rows), np.bool_)
     tops = np.maximum(np.maximum.accumulate(rows.id), high) if len(rows) else rows.id
     for turn in _turns(rows.mint):
-        found, behind = await _one_turn(executor, layout, rings, rows.take(turn), tops[turn])
-        values[turn], timestamp[turn], count[turn], late[turn] = found.values, found.timestamp, found.count, behind
+        mine = rows.take(turn)
+        found, late[turn], newest = await _one_turn(executor, layout, rings, mine, tops[turn], clock)
+        values[turn], timestamp[turn], count[turn] = found.values, found.timestamp, found.count
+        if newest.any():
+            newest &= np.array([mint not in unsure for mint in mine.mint], np.bool_)
+            rings.fill([mine.mint[index] for index in np.flatnonzero(newest)], _some(found, newest))
     return Gathered(histories=Histories(values=values, timestamp=timestamp, count=count), late=late)
 
 
@@ -50,29 +66,28 @@ def _turns(mints: Sequence[str]) -> list[Ints]:
 
 
 async def _one_turn(
-    executor: Executor, layout: Layout, rings: Rings, rows: Batch, tops: Ints
-) -> tuple[Histories, Bools]:
+    executor: Executor, layout: Layout, rings: Rings, rows: Batch, tops: Ints, clock: int
+) -> tuple[Histories, Bools, Bools]:
+    """Give histories, which rows are late, and which of the histories memory lacks and may take over."""
     slots = rings.slots(rows.mint)
     present = slots >= 0
     newer = present.copy()
     newer[present] = rows.timestamp[present] > rings.newest(slots[present])
     rings.push(slots[newer], rows.timestamp[newer], rows.values[newer])
     late = present & ~newer
+    lacking = np.zeros(len(rows), np.bool_)
     asked = np.flatnonzero(~newer)
     if len(asked) == 0:
-        return rings.read(slots), late
+        return rings.read(slots), late, lacking
     wanted = rows.take(asked)
-    tails = await read.tails(
-        executor, layout, mints=wanted.mint, times=wanted.timestamp, ids=tops[asked], rows=rings.depth
+    tails, lacking[asked] = await read.tails(
+        executor, layout, mints=wanted.mint, times=wanted.timestamp, ids=tops[asked], rows=rings.depth, until=clock
     )
-    tails = _ending_with(wanted, tails)
-    result = _merged(rings, slots, newer, asked, tails)
-    fresh = ~late[asked]
-    rings.fill([wanted.mint[index] for index in np.flatnonzero(fresh)], _some(tails, fresh))
-    for index in np.flatnonzero(~fresh):
+    result = _merged(rings, slots, newer, asked, _ending_with(wanted, tails))
+    for index in np.flatnonzero(late):
         # The past of the coin has changed: what is in memory no longer is its history.
-        rings.forget(wanted.mint[index])
-    return result, late
+        rings.forget(rows.mint[index])
+    return result, late, lacking
 
 
 def _merged(rings: Rings, slots: Ints, newer: Bools, asked: Ints, tails: Histories) -> Histories:

@@ -136,9 +136,10 @@ async def process_new_rows(pool: Pool, settings: PredictionSettings, stand: Stan
         full = len(seen) >= stand.limit
         stand.limit = min(stand.limit * 2, settings.batch_size * CATCHUP_BATCHES) if full else settings.batch_size
         admitted = stand.admission.admit(seen, wall=time.time_ns() // 1000)
-        gathered = await gather(connection, stand.layout, stand.rings, admitted.rows, high=stand.position.high)
-        for mint in {*admitted.stale.mint, *admitted.repeats.mint}:
-            stand.rings.forget(mint)
+        gathered = await gather(
+            connection, stand.layout, stand.rings, admitted.rows, high=stand.position.high,
+            clock=stand.admission.clock or 0, unsure={*admitted.stale.mint, *admitted.repeats.mint},
+        )  # fmt: skip
         known = await _already_answered(connection, stand, admitted.rows, gathered) if gathered.late.any() else set()
         position = _advance(stand, seen, admitted)
         await _watch_gaps(connection, stand, position)

@@ -8,7 +8,7 @@ import numpy as np
 
 from shared.coin_metrics.clock import AHEAD, recording_clock
 from shared.coin_metrics.columns import BASE_FEATURES
-from shared.coin_metrics.rows import NO_PHASE, CoinRows, Floats, Ints, cleaned
+from shared.coin_metrics.rows import NO_PHASE, Bools, CoinRows, Floats, Ints, cleaned
 from shared.db import Executor, OutOfRange, Queries, Query, Record
 
 _queries = Queries.beside(__file__)
@@ -128,23 +128,29 @@ async def among(executor: Executor, layout: Layout, *, ranges: Sequence[tuple[in
 
 
 async def tails(
-    executor: Executor, layout: Layout, *, mints: Sequence[str], times: Ints, ids: Ints, rows: int
-) -> Histories:
-    """Give for each wanted coin its newest rows up to its time and id, one per timestamp."""
+    executor: Executor, layout: Layout, *, mints: Sequence[str], times: Ints, ids: Ints, rows: int, until: int
+) -> tuple[Histories, Bools]:
+    """Give for each wanted coin its newest rows up to its time and id, one per timestamp.
+
+    Also tells for which of them the coin has no later row up to `until` (microseconds) and its id: their newest row is
+    the newest of the coin.
+    """
     found = await _fetch(
         executor, layout, "tails", mints=list(mints), times=[moment(int(time)) for time in times], ids=ids.tolist(),
-        most=rows,
+        most=rows, until=moment(until),
     )  # fmt: skip
     values = np.full((len(mints), rows, len(layout.columns)), np.nan)
     timestamp = np.zeros((len(mints), rows), np.int64)
     count = np.zeros(len(mints), np.int64)
+    newest = np.zeros(len(mints), np.bool_)
     for record in found:
         coin = record["ordinal"] - 1
         slot = rows - 1 - count[coin]
-        values[coin, slot] = np.array(record[4:], np.float64)
+        values[coin, slot] = np.array(record[5:], np.float64)
         timestamp[coin, slot] = microseconds(record["timestamp"])
         count[coin] += 1
-    return Histories(values=values, timestamp=timestamp, count=count)
+        newest[coin] = not record["behind"]
+    return Histories(values=values, timestamp=timestamp, count=count), newest
 
 
 async def tail(executor: Executor, mint: str, *, at: datetime | None, rows: int) -> CoinRows:
@@ -153,9 +159,11 @@ async def tail(executor: Executor, mint: str, *, at: datetime | None, rows: int)
     found: list[Record] = []
     if shape is not None:
         limit = at or datetime.max.replace(tzinfo=UTC)
-        found = await _fetch(executor, shape, "tails", mints=[mint], times=[limit], ids=[_NEWEST_ID], most=rows)
+        found = await _fetch(
+            executor, shape, "tails", mints=[mint], times=[limit], ids=[_NEWEST_ID], most=rows, until=limit
+        )
     found.reverse()
-    values = np.array([record[4:] for record in found], np.float64).reshape(len(found), len(BASE_FEATURES))
+    values = np.array([record[5:] for record in found], np.float64).reshape(len(found), len(BASE_FEATURES))
     return CoinRows(
         mints=(mint,),
         coin=np.zeros(len(found), np.int64),

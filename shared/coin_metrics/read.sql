@@ -18,9 +18,18 @@ ORDER BY id
 LIMIT :most;
 
 -- name: tails
--- Of each wanted coin the newest rows up to a time, one per timestamp (the highest id), newest first.
-SELECT wanted.ordinal, tail.*
-FROM unnest(:mints::text[], :times::timestamptz[], :ids::bigint[]) WITH ORDINALITY AS wanted (mint, time, top, ordinal)
+-- Of each wanted coin the newest rows up to a time, one per timestamp (the highest id), newest first; and whether the coin
+-- has rows after that time.
+WITH wanted AS MATERIALIZED (
+    SELECT mint, time, top, ordinal, EXISTS (
+        SELECT FROM coin_metrics AS later
+        WHERE later.mint = asked.mint AND later.timestamp > asked.time AND later.timestamp <= :until
+          AND later.id <= asked.top
+    ) AS behind
+    FROM unnest(:mints::text[], :times::timestamptz[], :ids::bigint[]) WITH ORDINALITY AS asked (mint, time, top, ordinal)
+)
+SELECT wanted.ordinal, wanted.behind, tail.*
+FROM wanted
 CROSS JOIN LATERAL (
     SELECT DISTINCT ON (timestamp) id, timestamp, phase_id_at_time, /*columns*/
     FROM coin_metrics

@@ -1,0 +1,141 @@
+"""What the live rule owes, computed by hand from the order in which rows arrived; and the loop, one look at a time."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prediction_service.clients.training import TrainingClient
+from prediction_service.settings import PredictionSettings
+from prediction_service.usecases.live import Stand, Superseded, process_new_rows, take_stand
+from prediction_service.usecases.live_models import Cache
+from shared.artifact import Scorer
+from shared.coin_metrics import read
+from shared.coin_metrics.columns import BASE_FEATURES
+from shared.coin_metrics.read import Batch
+from shared.coin_metrics.rows import CoinRows, cleaned
+from shared.contracts.artifact import NoCalibration
+from shared.db import Connection, Pool
+from shared.features import FeatureSpec, build
+from tests.support.models import FEATURES, sigmoid_onnx
+
+Key = tuple[str, int]
+"""Coin and timestamp in microseconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What a test model answers with: `1 / (1 + exp(−scale · feature))`."""
+
+    column: int = 1
+    scale: float = 0.1
+    features: tuple[str, ...] = FEATURES
+
+
+async def all_rows(connection: Connection) -> Batch:
+    """Give every row of the table with all base columns, by id."""
+    layout = await read.layout(connection, BASE_FEATURES)
+    assert layout is not None
+    return await read.since(connection, layout, high=-1, most=10_000_000)
+
+
+def as_coin_rows(rows: Batch) -> CoinRows:
+    mints = tuple(sorted(set(rows.mint)))
+    codes = {mint: code for code, mint in enumerate(mints)}
+    return CoinRows(
+        mints=mints,
+        coin=np.array([codes[mint] for mint in rows.mint], np.int64),
+        timestamp=rows.timestamp,
+        id=rows.id,
+        phase=rows.phase,
+        values={name: cleaned(name, rows.values[:, at]) for at, name in enumerate(BASE_FEATURES)},
+    )
+
+
+def answers_from_everything(rows: Batch, shape: Shape) -> dict[Key, float]:
+    """Give what the model must say of every row when all rows are known."""
+    features = build(as_coin_rows(rows), FeatureSpec(shape.features))
+    said = _scorer(shape).probabilities(features)
+    return {(mint, int(at)): float(p) for mint, at, p in zip(rows.mint, rows.timestamp, said, strict=True)}
+
+
+def answers_as_they_arrive(rows: Batch, shape: Shape) -> dict[Key, float]:
+    """Give what the model must say of every row when a row sees only those with lower ids."""
+    spec, found = FeatureSpec(shape.features), []
+    everything = as_coin_rows(rows)
+    for index in range(len(rows)):
+        known = (everything.coin == everything.coin[index]) & (rows.id <= rows.id[index])
+        at = np.flatnonzero(np.flatnonzero(known) == index)[0]
+        found.append(build(everything.take(known), spec)[at])
+    said = _scorer(shape).probabilities(np.array(found, np.float32))
+    return {(mint, int(at)): float(p) for mint, at, p in zip(rows.mint, rows.timestamp, said, strict=True)}
+
+
+def _scorer(shape: Shape) -> Scorer:
+    return Scorer(sigmoid_onnx(len(shape.features), column=shape.column, scale=shape.scale), NoCalibration())
+
+
+async def stored_answers(connection: Connection, active_id: int) -> dict[Key, float]:
+    """Give what a model has said; twice of one row is an error."""
+    records = await connection.fetch(
+        "SELECT coin_id, data_timestamp, probability FROM predictions WHERE active_model_id = $1", active_id
+    )
+    found = {(record[0], read.microseconds(record[1])): record[2] for record in records}
+    assert len(found) == len(records)
+    return found
+
+
+class Loop:
+    """The live loop in steps, so that a test decides which rows fall into one look."""
+
+    def __init__(self, pool: Pool, home: Path, **changes: Any) -> None:
+        self.settings = PredictionSettings(db_dsn="postgresql://unused", pumpcast_home=home, **changes)
+        self.cache: Cache = {}
+        self.poke = asyncio.Event()
+        self._pool = pool
+        self._stand: Stand | None = None
+
+    async def stand(self) -> Stand:
+        """Take the position over if that is not done yet."""
+        if self._stand is None:
+            async with TrainingClient(self.settings.training_service_api_url) as training:
+                while self._stand is None:
+                    try:
+                        self._stand = await take_stand(
+                            self._pool, training, self.settings, self.cache, catching_up=True
+                        )
+                    except Superseded:
+                        continue
+        return self._stand
+
+    def forget(self) -> None:
+        """Start anew at the next look, as after a crash."""
+        self._stand = None
+
+    async def look(self) -> bool:
+        """Answer what one look finds; False when there was nothing."""
+        while True:
+            try:
+                return await process_new_rows(self._pool, self.settings, await self.stand(), self.poke)
+            except Superseded:
+                self.forget()
+
+    async def catch_up(self) -> None:
+        """Look until there is nothing new."""
+        while await self.look():
+            pass
+
+
+def split(rows: Sequence[Any], sizes: Sequence[int]) -> list[Sequence[Any]]:
+    """Cut a sequence into parts of these sizes, the last one taking the rest."""
+    parts, at = [], 0
+    for size in sizes:
+        if at < len(rows):
+            parts.append(rows[at : at + size])
+        at += size
+    if at < len(rows):
+        parts.append(rows[at:])
+    return parts
