@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 ModelKind = Literal["random_forest", "xgboost"]
 ModelStatus = Literal["TRAINING", "READY", "FAILED"]
@@ -13,12 +14,13 @@ JobType = Literal["TRAIN", "TEST", "COMPARE", "TUNE"]
 Operator = Literal[">", "<", ">=", "<=", "="]
 JsonObject = dict[str, Any]
 
-_FIRST = "!-~\u00a1-\ud7ff\ue000-\U0010ffff"
-_ONE_LINE = f"^[{_FIRST}]([ \u00a0{_FIRST}]*[{_FIRST}])?$"
+# No control characters, no blank at either end.
+_ONE_LINE = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _one_line(value: str) -> str:
-    if not re.fullmatch(_ONE_LINE, value):
+    if not re.fullmatch(_ONE_LINE, value) or _SURROGATE.search(value):
         raise ValueError("must be one line of printable characters that neither starts nor ends with a blank")
     return value
 
@@ -62,7 +64,9 @@ class CreatedJob(Answer):
 class ChangeModel(Request):
     """What may be changed of a model; at least one of them."""
 
-    name: ModelName | None = None
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+
+    name: ModelName | SkipJsonSchema[None] = None
     description: Description | None = None
 
     @model_validator(mode="after")

@@ -1,22 +1,21 @@
 """The training API: asking for models, following jobs, managing models."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 
-from shared.features import catalogue
-from tests.support.database import insert_rows, row
-from tests.support.training import body, serving, training_settings
+from tests.support.serving import served
+from tests.support.training import body, training_settings
 from training_service.app import build
 from training_service.ml.estimators import MODEL_TYPES
 from training_service.store import jobs
 
 
 @pytest.fixture
-def address(database, tmp_path) -> Iterator[str]:
-    with serving(build(training_settings(database, tmp_path))) as url:
+async def address(database, tmp_path) -> AsyncIterator[str]:
+    async with served(build(training_settings(database, tmp_path))) as url:
         yield url
 
 
@@ -251,71 +250,6 @@ async def test_a_model_is_renamed_described_and_deleted(api, connection):
     assert (await get(api, f"models/{model_id}"))["is_deleted"] is True
     async with api.patch(f"models/{model_id}", json={"name": "again"}) as answer:
         assert answer.status == 404
-
-
-async def test_the_catalogue_tells_what_there_is(api, connection):
-    await insert_rows(connection, [row("A"), row("A", 60), row("B", 120)])
-
-    features = (await get(api, "features"))["features"]
-    phases = (await get(api, "phases"))["phases"]
-    types = (await get(api, "model-types"))["model_types"]
-    data = await get(api, "data-availability")
-
-    assert [feature["name"] for feature in features] == [feature.name for feature in catalogue()]
-    assert features[0]["unit"] == "SOL per 1e9 tokens"
-    assert {name: phases[3][name] for name in ("id", "interval_seconds")} == {"id": 99, "interval_seconds": 0}
-    assert {kind["name"]: kind["default_params"] for kind in types} == {
-        name: kind.defaults for name, kind in MODEL_TYPES.items()
-    }
-    assert data == {
-        "min_timestamp": "2026-03-01T12:00:00Z",
-        "max_timestamp": "2026-03-01T12:02:00Z",
-        "rows": 3,
-        "rows_counted": True,
-        "coins": 2,
-    }
-
-
-async def test_the_catalogue_without_the_trackers_tables_is_empty(api, connection):
-    await connection.execute("DROP TABLE coin_metrics, ref_coin_phases")
-
-    assert (await get(api, "phases"))["total"] == 0
-    assert await get(api, "data-availability") == {
-        "min_timestamp": None, "max_timestamp": None, "rows": 0, "rows_counted": True, "coins": 0,
-    }  # fmt: skip
-
-
-async def test_defaults_that_the_operator_set_are_used_and_shown(api, connection):
-    await connection.execute(
-        """UPDATE ref_model_types SET default_params = '{"max_depth": 9}' WHERE name = 'xgboost'"""
-    )
-
-    _, created, _ = await ask(api, params={})
-
-    assert (await get(api, f"queue/{created['job_id']}"))["train_params"]["max_depth"] == 9
-    types = {kind["name"]: kind for kind in (await get(api, "model-types"))["model_types"]}
-    assert types["xgboost"]["default_params"]["max_depth"] == 9
-
-
-async def test_metrics_count_jobs_and_models(api, address, connection):
-    await ask(api)
-    await add_model(connection, "m")
-
-    async with api.get(f"{address}/metrics") as answer:
-        text = await answer.text()
-
-    assert 'ml_jobs_total{job_type="TRAIN",status="PENDING"} 1.0' in text
-    assert 'ml_models_total{status="READY"} 1.0' in text
-
-
-async def test_health_counts_what_waits(api):
-    await ask(api)
-
-    report = await get(api, "health")
-
-    assert report["status"] == "healthy"
-    assert report["migrations"] == "current"
-    assert report["details"] == {"jobs_waiting": 1, "jobs_running": 0}
 
 
 async def test_a_higher_priority_is_claimed_first_then_the_older_job(api, pool):

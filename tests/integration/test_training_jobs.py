@@ -8,7 +8,8 @@ import pytest
 
 from shared.artifact import read_artifact, verify
 from tests.support.database import insert_rows
-from tests.support.training import learnable_rows, model_file, serving, train, training_settings
+from tests.support.serving import api_of, served
+from tests.support.training import learnable_rows, model_file, train, training_settings
 from training_service.app import build
 
 both_types = pytest.mark.parametrize("model_type", ["random_forest", "xgboost"])
@@ -151,7 +152,7 @@ async def test_a_download_is_the_file_whole_in_parts_or_not_at_all(pool, setting
     _, model = await train(pool, settings)
     content = model_file(model)
     tag = f'"{model["model_file_sha256"]}"'
-    with serving(build(settings)) as url:
+    async with served(build(settings)) as url:
         path = f"{url}/api/models/{model['id']}/download"
         async with aiohttp.ClientSession() as session:
             async with session.get(path) as answer:
@@ -171,7 +172,7 @@ async def test_a_download_is_the_file_whole_in_parts_or_not_at_all(pool, setting
             async with session.delete(f"{url}/api/models/{model['id']}") as answer:
                 assert answer.status == 204
             async with session.get(path) as answer:
-                assert await answer.read() == content
+                assert await answer.read() == content, "a deleted model can still be fetched"
             await asyncio.to_thread(Path(model["model_file_path"]).unlink)
             async with session.get(path) as answer:
                 assert answer.status == 404
@@ -180,9 +181,8 @@ async def test_a_download_is_the_file_whole_in_parts_or_not_at_all(pool, setting
 
 async def test_a_finished_job_shows_its_model(pool, settings, market):
     job, model = await train(pool, settings)
-    with serving(build(settings)) as url:
-        async with aiohttp.ClientSession() as session, session.get(f"{url}/api/queue/{job['id']}") as answer:
-            shown = await answer.json()
+    async with api_of(build(settings)) as api:
+        _, shown = await api.get(f"/api/queue/{job['id']}")
 
     assert shown["result_model"]["id"] == model["id"]
     assert shown["result_model"]["confusion_matrix"] == model["confusion_matrix"]

@@ -1,18 +1,14 @@
 """A small market that can be learnt from, and the training service around it."""
 
 import asyncio
-import contextlib
-import threading
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import uvicorn
-from fastapi import FastAPI
 
 from shared.contracts.model_request import CreateModel
 from shared.db import Pool
@@ -120,21 +116,3 @@ async def until(pool: Pool, job_id: int, *statuses: str, seconds: float = 120) -
             return found
         assert time.monotonic() < deadline, f"job {job_id} is still {found['status']}: {found['progress_msg']}"
         await asyncio.sleep(0.05)
-
-
-@contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """Serve an app in a thread on a free port and give its address."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="on"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        while not server.started:
-            assert thread.is_alive(), "the app did not start"
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        with contextlib.suppress(RuntimeError):
-            thread.join(20)

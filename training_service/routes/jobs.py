@@ -28,7 +28,7 @@ async def list_jobs(
     return JobList(jobs=await _with_results(pool, rows), total=total)
 
 
-@router.get("/{job_id}", summary="One job with its result")
+@router.get("/{job_id:int}", summary="One job with its result")
 async def get_job(pool: PoolDep, job_id: PathId) -> Job:
     row = await jobs.get(pool, job_id)
     if row is None:
@@ -36,12 +36,12 @@ async def get_job(pool: PoolDep, job_id: PathId) -> Job:
     return (await _with_results(pool, [row]))[0]
 
 
-@router.post("/{job_id}/cancel", summary="Cancel a waiting or running job")
+@router.post("/{job_id:int}/cancel", summary="Cancel a waiting or running job")
 async def cancel_job(pool: PoolDep, job_id: PathId) -> Job:
     return (await _with_results(pool, [await job_usecases.cancel(pool, job_id)]))[0]
 
 
-@router.post("/{job_id}/retry", summary="Run a failed or cancelled job again")
+@router.post("/{job_id:int}/retry", summary="Run a failed or cancelled job again")
 async def retry_job(pool: PoolDep, job_id: PathId) -> Job:
     return (await _with_results(pool, [await job_usecases.retry(pool, job_id)]))[0]
 

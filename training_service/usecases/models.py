@@ -43,10 +43,10 @@ async def delete_model(pool: Pool, model_id: int) -> None:
         raise NotFound(f"There is no model {model_id}")
 
 
-async def open_model_file(pool: Pool, model_id: int) -> ModelFile:
-    """Find the file of a model, deleted or not."""
+async def open_model_file(pool: Pool, model_id: int, *, with_deleted: bool) -> ModelFile:
+    """Find the file of a model."""
     row = await models.get(pool, model_id)
-    if row is None:
+    if row is None or (row["is_deleted"] and not with_deleted):
         raise NotFound(f"There is no model {model_id}")
     if row["status"] != "READY" or not row["model_file_path"]:
         raise Conflict(f"Model {model_id} is {row['status']}: it has no file")
