@@ -1,0 +1,1 @@
+"""Benchmarks: each figure beside the naive way, in the same run."""

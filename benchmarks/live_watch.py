@@ -1,0 +1,174 @@
+"""A running worker, its stream and its books: latency of a stretch, the highest rate it follows."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from statistics import median
+
+import psutil
+
+from benchmarks.live_feed import Feed, Sent
+from benchmarks.live_models import MODELS
+from shared.db import Connection, Queries
+
+PATIENCE_SECONDS = 60.0
+WARM_UP_SECONDS = 5.0
+LATENCY_SECONDS = 25.0
+FLOOD_SECONDS = 10.0
+FLOOD_ROWS = 300_000
+FLOOD_BEHIND = 6_000
+HOLD_SECONDS = 20.0
+TICKS = 50
+"""Transactions a second while the highest rate is sought."""
+# Of what the worker took when it always found rows waiting.
+HOLD_SHARES = (0.97, 0.92, 0.87, 0.8, 0.7, 0.6, 0.5)
+# In a stretch that is held the lag rises by no more than this in ten seconds, and never is longer than the limit.
+LAG_GROWTH_SECONDS = 0.1
+LAG_LIMIT_SECONDS = 1.0
+
+queries = Queries.beside(__file__)
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """How long the rows of a stretch waited for their predictions."""
+
+    rate: float
+    """Rows a second."""
+    transactions_per_second: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    highest_ms: float
+    pairs: int
+    """Pairs of row and prediction that were looked at."""
+    cores: float
+    """Processor time of the worker per second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The highest offered rate that the worker followed."""
+
+    flood_rate: float
+    """Rows a second while the worker always found some thousands waiting."""
+    latency: Latency
+    highest_lag_seconds: float
+    """The longest that the worker was behind: rows waiting divided by the rate."""
+    lost: int
+    """Predictions of the whole run that are owed and not there."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """One worker under one stream."""
+
+    feed: Feed
+    connection: Connection
+    """For questions; the stream has its own."""
+    worker: psutil.Process
+    high: int = 0
+    """How far the worker was when it was last asked."""
+
+    async def latency(self, *, rate: int, transactions_per_second: int) -> Latency:
+        """Measure a stretch of the live worker after a warm-up."""
+        await self.feed.paced(rate=rate, transactions_per_second=transactions_per_second, seconds=WARM_UP_SECONDS)
+        sent, used = await self.timed(rate, transactions_per_second, LATENCY_SECONDS)
+        await self._drained()
+        return await self.pairs(sent, transactions_per_second, used, every=1)
+
+    async def timed(self, rate: int, transactions_per_second: int, seconds: float) -> tuple[Sent, float]:
+        """Send a stretch; also give the processor time of the worker meanwhile."""
+        before = self._processor_seconds()
+        sent = await self.feed.paced(rate=rate, transactions_per_second=transactions_per_second, seconds=seconds)
+        return sent, self._processor_seconds() - before
+
+    async def pairs(self, sent: Sent, transactions_per_second: int, used: float, *, every: int) -> Latency:
+        """Read the latency of every so manieth row of a stretch from the book of commits."""
+        await self.connection.execute("ANALYZE predictions, coin_metrics")
+        row = await queries.fetchrow(
+            self.connection, "latency", first_id=sent.first_id, last_id=sent.last_id, every=every
+        )
+        assert row is not None
+        return Latency(
+            rate=sent.rows / sent.seconds, transactions_per_second=transactions_per_second, seconds=sent.seconds,
+            p50_ms=row["p50_ms"], p99_ms=row["p99_ms"], highest_ms=row["highest_ms"], pairs=row["pairs"],
+            cores=used / sent.seconds,
+        )  # fmt: skip
+
+    async def highest_rate(self, *, before: int, tell: Tell) -> Held:
+        """Find the rate at which the lag stays bounded; `before` is the highest id that owes nothing."""
+        tell("live: as many rows as the worker takes")
+        flood = await self._flood()
+        for share in HOLD_SHARES:
+            rate = int(flood * share) // TICKS * TICKS
+            tell(f"live: {rate} rows/s offered; full, the worker took {flood:.0f}")
+            async with self._looking() as waiting:
+                sent, used = await self.timed(rate, TICKS, HOLD_SECONDS)
+            await self._drained()
+            lags = [rows / rate for rows in waiting]
+            if _bounded(lags):
+                latency = await self.pairs(sent, TICKS, used, every=20)
+                owed = (self.feed.committed - before) * len(MODELS)
+                lost = owed - await queries.fetchval(self.connection, "predictions")
+                return Held(flood_rate=flood, latency=latency, highest_lag_seconds=max(lags), lost=lost)
+        raise SystemExit("live: no rate was held: the machine is busy with something else")
+
+    async def _flood(self) -> float:
+        async with self._looking():
+            sent = await self.feed.flooding(
+                behind=lambda: self.feed.committed - self.high, most=FLOOD_BEHIND, seconds=FLOOD_SECONDS,
+                rows=FLOOD_ROWS,
+            )  # fmt: skip
+            # What still waits was sent, but not yet taken.
+            taken = sent.rows - (self.feed.committed - self.high)
+        await self._drained()
+        return taken / sent.seconds
+
+    @asynccontextmanager
+    async def _looking(self) -> AsyncIterator[list[int]]:
+        """Give a list that grows by the number of waiting rows, look by look."""
+        waiting: list[int] = []
+
+        async def look() -> None:
+            while True:
+                self.high = await queries.fetchval(self.connection, "position")
+                waiting.append(self.feed.committed - self.high)
+                await asyncio.sleep(0.02)
+
+        self.high = await queries.fetchval(self.connection, "position")
+        looking = asyncio.create_task(look())
+        try:
+            yield waiting
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+
+    async def _drained(self) -> None:
+        async def reached() -> bool:
+            return bool(await queries.fetchval(self.connection, "position") >= self.feed.committed)
+
+        await until(reached, "the worker takes every row")
+
+    def _processor_seconds(self) -> float:
+        times = self.worker.cpu_times()
+        return float(times.user + times.system)
+
+
+def _bounded(lags: list[float]) -> bool:
+    """Tell whether the lag of the last quarter is no worse than that of the second one."""
+    quarter = len(lags) // 4
+    growth = median(lags[-quarter:]) - median(lags[quarter : 2 * quarter])
+    return growth <= LAG_GROWTH_SECONDS and max(lags) <= LAG_LIMIT_SECONDS
+
+
+async def until(holds: Callable[[], Awaitable[object]], what: str) -> None:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not await holds():
+        if time.monotonic() > deadline:
+            raise SystemExit(f"live: waited {PATIENCE_SECONDS:g} s in vain until {what}")
+        await asyncio.sleep(0.05)
