@@ -12,7 +12,9 @@ from prediction_service.settings import PredictionSettings
 from prediction_service.store import deliveries
 from prediction_service.usecases import sending
 from shared.db import Connection, Pool, transaction
-from tests.support.live import settings, until
+from tests.support.database import insert_rows, row
+from tests.support.live import running_worker, settings, until, until_live, until_predicted
+from tests.support.models import activate_model
 from tests.support.outbox import predict, sending_messages, set_up
 from tests.support.receiver import Receiver, receiver
 from tests.support.serving import Api, api_of
@@ -204,3 +206,26 @@ async def test_address_when_inward_and_not_trusted_then_the_message_never_arrive
     assert there.requests == []
     error = await connection.fetchval("SELECT error FROM prediction_webhook_log LIMIT 1")
     assert "not a public address" in error
+
+
+async def test_rows_when_inserted_live_then_each_alert_arrives_once_with_what_is_stored(
+    api: Api, connection: Connection, pool: Pool, trusting: PredictionSettings, there: Receiver, tmp_path: Path
+):
+    created = await set_up(api, there.url)
+    # The score follows volume_sol: alerts are the rows of 3 SOL and more.
+    await activate_model(pool, tmp_path, column=0, scale=1.0, alert_threshold=0.95)
+    async with running_worker(trusting):
+        await until_live(connection)
+        for second in range(8):
+            await insert_rows(
+                connection, [row("a", second, volume_sol=float(second)), row("b", second, volume_sol=0.1)]
+            )
+        await until_predicted(connection, 16)
+        await there.until(5)
+        await until(connection, "SELECT count(*) FROM webhook_deliveries WHERE status = 'delivered'", expected=5)
+    stored = await connection.fetch("SELECT coin_id, data_timestamp, probability FROM predictions WHERE is_alert")
+    messages = [request.verified(created["secret"]) for request in there.requests]
+    assert {message.type for message in messages} == {"prediction.alert"}
+    told = [(one.data.coin_id, one.data.timestamp, one.data.predictions[0].probability) for one in messages]
+    assert sorted(told) == sorted(tuple(one) for one in stored)
+    assert [one.data.price_close for one in messages] == [3e-8] * 5
