@@ -126,8 +126,9 @@ class Model(Answer):
     cv_scores: JsonObject | None
     cv_overfitting_gap: float | None
     feature_importance: dict[str, float] | None
-    metrics: JsonObject
+    metrics: JsonObject | None = Field(None, description="Further figures of the hold-out; left out of lists")
     warnings: list[Warned]
+    job_id: int | None
     model_file_path: str | None
     model_file_sha256: str | None
     created_at: datetime

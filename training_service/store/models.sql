@@ -28,10 +28,24 @@ INSERT INTO ml_models (
 SELECT * FROM ml_models WHERE id = :id;
 
 -- name: by_ids
-SELECT * FROM ml_models WHERE id = ANY(:ids::bigint[]);
+-- Without metrics and card, which are as large as all the rest.
+SELECT
+    id, name, model_type, status, is_deleted, description, target_variable, target_operator, target_value, future_minutes,
+    price_change_percent, target_direction, label_mode, label_resolution, train_start, train_end, features, phases, params,
+    training_accuracy, training_f1, training_precision, training_recall, roc_auc, mcc, fpr, fnr, confusion_matrix,
+    decision_threshold, alert_threshold, simulated_profit_pct, expected_value_pct, cv_scores, cv_overfitting_gap,
+    feature_importance, warnings, model_file_path, model_file_sha256, job_id, created_at
+FROM ml_models WHERE id = ANY(:ids::bigint[]);
 
 -- name: list
-SELECT * FROM ml_models
+-- Without metrics and card, which are as large as all the rest.
+SELECT
+    id, name, model_type, status, is_deleted, description, target_variable, target_operator, target_value, future_minutes,
+    price_change_percent, target_direction, label_mode, label_resolution, train_start, train_end, features, phases, params,
+    training_accuracy, training_f1, training_precision, training_recall, roc_auc, mcc, fpr, fnr, confusion_matrix,
+    decision_threshold, alert_threshold, simulated_profit_pct, expected_value_pct, cv_scores, cv_overfitting_gap,
+    feature_importance, warnings, model_file_path, model_file_sha256, job_id, created_at
+FROM ml_models
 WHERE is_deleted = :is_deleted
   AND (:status::text IS NULL OR status = :status) AND (:model_type::text IS NULL OR model_type = :model_type)
   AND (:search::text IS NULL OR strpos(lower(name), lower(:search)) > 0)

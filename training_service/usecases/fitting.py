@@ -11,9 +11,9 @@ from typing import Self
 from pydantic import TypeAdapter
 
 from shared.errors import PumpcastError
-from training_service.usecases.task import Failed, Message, Step, Trained, TrainTask
+from training_service.usecases.task import Crashed, Failed, Message, Step, Trained, TrainTask
 
-_MESSAGE: TypeAdapter[Step | Failed | Trained] = TypeAdapter(Message)
+_MESSAGE: TypeAdapter[Step | Failed | Crashed | Trained] = TypeAdapter(Message)
 _LONGEST_LINE = 64 << 20
 
 
@@ -58,9 +58,12 @@ class Fitting:
         assert self._process.stdout is not None
         async for line in self._process.stdout:
             message = _MESSAGE.validate_json(line)
-            if not isinstance(message, Step):
+            if isinstance(message, Step):
+                on_step(message)
+            elif isinstance(message, Crashed):
+                raise FittingDied(message.error)
+            else:
                 return message
-            on_step(message)
         code = await self._process.wait()
         raise FittingDied(f"the fitting process died ({_cause(code)})")
 

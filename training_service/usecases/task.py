@@ -49,6 +49,13 @@ class Failed(_Message):
     error: str
 
 
+class Crashed(_Message):
+    """The attempt failed for a reason that may pass."""
+
+    kind: Literal["crashed"] = "crashed"
+    error: str
+
+
 class Trained(_Message):
     """A model file that was written and proved, and the columns of its row."""
 
@@ -75,4 +82,4 @@ class Trained(_Message):
     warnings: Warnings
 
 
-Message = Annotated[Step | Failed | Trained, Field(discriminator="kind")]
+Message = Annotated[Step | Failed | Crashed | Trained, Field(discriminator="kind")]
