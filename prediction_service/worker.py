@@ -114,8 +114,9 @@ class Worker:
 
     def _patience(self, stand: Stand) -> float:
         patience = self._settings.polling_interval_seconds
-        if len(stand.gaps):
-            hot = stand.gaps.hot(time.monotonic())
+        now = time.monotonic()
+        if stand.gaps.warm(now):
+            hot = stand.gaps.hot(now)
             patience = min(patience, self._settings.batch_timeout_seconds if hot else GAP_LOOK_SECONDS)
         release = stand.admission.next_release()
         if release is not None:

@@ -23,6 +23,8 @@ class Admitted:
     """Rows that arrived too long after newer ones."""
     repeats: Batch
     """Rows whose coin and timestamp came again in the same batch, with a higher id."""
+    counted: Ints
+    """For each of the repeats, the index of the row that counts instead."""
 
 
 class Admission:
@@ -59,10 +61,13 @@ class Admission:
             stale, rows = rows.take(np.flatnonzero(late)), rows.take(np.flatnonzero(~late))
         else:
             stale = rows.take([])
-        rows, repeats = _without_repeats(rows)
-        return Admitted(rows=rows, stale=stale, repeats=repeats)
+        kept, dropped, counted = _repeats(rows)
+        if len(dropped) == 0:
+            return Admitted(rows=rows, stale=stale, repeats=rows.take([]), counted=counted)
+        return Admitted(rows=rows.take(kept), stale=stale, repeats=rows.take(dropped), counted=counted)
 
     def _one_by_one(self, fresh: Batch, *, wall: int) -> tuple[Batch, Ints]:
+        before = 0 if self.held is None else len(self.held)
         everything = fresh if self.held is None else concatenate([self.held, fresh])
         times = everything.timestamp.tolist()
         accepted: list[int] = []
@@ -74,41 +79,57 @@ class Admission:
             accepted.append(index)
             self.clock = times[index] if self.clock is None else max(self.clock, times[index])
 
+        def accept_reached() -> None:
+            """Accept what was held and is not ahead any more; each of them may bring the clock to the next."""
+            while reached := [item for item in held if times[item] <= self._limit(wall)]:
+                for item in reached:
+                    accept(item)
+                    # It was ahead when it came: waiting has not made it late.
+                    clocks[-1] = times[item]
+                    held.remove(item)
+
         for index, time in enumerate(times):
-            if time <= (wall if self.clock is None else max(self.clock, wall)) + AHEAD:
+            if index >= before and time <= self._limit(wall):
                 accept(index)
-                continue
-            held.append(index)
-            reached = self._confirmed(everything, held)
-            if reached is not None:
-                # The clock jumps first: the rows that confirm each other are not late among themselves.
-                self.clock = reached if self.clock is None else max(self.clock, reached)
-                for waiting in [item for item in held if times[item] <= reached + AHEAD]:
-                    accept(waiting)
-                    held.remove(waiting)
+            else:
+                held.append(index)
+                # Rows that were held before have not confirmed each other; a new one can confirm only what is near it.
+                near = [item for item in held if abs(times[item] - time) <= AHEAD] if index >= before else []
+                confirmed = self._confirmed(everything, near) if len(near) >= CONFIRMING else None
+                if confirmed is not None:
+                    # The clock jumps first: the rows that confirm each other are not late among themselves.
+                    self.clock = confirmed if self.clock is None else max(self.clock, confirmed)
+            if held and index >= before - 1:
+                accept_reached()
         self.held = everything.take(held) if held else None
         return everything.take(accepted), np.array(clocks, np.int64)
 
-    def _confirmed(self, everything: Batch, held: list[int]) -> int | None:
-        mints = [everything.mint[index] for index in held]
+    def _limit(self, wall: int) -> int:
+        return (wall if self.clock is None else max(self.clock, wall)) + AHEAD
+
+    def _confirmed(self, everything: Batch, near: list[int]) -> int | None:
+        mints = [everything.mint[index] for index in near]
         codes = {mint: code for code, mint in enumerate(dict.fromkeys(mints))}
         few = len({*self._recent, *mints}) < CONFIRMING
         if not few and len(codes) < CONFIRMING:
             return None
         return confirmed_time(
-            everything.timestamp[held], np.array([codes[mint] for mint in mints], np.int64), few_coins=few
+            everything.timestamp[near], np.array([codes[mint] for mint in mints], np.int64), few_coins=few
         )
 
 
-def _without_repeats(rows: Batch) -> tuple[Batch, Batch]:
+def _repeats(rows: Batch) -> tuple[list[int], list[int], Ints]:
+    """Give the rows that count, the others, and for each of the others its place among those that count."""
     best: dict[tuple[str, int], int] = {}
+    keys = list(zip(rows.mint, rows.timestamp.tolist(), strict=True))
     ids = rows.id.tolist()
-    for index, key in enumerate(zip(rows.mint, rows.timestamp.tolist(), strict=True)):
+    for index, key in enumerate(keys):
         known = best.get(key)
         if known is None or ids[index] > ids[known]:
             best[key] = index
-    if len(best) == len(rows):
-        return rows, rows.take([])
     kept = sorted(best.values())
-    dropped = sorted(set(range(len(rows))) - set(kept))
-    return rows.take(kept), rows.take(dropped)
+    if len(kept) == len(rows):
+        return kept, [], np.empty(0, np.int64)
+    place = {index: at for at, index in enumerate(kept)}
+    dropped = sorted(set(range(len(rows))) - place.keys())
+    return kept, dropped, np.array([place[best[keys[index]]] for index in dropped], np.int64)

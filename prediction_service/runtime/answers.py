@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from prediction_service.runtime.admission import Admitted
 from prediction_service.runtime.models import LoadedModel
 from prediction_service.runtime.position import Interval, owed
 from shared.coin_metrics.read import Batch, Histories
@@ -49,13 +50,13 @@ def count_owed(models: Sequence[LiveModel], rows: Batch) -> int:
 
 def answer(
     models: Sequence[LiveModel],
-    rows: Batch,
+    admitted: Admitted,
     histories: Histories,
     *,
     columns: tuple[str, ...],
     known: set[tuple[int, int]],
 ) -> tuple[list[Answers], Counter[str]]:
-    """Let every model answer the rows it owes; `known` holds (active id, row index) already answered.
+    """Let every model answer the admitted rows it owes; `known` holds (active id, row index) already answered.
 
     The histories end with the rows themselves, their last axis follows `columns`. Also gives how many answers were left
     out, by reason.
@@ -64,7 +65,7 @@ def answer(
     skipped: Counter[str] = Counter()
     features: dict[tuple[str, ...], NDArray[np.float32]] = {}
     for model in models:
-        chosen = _choose(model, rows, known, skipped)
+        chosen = _choose(model, admitted, known, skipped)
         if len(chosen) == 0:
             continue
         names = model.loaded.spec.names
@@ -87,12 +88,19 @@ def answer(
     return results, skipped
 
 
-def _choose(model: LiveModel, rows: Batch, known: set[tuple[int, int]], skipped: Counter[str]) -> Ints:
+def _choose(model: LiveModel, admitted: Admitted, known: set[tuple[int, int]], skipped: Counter[str]) -> Ints:
+    rows = admitted.rows
     wanted = owed(model.intervals, rows.id)
+    if len(admitted.repeats):
+        # A row that was owed stays owed when what repeats it is not.
+        repeated = admitted.counted[owed(model.intervals, admitted.repeats.id)]
+        before = int(wanted.sum())
+        wanted[repeated] = True
+        skipped["duplicate"] += before + len(repeated) - int(wanted.sum())
     if known:
-        repeated = wanted & np.array([(model.active_id, index) in known for index in range(len(rows))], np.bool_)
-        skipped["duplicate"] += int(repeated.sum())
-        wanted &= ~repeated
+        answered = wanted & np.array([(model.active_id, index) in known for index in range(len(rows))], np.bool_)
+        skipped["duplicate"] += int(answered.sum())
+        wanted &= ~answered
     if model.phases is not None:
         other = wanted & ~np.isin(rows.phase, list(model.phases))
         skipped["phase"] += int(other.sum())

@@ -12,6 +12,9 @@ CROWDED = 1_000
 HOT_SECONDS = 2.0
 RECHECK_SECONDS = 1.0
 ALWAYS_CHECKED = 200
+KEPT = 64
+"""So many are never given up, the widest of them: sessions may hold ids back, and a row with an id written by hand
+leaves a gap that all following rows fill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,29 +28,38 @@ class _Gap:
 class Gaps:
     """Watches the pending ranges of a position.
 
-    A gap ends for good when every transaction that was open when it was noticed has ended and some time has passed:
-    an id may be given to a session a moment before its transaction has a number of its own.
+    Where there are many, a gap ends for good when every transaction that was open when it was noticed has ended and
+    some time has passed: an id may be given to a session a moment before its transaction has a number of its own.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, kept: int = KEPT) -> None:
         self._gaps: list[_Gap] = []
         self._checked = 0.0
+        self._kept = kept
 
     def __len__(self) -> int:
         return len(self._gaps)
 
     def watch(self, ranges: Sequence[Range], *, now: float, next_transaction: int) -> None:
         """Take the ranges that are pending now; parts of known ones keep their age."""
+        self._gaps = [
+            _Gap(low, high, now, next_transaction)
+            if known is None
+            else _Gap(low, high, known.noticed, known.next_transaction)
+            for (low, high), known in zip(ranges, self._known(ranges), strict=True)
+        ]
+
+    def has_new(self, ranges: Sequence[Range]) -> bool:
+        """Tell whether any of the ranges is not part of a known one."""
+        return None in self._known(ranges)
+
+    def _known(self, ranges: Sequence[Range]) -> list[_Gap | None]:
         lows = [gap.low for gap in self._gaps]
-        kept = []
+        found: list[_Gap | None] = []
         for low, high in ranges:
             index = bisect_right(lows, low) - 1
-            known = self._gaps[index] if index >= 0 and high <= self._gaps[index].high else None
-            if known is None:
-                kept.append(_Gap(low, high, now, next_transaction))
-            else:
-                kept.append(_Gap(low, high, known.noticed, known.next_transaction))
-        self._gaps = kept
+            found.append(self._gaps[index] if index >= 0 and high <= self._gaps[index].high else None)
+        return found
 
     def due(self, now: float) -> list[Range]:
         """Give the ranges to look into now: young ones always, old ones once a second when there are many."""
@@ -60,14 +72,16 @@ class Gaps:
         """Tell whether a gap is so young that its rows may come any moment."""
         return any(now - gap.noticed < HOT_SECONDS for gap in self._gaps)
 
+    def warm(self, now: float) -> bool:
+        """Tell whether a gap is so young that it is most likely a transaction that is still open."""
+        return any(now - gap.noticed < KEEP_SECONDS for gap in self._gaps)
+
     def dead(self, *, now: float, oldest_transaction: int) -> list[Range]:
-        """Give the ranges that no transaction can fill any more."""
+        """Give the ranges that are given up, since no transaction can be expected to fill them any more."""
         keep = KEEP_SECONDS if len(self._gaps) <= CROWDED else KEEP_SECONDS_CROWDED
-        return [
-            (gap.low, gap.high)
-            for gap in self._gaps
-            if now - gap.noticed >= keep and oldest_transaction >= gap.next_transaction
-        ]
+        old = [gap for gap in self._gaps if now - gap.noticed >= keep and oldest_transaction >= gap.next_transaction]
+        old.sort(key=lambda gap: (gap.high - gap.low, gap.noticed))
+        return sorted((gap.low, gap.high) for gap in old[: max(0, len(self._gaps) - self._kept)])
 
 
 def pending_gaps(position: Position, held: Sequence[int]) -> list[Range]:

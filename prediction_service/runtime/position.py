@@ -63,21 +63,26 @@ class Position:
         return Position(high=high, pending=tuple(subtract(open_ranges, done)))
 
     def without(self, ranges: Iterable[Range]) -> "Position":
-        """Give the position with parts of its pending ranges taken as done.
+        """Give the position with parts of its pending ranges, told by disjoint ranges, taken as done.
 
         >>> Position(high=9, pending=((2, 8),)).without([(2, 3), (5, 6)])
         Position(high=9, pending=((4, 4), (7, 8)))
 
         """
-        left = list(self.pending)
-        for low, high in ranges:
-            parts = [
-                [(start, min(end, low - 1)), (max(start, high + 1), end)]
-                if start <= high and end >= low
-                else [(start, end)]
-                for start, end in left
-            ]
-            left = [(start, end) for pair in parts for start, end in pair if start <= end]
+        taken = sorted(ranges)
+        left: list[Range] = []
+        first = 0
+        for low, high in self.pending:
+            while first < len(taken) and taken[first][1] < low:
+                first += 1
+            start, at = low, first
+            while at < len(taken) and taken[at][0] <= high:
+                if taken[at][0] > start:
+                    left.append((start, taken[at][0] - 1))
+                start = max(start, taken[at][1] + 1)
+                at += 1
+            if start <= high:
+                left.append((start, high))
         return Position(high=self.high, pending=tuple(left))
 
 
@@ -128,8 +133,9 @@ class Interval:
         """Tell whether the worker has passed all that this interval owes."""
         if self.until is None:
             return False
-        oldest = position.pending[0][0] if position.pending else position.high + 1
-        return self.until.high < oldest
+        # Ids that were missing at the deactivation too are owed by nobody, whether they ever come or not.
+        left = position.without(self.until.pending).pending
+        return position.high >= self.until.high and not any(low <= self.until.high for low, _ in left)
 
 
 def owed(intervals: Iterable[Interval], ids: NDArray[np.int64]) -> NDArray[np.bool_]:

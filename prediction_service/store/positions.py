@@ -12,7 +12,7 @@ from shared.db import Connection, Executor, Queries, Record
 _queries = Queries.beside(__file__)
 
 HOLES_SOUGHT = 10_000
-"""Where nothing is known yet, holes are sought among so many of the newest ids."""
+"""Where nothing is known yet, holes are sought among so many of the newest rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +66,7 @@ async def _capture(executor: Executor, stored: Position | None) -> Position:
     if not await _queries.fetchval(executor, "table_exists"):
         return stored or Position(high=0, pending=())
     if stored is None:
-        highest = await _queries.fetchval(executor, "highest")
-        stored = Position(high=max(0, highest - HOLES_SOUGHT), pending=())
+        stored = Position(high=await _queries.fetchval(executor, "floor", rows=HOLES_SOUGHT), pending=())
     lows, highs = [item[0] for item in stored.pending], [item[1] for item in stored.pending]
     row = await _queries.fetchrow(executor, "capture", floor=stored.high, lows=lows, highs=highs)
     assert row is not None
@@ -77,9 +76,11 @@ async def _capture(executor: Executor, stored: Position | None) -> Position:
 
 async def own(executor: Executor, owner: UUID) -> Owned:
     """Take the position over; whoever had it can save no more."""
-    await ensure(executor)
     row = await _queries.fetchrow(executor, "own", owner=owner)
-    assert row is not None
+    if row is None:
+        await ensure(executor)
+        row = await _queries.fetchrow(executor, "own", owner=owner)
+        assert row is not None
     return _owned(row)
 
 
@@ -112,11 +113,14 @@ async def reported(executor: Executor) -> Reported | None:
     return None if row is None else Reported(status=row["status"], counters=row["counters"])
 
 
-async def open_transactions(executor: Executor) -> tuple[int, int]:
-    """Give the oldest transaction id still open and the next one to be given."""
-    row = await _queries.fetchrow(executor, "open_transactions")
-    assert row is not None
-    return row["oldest"], row["next"]
+async def oldest_transaction(executor: Executor) -> int:
+    """Give the number of the oldest transaction still open: all below it have ended."""
+    return int(await _queries.fetchval(executor, "oldest_transaction"))
+
+
+async def next_transaction(executor: Executor) -> int:
+    """Give a number above those of all transactions that are open now."""
+    return int(await _queries.fetchval(executor, "next_transaction"))
 
 
 async def table_identity(executor: Executor) -> tuple[int, int]:

@@ -13,8 +13,9 @@ SELECT status, counters FROM worker_positions WHERE name = 'live';
 -- name: table_exists
 SELECT to_regclass('coin_metrics') IS NOT NULL;
 
--- name: highest
-SELECT coalesce(max(id), 0) FROM coin_metrics;
+-- name: floor
+-- Below so many of the newest rows; an id that was written by hand may be far from the others.
+SELECT coalesce((SELECT id FROM coin_metrics ORDER BY id DESC OFFSET :rows LIMIT 1), 0);
 
 -- name: capture
 -- One statement, one snapshot: the newest id, ids below it that are not visible now, pending ids that have become visible.
@@ -43,8 +44,12 @@ RETURNING 1;
 -- name: report
 UPDATE worker_positions SET status = :status WHERE name = 'live' AND owner = :owner;
 
--- name: open_transactions
-SELECT pg_snapshot_xmin(s)::text::bigint AS oldest, pg_snapshot_xmax(s)::text::bigint AS next FROM pg_current_snapshot() AS s;
+-- name: oldest_transaction
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+
+-- name: next_transaction
+-- A number of its own: the upper end of a snapshot lies below transactions that are open, and would not do.
+SELECT pg_current_xact_id()::text::bigint;
 
 -- name: identity
 -- A table that was emptied or made anew lies in another file.

@@ -85,6 +85,11 @@ async def take_stand(
     if layout is None:
         raise TableMissing("the table coin_metrics does not exist yet")
     await _start_again_if_emptied(pool, owner, owned)
+    gaps = Gaps()
+    if owned.position.pending:
+        # Also rows that were held back, which only memory knew to be there.
+        following = await positions.next_transaction(pool)
+        gaps.watch(owned.position.pending, now=time.monotonic(), next_transaction=following)
     metrics.MODELS.set(len(models.models))
     return Stand(
         owner=owner,
@@ -98,7 +103,7 @@ async def take_stand(
             recent=await positions.newest_mints(pool, RECENT_ROWS),
         ),
         rings=Rings(depth=models.history_needed, columns=columns),
-        gaps=Gaps(),
+        gaps=gaps,
         models=models,
         catching_up=catching_up,
         limit=settings.batch_size,
@@ -153,6 +158,8 @@ async def process_new_rows(pool: Pool, settings: PredictionSettings, stand: Stan
         await _answer_and_commit(pool, stand, admitted, gathered, known, position, started, poke)
     metrics.ROWS.inc(len(seen))
     metrics.BATCH_SECONDS.observe(time.perf_counter() - started)
+    # A table that never rests leaves no idle moment.
+    await _tend(pool, stand)
     return True
 
 
@@ -177,14 +184,12 @@ def _advance(stand: Stand, seen: Batch, admitted: Admitted) -> Position:
 
 async def _watch_gaps(connection: Connection, stand: Stand, position: Position) -> None:
     ranges = pending_gaps(position, stand.admission.held_ids())
-    if not ranges and not len(stand.gaps):
-        return
-    _, following = await positions.open_transactions(connection)
+    following = await positions.next_transaction(connection) if stand.gaps.has_new(ranges) else 0
     stand.gaps.watch(ranges, now=time.monotonic(), next_transaction=following)
 
 
 async def _tend(pool: Pool, stand: Stand) -> None:
-    """Do what an idle moment allows: see whether the table was emptied, give up gaps that nothing can fill."""
+    """Do what is due once a second: see whether the table was emptied, give up gaps that nothing can fill."""
     now = time.monotonic()
     if now - stand.looked_at_table < TEND_SECONDS:
         return
@@ -194,7 +199,7 @@ async def _tend(pool: Pool, stand: Stand) -> None:
         raise Superseded("coin_metrics was emptied or made anew")
     if not len(stand.gaps):
         return
-    oldest, _ = await positions.open_transactions(pool)
+    oldest = await positions.oldest_transaction(pool)
     dead = stand.gaps.dead(now=time.monotonic(), oldest_transaction=oldest)
     if dead:
         position = stand.position.without(dead)
@@ -231,10 +236,9 @@ async def _answer_and_commit(
     rows = admitted.rows
     models = stand.models.models
     answers, skipped = await asyncio.to_thread(
-        answer, models, rows, gathered.histories, columns=stand.rings.columns, known=known
+        answer, models, admitted, gathered.histories, columns=stand.rings.columns, known=known
     )
     skipped["stale"] += count_owed(models, admitted.stale)
-    skipped["duplicate"] += count_owed(models, admitted.repeats)
     counters = _counted(stand.counters, answers, skipped)
     duration_ms = (time.perf_counter() - started) * 1000
     records = prediction_records(answers, rows, created_at=datetime.now(UTC), duration_ms=duration_ms)

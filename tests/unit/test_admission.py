@@ -154,7 +154,7 @@ def test_interval_when_a_row_commits_between_activation_and_deactivation_then_it
 
 
 def test_gaps_when_the_transaction_that_holds_an_id_is_open_then_the_gap_is_kept():
-    gaps = Gaps()
+    gaps = Gaps(kept=0)
     gaps.watch([(5, 5)], now=0.0, next_transaction=900)
 
     assert gaps.due(0.0) == [(5, 5)]
@@ -164,7 +164,7 @@ def test_gaps_when_the_transaction_that_holds_an_id_is_open_then_the_gap_is_kept
 
 
 def test_gaps_when_part_of_a_range_appears_then_the_rest_keeps_its_age():
-    gaps = Gaps()
+    gaps = Gaps(kept=0)
     gaps.watch([(5, 9)], now=0.0, next_transaction=900)
     gaps.watch([(5, 6), (8, 9), (20, 20)], now=50.0, next_transaction=950)
 
