@@ -11,8 +11,8 @@ from prediction_service.clients.training import TrainingClient
 from prediction_service.runtime import metrics
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import positions
-from prediction_service.usecases import sending
-from prediction_service.usecases.leadership import lead
+from prediction_service.usecases import sending, webhooks
+from prediction_service.usecases.leadership import SILENT_SECONDS, lead
 from prediction_service.usecases.live import Stand, Superseded, TableMissing, process_new_rows, take_stand
 from prediction_service.usecases.live_models import Cache
 from shared.background import run_worker
@@ -182,8 +182,11 @@ async def work(settings: PredictionSettings, stop: asyncio.Event) -> None:
         missing = await asyncio.to_thread(pending, dsn)
         if missing:
             raise Unavailable(f"the database lacks {len(missing)} migrations: run `pumpcast migrate`")
-        pool = await open_pool(dsn, application="prediction-worker", min_size=2)
+        # A worker that freezes inside a transaction must not block its successor.
+        session = {"idle_in_transaction_session_timeout": f"{SILENT_SECONDS}s"}
+        pool = await open_pool(dsn, application="prediction-worker", min_size=2, session=session)
         try:
+            await webhooks.sync_builtin(pool, settings)
             async with (
                 TrainingClient(
                     settings.training_service_api_url, api_key=settings.training_service_api_key

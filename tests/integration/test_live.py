@@ -380,3 +380,13 @@ async def test_alerts_when_an_outage_held_rows_back_then_only_recent_ones_are_se
     bodies = await connection.fetch("SELECT convert_from(body, 'UTF8') AS body FROM webhook_deliveries")
     assert len(bodies) == 1
     assert '"recent"' in bodies[0]["body"]
+
+
+async def test_alerts_when_only_the_environment_names_a_receiver_then_the_worker_alone_sends_to_it(
+    database: str, pool: Pool, connection: Connection, tmp_path: Path
+):
+    await activate_model(pool, tmp_path, alert_threshold=0.0)
+    async with running_worker(settings(database, tmp_path, n8n_webhook_url="http://127.0.0.1:9/n8n")):
+        await until_live(connection)
+        await insert_rows(connection, [row("a", 1)])
+        await until(connection, "SELECT count(*) FROM prediction_webhook_log", expected=1)
