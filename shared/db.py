@@ -1,7 +1,7 @@
 """The only door to PostgreSQL: pool, transaction, jsonb codec, named queries."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,8 @@ ConnectionLost = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.InterfaceError,
+    # A session that ends at the wrong moment leaves asyncpg's own state machine confused; the session is gone as well.
+    asyncpg.InternalClientError,
     asyncpg.TooManyConnectionsError,
     OSError,
     TimeoutError,
@@ -52,8 +54,10 @@ async def connect(dsn: str, *, application: str = "pumpcast") -> Connection:
     return connection
 
 
-async def open_pool(dsn: str, *, application: str, min_size: int = 1, max_size: int = 10) -> Pool:
-    """Open a pool; a server that cannot be reached is an `Unavailable`."""
+async def open_pool(
+    dsn: str, *, application: str, min_size: int = 1, max_size: int = 10, session: Mapping[str, str] | None = None
+) -> Pool:
+    """Open a pool; `session` holds further settings of its sessions. A server out of reach is an `Unavailable`."""
     try:
         return await asyncpg.create_pool(
             dsn,
@@ -62,7 +66,7 @@ async def open_pool(dsn: str, *, application: str, min_size: int = 1, max_size: 
             timeout=10,
             command_timeout=60,
             init=prepare_connection,
-            server_settings=_session(application),
+            server_settings={**_session(application), **(session or {})},
         )
     except (*ConnectionLost, asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
         raise Unavailable(

@@ -12,6 +12,8 @@ LOCK = 0x70756D6C
 TRY_SECONDS = 1.0
 PROOF_SECONDS = 2.0
 PROOF_TIMEOUT_SECONDS = 3.0
+SILENT_SECONDS = 10
+"""The server ends the session of a worker that proves nothing for so long: frozen, or cut off from it."""
 
 
 async def lead(dsn: str, leading: asyncio.Event) -> None:
@@ -35,6 +37,7 @@ async def lead(dsn: str, leading: asyncio.Event) -> None:
 
 async def _hold(connection: Connection, leading: asyncio.Event) -> None:
     told = False
+    await connection.execute(f"SET idle_session_timeout = '{SILENT_SECONDS}s'", timeout=PROOF_TIMEOUT_SECONDS)
     while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK, timeout=PROOF_TIMEOUT_SECONDS):
         if not told:
             log.info("another worker is live, standing by")

@@ -66,7 +66,9 @@ class Stand:
     gaps: Gaps
     models: LiveModels
     catching_up: bool
-    """True after a start or a fault until nothing new is visible: rows seen now were missed before."""
+    """True after a start or a fault until nothing new is visible."""
+    missed: int
+    """Rows with ids up to this one came during an outage."""
     limit: int
     """How many rows the next look may bring."""
     looked_at_table: float = 0.0
@@ -84,7 +86,7 @@ async def take_stand(
     layout = await read.layout(pool, columns)
     if layout is None:
         raise TableMissing("the table coin_metrics does not exist yet")
-    await _start_again_if_emptied(pool, owner, owned)
+    highest = await _start_again_if_emptied(pool, owner, owned)
     gaps = Gaps()
     if owned.position.pending:
         # Also rows that were held back, which only memory knew to be there.
@@ -106,15 +108,17 @@ async def take_stand(
         gaps=gaps,
         models=models,
         catching_up=catching_up,
+        missed=highest if catching_up else 0,
         limit=settings.batch_size,
     )
 
 
-async def _start_again_if_emptied(pool: Pool, owner: UUID, owned: positions.Owned) -> None:
+async def _start_again_if_emptied(pool: Pool, owner: UUID, owned: positions.Owned) -> int:
+    """Give the highest id of the table, if it is the one that the position tells of."""
     file, highest = await positions.table_identity(pool)
     known = owned.counters.get("file")
     if known == file:
-        return
+        return highest
     async with transaction(pool) as connection:
         position = owned.position
         if known is not None and highest < position.high:
@@ -255,7 +259,7 @@ async def _answer_and_commit(
                     targets=targets,
                     actives=stand.models.actives,
                     price_column=price,
-                    caught_up=stand.catching_up,
+                    missed=stand.missed,
                 )
                 sent = await deliveries.enqueue(connection, targets, told)
         await _save(connection, stand, position, counters)

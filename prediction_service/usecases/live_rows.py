@@ -46,9 +46,9 @@ def rows_with_predictions(
     targets: Sequence[Endpoint],
     actives: Mapping[int, ActiveModel],
     price_column: int,
-    caught_up: bool,
+    missed: int,
 ) -> list[RowPredictions]:
-    """Give what all models said of the rows of which a message is due to anybody."""
+    """Give what all models said of rows of which a message is due; those up to the id `missed` waited in an outage."""
     due: set[int] = set()
     for given in answers:
         active = actives[given.model.active_id]
@@ -80,7 +80,7 @@ def rows_with_predictions(
             price_close=_price(float(rows.values[index, price_column])),
             phase_id=None if rows.phase[index] == NO_PHASE else int(rows.phase[index]),
             predictions=tuple(predictions),
-            caught_up_late=caught_up,
+            caught_up_late=bool(rows.id[index] <= missed),
         )
         for index, predictions in by_row.items()
     ]

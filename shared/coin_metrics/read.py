@@ -147,7 +147,7 @@ async def tails(
         coin = record["ordinal"] - 1
         slot = rows - 1 - count[coin]
         values[coin, slot] = np.array(record[5:], np.float64)
-        timestamp[coin, slot] = microseconds(record["timestamp"])
+        timestamp[coin, slot] = microseconds(record["time"])
         count[coin] += 1
         newest[coin] = not record["behind"]
     return Histories(values=values, timestamp=timestamp, count=count), newest
@@ -167,7 +167,7 @@ async def tail(executor: Executor, mint: str, *, at: datetime | None, rows: int)
     return CoinRows(
         mints=(mint,),
         coin=np.zeros(len(found), np.int64),
-        timestamp=np.array([microseconds(record["timestamp"]) for record in found], np.int64),
+        timestamp=np.array([microseconds(record["time"]) for record in found], np.int64),
         id=np.array([record["id"] for record in found], np.int64),
         phase=_phases(found),
         values={name: cleaned(name, values[:, at]) for at, name in enumerate(BASE_FEATURES)},
@@ -179,7 +179,7 @@ async def clock(executor: Executor, *, now: datetime) -> datetime | None:
     limit = now + AHEAD * _MICROSECOND
     newest = await _queries.fetchval(executor, "newest", limit=limit)
     ahead = await _queries.fetch(executor, "ahead", limit=limit)
-    times = [microseconds(record["timestamp"]) for record in ahead]
+    times = [microseconds(record["time"]) for record in ahead]
     codes = {mint: code for code, mint in enumerate(dict.fromkeys(record["mint"] for record in ahead))}
     coins = [codes[record["mint"]] for record in ahead]
     if newest is not None:

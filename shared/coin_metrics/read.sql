@@ -4,14 +4,17 @@ FROM pg_attribute
 WHERE attrelid = to_regclass('coin_metrics') AND attnum > 0 AND NOT attisdropped;
 
 -- name: since
-SELECT id, mint, timestamp, phase_id_at_time, /*columns*/
+-- Times outside all calendars, infinity too, are brought inside, or one such row would stop everything.
+SELECT
+    id, mint, greatest(least(coin_metrics.timestamp, '9999-12-01Z'), '0001-02-01Z') AS time, phase_id_at_time, /*columns*/
 FROM coin_metrics
 WHERE id > :high
 ORDER BY id
 LIMIT :most;
 
 -- name: among
-SELECT id, mint, timestamp, phase_id_at_time, /*columns*/
+SELECT
+    id, mint, greatest(least(coin_metrics.timestamp, '9999-12-01Z'), '0001-02-01Z') AS time, phase_id_at_time, /*columns*/
 FROM unnest(:lows::bigint[], :highs::bigint[]) AS gap (low, high)
 JOIN coin_metrics ON id BETWEEN gap.low AND gap.high
 ORDER BY id
@@ -31,19 +34,24 @@ WITH wanted AS MATERIALIZED (
 SELECT wanted.ordinal, wanted.behind, tail.*
 FROM wanted
 CROSS JOIN LATERAL (
-    SELECT DISTINCT ON (timestamp) id, timestamp, phase_id_at_time, /*columns*/
+    SELECT DISTINCT ON (coin_metrics.timestamp)
+        id, greatest(least(coin_metrics.timestamp, '9999-12-01Z'), '0001-02-01Z') AS time, phase_id_at_time, /*columns*/
     FROM coin_metrics
     WHERE mint = wanted.mint AND timestamp <= wanted.time AND id <= wanted.top
-    ORDER BY timestamp DESC, id DESC
+    ORDER BY coin_metrics.timestamp DESC, id DESC
     LIMIT :most
 ) AS tail
-ORDER BY wanted.ordinal, tail.timestamp DESC;
+ORDER BY wanted.ordinal, tail.time DESC;
 
 -- name: newest
-SELECT max(timestamp) FROM coin_metrics WHERE timestamp <= :limit;
+SELECT CASE WHEN newest IS NOT NULL THEN greatest(newest, '0001-02-01Z') END
+FROM (SELECT max(timestamp) AS newest FROM coin_metrics WHERE timestamp <= :limit) AS found;
 
 -- name: ahead
-SELECT timestamp, mint FROM coin_metrics WHERE timestamp > :limit ORDER BY timestamp;
+SELECT greatest(least(coin_metrics.timestamp, '9999-12-01Z'), '0001-02-01Z') AS time, mint
+FROM coin_metrics
+WHERE timestamp > :limit
+ORDER BY coin_metrics.timestamp;
 
 -- name: few_coins
 SELECT count(*) < 3 FROM (

@@ -308,3 +308,19 @@ async def test_row_when_ahead_of_its_time_and_then_reached_by_the_others_then_it
                     assert await skipped(connection) == {}
             finally:
                 await pool.close()
+
+
+async def test_rows_when_one_has_a_time_beyond_all_calendars_then_the_others_are_answered(
+    database: str, pool: Pool, connection: Connection, tmp_path: Path
+):
+    await activate_model(pool, tmp_path)
+    loop = Loop(pool, tmp_path)
+    await insert_rows(connection, [row(mint, 1) for mint in "abc"])
+    for text in ("57650-09-08 06:40:00+00", "0044-03-15 00:00:00+00 BC", "infinity", "-infinity"):
+        await connection.execute("INSERT INTO coin_metrics (mint, timestamp) VALUES ('a', $1::text::timestamptz)", text)
+    await insert_rows(connection, [row(mint, 2) for mint in "abc"])
+    await loop.catch_up()
+    loop.forget()
+    await insert_rows(connection, [row(mint, 3) for mint in "abc"])
+    await loop.catch_up()
+    assert len(await answered(connection)) == 9
