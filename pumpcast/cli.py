@@ -16,6 +16,8 @@ from shared.errors import Invalid, PumpcastError
 
 FAILED = 1
 WRONG_USAGE = 2
+INTERRUPTED = 130
+"""What typer ends with after Ctrl-C."""
 
 app = typer.Typer(
     name="pumpcast",
@@ -95,6 +97,8 @@ def main() -> None:
     logging.basicConfig(level="WARNING", format="%(levelname)s %(message)s")
     try:
         app()
+    except SystemExit as end:
+        raise SystemExit(FAILED if end.code == INTERRUPTED else end.code) from None
     except PumpcastError as error:
         tell(_one_line(error.message))
         raise SystemExit(WRONG_USAGE if isinstance(error, Invalid) else FAILED) from None
