@@ -18,7 +18,7 @@ WARM_UP_SECONDS = 5.0
 LATENCY_SECONDS = 25.0
 FLOOD_SECONDS = 10.0
 FLOOD_ROWS = 300_000
-FLOOD_BEHIND = 6_000
+FLOOD_BEHIND = 12_000
 HOLD_SECONDS = 20.0
 TICKS = 50
 """Transactions a second while the highest rate is sought."""
