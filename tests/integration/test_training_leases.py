@@ -1,14 +1,14 @@
 """Who may write a result: leases, lost workers, dead children, cancellations, left-over files."""
 
 import asyncio
-import os
 import signal
 from datetime import timedelta
 
 import psutil
 import pytest
 
-from tests.support.database import START, insert_rows
+from shared.errors import Unavailable
+from tests.support.database import insert_rows
 from tests.support.training import create, learnable_rows, training_settings, until, until_over, working
 from training_service.store import jobs, models
 from training_service.usecases.jobs import cancel
@@ -196,30 +196,49 @@ async def test_a_row_that_cannot_be_written_leaves_no_file(pool, folder):
     assert (await jobs.get(pool, job.id))["status"] == "RUNNING"
 
 
-async def test_a_sweep_removes_what_killed_processes_left_and_nothing_else(pool, folder):
-    await create(pool, name="one")
-    await create(pool, name="two")
-    held, lost = [await jobs.claim(pool, worker="w") for _ in range(2)]
-    recorded = await finish(pool, held, folder)
-    await create(pool, name="three")
-    running = await jobs.claim(pool, worker="w")
-    kept = folder / ".incoming" / f"{running.id}-{running.token}.zip"
-    half = folder / ".incoming" / f".{running.id}-{running.token}.zip.99.tmp"
-    left = folder / ".incoming" / f"{lost.id}-{lost.token - 1}.zip"
-    junk = folder / ".incoming" / "junk"
-    fresh, old = folder / "model_xgboost_998.zip", folder / "model_xgboost_999.zip"
-    for path in (kept, half, left, junk, fresh, old):
-        path.write_bytes(b"")
-    hours_ago = START.timestamp() - timedelta(hours=3).total_seconds()
-    os.utime(old, (hours_ago, hours_ago))
-    (mine,) = set(folder.glob("model_xgboost_?.zip"))
-    os.utime(mine, (hours_ago, hours_ago))
+async def test_a_model_that_the_database_refuses_ends_the_job_after_three_attempts(pool, settings, market):
+    await pool.execute("ALTER TABLE ml_models ADD CHECK (false) NOT VALID")
+    job_id = await create(pool)
+    async with working(settings):
+        job = await until_over(pool, job_id)
 
-    assert recorded
+    assert (job["status"], job["attempts"]) == ("FAILED", 3)
+    assert job["error_msg"] == "the model could not be recorded: CheckViolationError"
+    assert not list(settings.model_folder("training").rglob("*.zip"))
+
+
+async def test_a_sweep_removes_what_killed_processes_left_and_nothing_else(pool, folder):
+    for name in ("one", "two"):
+        await create(pool, name=name)
+    lost, running = [await jobs.claim(pool, worker="w") for _ in range(2)]
+    await pool.execute("UPDATE ml_jobs SET lease_expires_at = now() - interval '1 second' WHERE id = $1", lost.id)
+    await jobs.release_lost(pool)
+    incoming = folder / ".incoming"
+    kept = [incoming / f"{running.id}-{running.token}.zip", incoming / f".{running.id}-{running.token}.zip.99.tmp"]
+    kept.append(folder / "model_xgboost_7.zip")
+    gone = [
+        incoming / f"{lost.id}-{lost.token}.zip",
+        incoming / f".{lost.id}-{lost.token}.zip.4.tmp",
+        incoming / "junk",
+    ]
+    for path in kept + gone:
+        path.write_bytes(b"")
+
     assert await sweep(pool, folder) == 3
 
-    assert [path.exists() for path in (kept, half, fresh, mine)] == [True] * 4
-    assert [path.exists() for path in (left, junk, old)] == [False] * 3
+    assert [path.exists() for path in kept + gone] == [True] * 3 + [False] * 3
+
+
+async def test_a_model_file_that_is_there_already_is_never_overwritten(pool, folder):
+    await create(pool)
+    job = await jobs.claim(pool, worker="w")
+    theirs = folder / "model_xgboost_1.zip"
+    theirs.write_bytes(b"of another database")
+
+    with pytest.raises(Unavailable, match="another database uses the same MODEL_STORAGE_PATH"):
+        await finish(pool, job, folder)
+
+    assert theirs.read_bytes() == b"of another database"
 
 
 async def test_a_lease_is_extended_only_while_it_is_held(pool):

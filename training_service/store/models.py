@@ -66,11 +66,6 @@ async def delete(executor: Executor, model_id: int) -> bool:
     return await _queries.fetchval(executor, "delete", id=model_id) is True
 
 
-async def known_ids(executor: Executor, model_ids: Sequence[int]) -> set[int]:
-    """Give those of the ids that models have, deleted ones included."""
-    return {row["id"] for row in await _queries.fetch(executor, "known_ids", ids=list(model_ids))}
-
-
 async def totals(executor: Executor) -> list[Record]:
     """Count models by status."""
     return await _queries.fetch(executor, "totals")

@@ -67,9 +67,6 @@ RETURNING *;
 -- name: delete
 UPDATE ml_models SET is_deleted = true, deleted_at = now() WHERE id = :id AND NOT is_deleted RETURNING true;
 
--- name: known_ids
-SELECT id FROM ml_models WHERE id = ANY(:ids::bigint[]);
-
 -- name: totals
 SELECT status, count(*) AS models FROM ml_models WHERE NOT is_deleted GROUP BY status;
 

@@ -91,6 +91,7 @@ async def _attempt(shop: Workshop, job: ClaimedJob, *, stop: asyncio.Event) -> N
         await asyncio.wait({result, keeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if result.done():
             await _conclude(shop, job, model_id, result)
+            await fitting.leave()
         elif keeping.done():
             log.warning("job lost: cancelled, or given to another worker")
         else:

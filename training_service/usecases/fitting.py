@@ -15,6 +15,7 @@ from training_service.usecases.task import Crashed, Failed, Message, Step, Train
 
 _MESSAGE: TypeAdapter[Step | Failed | Crashed | Trained] = TypeAdapter(Message)
 _LONGEST_LINE = 64 << 20
+LEAVING_SECONDS = 5.0
 
 
 class FittingDied(PumpcastError):
@@ -66,6 +67,11 @@ class Fitting:
                 return message
         code = await self._process.wait()
         raise FittingDied(f"the fitting process died ({_cause(code)})")
+
+    async def leave(self) -> None:
+        """Give a process that has told its result time to end by itself."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._process.wait(), LEAVING_SECONDS)
 
     async def end(self) -> None:
         """Make sure that the process is gone."""

@@ -2,8 +2,7 @@
 
 import asyncio
 import os
-import time
-from collections.abc import Sequence
+import re
 from pathlib import Path
 
 import structlog
@@ -19,8 +18,6 @@ from training_service.usecases.task import Trained
 
 log = structlog.get_logger(__name__)
 
-UNCLAIMED_SECONDS = 3600.0
-
 
 async def record_model(
     pool: Pool, job: ClaimedJob, trained: Trained, *, model_id: int, incoming: Path, folder: Path
@@ -28,6 +25,7 @@ async def record_model(
     """Write model and job in one transaction, the file renamed inside it; False when the job is not ours any more."""
     request = CreateModel.model_validate(job.request)
     final = folder / f"model_{request.model_type}_{model_id}.zip"
+    moved = False
     try:
         async with transaction(pool) as connection:
             # The names are locked before the job, as by everybody else.
@@ -35,16 +33,18 @@ async def record_model(
             if not await jobs.hold(connection, job):
                 return False
             await asyncio.to_thread(_move, incoming, final)
+            moved = True
             await _insert(connection, job, request, trained, model_id=model_id, name=name, path=final)
             message = f"model {model_id} is ready"
             await jobs.finish(
                 connection, job, model_id=model_id, message=message, warnings=(*job.warnings, *trained.warnings)
             )
     except ConnectionLost:
-        # Whether the commit arrived is unknown; a file without a row is swept later.
+        # Whether the commit arrived is unknown: a file too many does no harm, one too few would.
         raise
     except BaseException:
-        await asyncio.to_thread(final.unlink, missing_ok=True)
+        if moved:
+            await asyncio.to_thread(final.unlink, missing_ok=True)
         raise
     return True
 
@@ -97,18 +97,11 @@ def target_columns(target: TimeTargetSpec | RuleTargetSpec) -> dict[str, object]
 
 
 async def sweep(pool: Pool, folder: Path) -> int:
-    """Remove files that a killed process left: results of jobs nobody runs, models nobody recorded."""
+    """Remove results that killed processes left, of jobs that nobody runs any more; give their number."""
     swept = 0
-    for path in _files(folder / ".incoming", "*"):
-        job_id, token = _numbers(path.name.lstrip("."), "-")
+    for path in [path for path in (folder / ".incoming").iterdir() if path.is_file()]:
+        job_id, token = _job_and_token(path.name)
         if not await jobs.is_held(pool, job_id=job_id, token=token):
-            path.unlink(missing_ok=True)
-            swept += 1
-    old = [path for path in _files(folder, "model_*_*.zip") if time.time() - path.stat().st_mtime > UNCLAIMED_SECONDS]
-    ids = {path: _numbers(path.stem.rpartition("_")[2], "-")[0] for path in old}
-    known = await models.known_ids(pool, list(ids.values()))
-    for path, model_id in ids.items():
-        if model_id not in known:
             path.unlink(missing_ok=True)
             swept += 1
     if swept:
@@ -116,17 +109,16 @@ async def sweep(pool: Pool, folder: Path) -> int:
     return swept
 
 
-def _files(folder: Path, pattern: str) -> Sequence[Path]:
-    return [path for path in folder.glob(pattern) if path.is_file()]
-
-
-def _numbers(text: str, separator: str) -> tuple[int, int]:
-    first, _, rest = text.partition(separator)
-    second = rest.partition(".")[0]
-    return (int(first) if first.isdecimal() else 0), (int(second) if second.isdecimal() else 0)
+def _job_and_token(name: str) -> tuple[int, int]:
+    # 12-3.zip, or .12-3.zip.456.tmp while it is written.
+    found = re.match(r"\.?(\d{1,18})-(\d{1,18})\.", name)
+    return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def _move(incoming: Path, final: Path) -> None:
+    if final.exists():
+        # Ids are never given twice by one database.
+        raise Unavailable(f"{final.name} is there already: another database uses the same MODEL_STORAGE_PATH")
     try:
         incoming.rename(final)
         handle = os.open(final.parent, os.O_RDONLY)

@@ -1,0 +1,151 @@
+"""Figures of the hold-out against scikit-learn's, and the warnings they call for."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from shared.errors import JobFailed
+from shared.features import FeatureSpec
+from shared.labels import Readings, TimeTarget
+from tests.support.market_rows import MINUTE, START, one_coin
+from training_service.ml.crossval import CrossValidation
+from training_service.ml.dataset import Dataset
+from training_service.ml.figures import Costs, judge, measure
+from training_service.ml.model import divide
+
+UP = TimeTarget(target_var="price_close", future_minutes=5, min_percent_change=10)
+COSTS = Costs(fee_pct=1.0, slippage_pct=0.0, trade_size_sol=0.5)
+
+
+class Identity:
+    """A model whose probability is its only feature."""
+
+    def probabilities(self, features):
+        return np.round(features[:, 0].astype(np.float64), 6)
+
+
+def dataset(probabilities, answers, *, base_rate=None):
+    count = len(answers)
+    timestamp = START + np.arange(count) * MINUTE
+    positives = int(np.sum(answers)) if base_rate is None else round(base_rate * count)
+    return Dataset(
+        spec=FeatureSpec(("volume_sol",)),
+        features=np.asarray(probabilities, np.float32)[:, None],
+        answers=np.asarray(answers, np.int8),
+        timestamp=timestamp,
+        coin=np.zeros(count, np.int64),
+        change_pct=np.where(np.asarray(answers) == 1, 20.0, -5.0),
+        reserves_sol=np.full(count, 30.0),
+        position=np.arange(count),
+        rows=one_coin(timestamp.tolist()),
+        readings=Readings(
+            rows=count, resolved=count, positives=positives, unresolved={}, resolved_without_observation=0,
+            recording_resolved=count, recording_positives=positives, observed_resolved=count,
+            observed_positives=positives,
+        ),
+        notices=(),
+    )  # fmt: skip
+
+
+def figures_of(data, *, decision=0.5, alert=0.9):
+    made = SimpleNamespace(scorer=Identity(), decision_threshold=decision, alert_threshold=alert)
+    return measure(data, np.arange(len(data)), made, target=UP, costs=COSTS)
+
+
+def learnt(count=3000, seed=1):
+    random = np.random.default_rng(seed)
+    probabilities = np.round(random.random(count).astype(np.float32), 6)
+    return probabilities, (random.random(count) < probabilities).astype(np.int8)
+
+
+def test_figures_equal_those_of_scikit_learn():
+    probabilities, answers = learnt()
+    data = dataset(probabilities, answers)
+
+    found = figures_of(data, decision=0.4)
+
+    scores = Identity().probabilities(data.features)
+    said = scores >= 0.4
+    assert found.decision.accuracy == pytest.approx(metrics.accuracy_score(answers, said))
+    assert found.decision.f1 == pytest.approx(metrics.f1_score(answers, said))
+    assert found.decision.mcc == pytest.approx(metrics.matthews_corrcoef(answers, said))
+    assert found.roc_auc == pytest.approx(metrics.roc_auc_score(answers, scores))
+    assert found.average_precision == pytest.approx(metrics.average_precision_score(answers, scores))
+    assert found.brier == pytest.approx(metrics.brier_score_loss(answers, scores))
+    assert found.log_loss == pytest.approx(metrics.log_loss(answers, scores))
+    counts = found.decision
+    assert found.simulated_profit_pct == pytest.approx((0.01 * counts.tp - 0.005 * counts.fp) / len(data) * 100)
+
+
+def test_expected_value_is_that_of_the_alerts():
+    probabilities, answers = learnt()
+
+    found = figures_of(dataset(probabilities, answers), alert=0.9)
+
+    alerts = np.round(probabilities.astype(np.float64), 6) >= 0.9
+    kept = 0.99 * 0.99
+    returns = np.where(answers[alerts] == 1, 1.2 * kept - 1, 0.95 * kept - 1) * 100
+    assert found.expected_value_pct == pytest.approx(returns.mean())
+    assert found.to_metrics()["alerts_per_day"] == pytest.approx(alerts.sum() / (2999 / 1440))
+
+
+def codes(figures, data, gap=None):
+    cross = None if gap is None else CrossValidation(scores={}, overfitting_gap=gap)
+    return {notice.code for notice in judge(figures, data, cross)}
+
+
+def test_a_sound_model_calls_for_no_warning():
+    data = dataset(*learnt())
+
+    assert codes(figures_of(data), data, gap=0.05) == set()
+
+
+def test_a_model_that_learnt_nothing_is_told():
+    random = np.random.default_rng(0)
+    data = dataset(random.random(3000), random.random(3000) < 0.3)
+
+    assert codes(figures_of(data), data) == {"barely_learned", "low_f1"}
+
+
+def test_rare_positives_and_high_accuracy_are_told_beside_what_always_no_would_reach():
+    answers = np.arange(1000) % 50 == 0
+    data = dataset(np.where(answers, 0.9, 0.1), answers)
+
+    notices = {notice.code: notice.message for notice in judge(figures_of(data), data, None)}
+
+    assert set(notices) == {"label_imbalance", "suspiciously_accurate"}
+    assert "2.00% of the rows are positive" in notices["label_imbalance"]
+    assert "always giving the more frequent answer would have 98.0%" in notices["suspiciously_accurate"]
+
+
+def test_a_holdout_of_one_answer_is_told_and_has_no_auc():
+    data = dataset(np.linspace(0, 1, 100), np.zeros(100), base_rate=0.3)
+    found = figures_of(data)
+
+    assert (found.roc_auc, found.decision.mcc) == (None, None)
+    assert codes(found, data) == {"one_class_holdout", "low_f1"}
+
+
+def test_a_wide_gap_between_learnt_and_following_rows_is_told():
+    data = dataset(*learnt())
+
+    assert codes(figures_of(data), data, gap=0.11) == {"overfitting"}
+
+
+def test_rows_that_are_all_purged_fail_the_job_with_their_number():
+    data = dataset(*learnt(100))
+
+    with pytest.raises(JobFailed, match=r"no rows are left for fitting: of 100 rows \d+ look past their part"):
+        divide(data, test_size=0.2, horizon_us=90 * MINUTE)
+
+
+def test_a_calibrating_part_of_one_answer_fails_the_job_with_its_span():
+    answers = np.zeros(100)
+    answers[[5, 10, 95]] = 1
+
+    with pytest.raises(
+        JobFailed, match=r"rows for calibrating, 2025-\S+ to 2025-\S+, hold one answer only \(0 positive"
+    ):
+        divide(dataset(np.zeros(100), answers), test_size=0.2, horizon_us=0)
