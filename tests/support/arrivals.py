@@ -20,6 +20,8 @@ from shared.coin_metrics.rows import CoinRows, cleaned
 from shared.contracts.artifact import NoCalibration
 from shared.db import Connection, Pool
 from shared.features import FeatureSpec, build
+from tests.support.database import row
+from tests.support.live import until
 from tests.support.models import FEATURES, sigmoid_onnx
 
 Key = tuple[str, int]
@@ -88,6 +90,11 @@ async def stored_answers(connection: Connection, active_id: int) -> dict[Key, fl
     return found
 
 
+async def answered(connection: Connection) -> list[str]:
+    """Give the coins of all predictions, sorted."""
+    return [record[0] for record in await connection.fetch("SELECT coin_id FROM predictions ORDER BY coin_id")]
+
+
 class Loop:
     """The live loop in steps, so that a test decides which rows fall into one look."""
 
@@ -139,3 +146,49 @@ def split(rows: Sequence[Any], sizes: Sequence[int]) -> list[Sequence[Any]]:
     if at < len(rows):
         parts.append(rows[at:])
     return parts
+
+
+def disordered(
+    count: int, *, seed: int, coins: int = 5, repeats: float = 0.0, late: float = 0.3
+) -> list[dict[str, Any]]:
+    """Give rows of a few coins, many of them late by up to 12 minutes, some written a second time."""
+    rng = np.random.default_rng(seed)
+    rows: list[dict[str, Any]] = []
+    taken: set[tuple[str, int]] = set()
+    for number in range(count):
+        if rows and rng.random() < repeats:
+            # A repeat of one of the last rows, with another price.
+            again = rows[-int(rng.integers(1, min(len(rows), 12) + 1))]
+            rows.append(
+                {**again, "price_close": float(again["price_close"] or 3e-8) * 1.5, "volume_sol": float(rng.random())}
+            )
+            continue
+        mint = f"coin {rng.integers(coins)}"
+        at = number * 7
+        if rng.random() < late:
+            at -= int(rng.integers(1, 720))
+        while (mint, at) in taken:
+            at += 1
+        taken.add((mint, at))
+        values = {
+            "price_close": float(3e-8 * np.exp(rng.normal(0, 0.3))),
+            "volume_sol": float(rng.random()),
+            "buy_volume_sol": float(rng.random()),
+            "sell_volume_sol": float(rng.random()),
+        }
+        if rng.random() < 0.05:
+            values["price_close"] = None
+        rows.append(row(mint, float(at), **values))
+    return rows
+
+
+async def until_done(connection: Connection) -> None:
+    """Wait until the worker has passed every row that is visible."""
+    await until(
+        connection,
+        "SELECT high >= (SELECT max(id) FROM coin_metrics) AND NOT EXISTS ("
+        "  SELECT FROM jsonb_array_elements(pending) AS gap JOIN coin_metrics AS row"
+        "  ON row.id BETWEEN (gap -> 0)::bigint AND (gap -> 1)::bigint)"
+        " FROM worker_positions WHERE name = 'live'",
+        expected=True,
+    )

@@ -1,0 +1,128 @@
+"""Ids that show up late, never, or out of all order: none of their rows is lost."""
+
+from pathlib import Path
+
+import pytest
+
+from prediction_service.runtime.gaps import KEPT, Gaps
+from prediction_service.usecases.models import deactivate
+from shared.db import Connection, Pool
+from tests.support.arrivals import (
+    Loop,
+    answered,
+)
+from tests.support.database import insert_rows, row
+from tests.support.models import activate_model
+from tests.support.writers import burn_ids, open_transaction
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let gaps be looked after at every look, and be given up as soon as their transactions have ended."""
+    monkeypatch.setattr("prediction_service.runtime.gaps.KEEP_SECONDS", 0.0)
+    monkeypatch.setattr("prediction_service.usecases.live.TEND_SECONDS", 0.0)
+
+
+async def pending(connection: Connection) -> list[list[int]]:
+    return await connection.fetchval("SELECT pending FROM worker_positions WHERE name = 'live'")
+
+
+async def test_rows_when_a_transaction_outlives_the_worker_then_its_commit_alone_is_enough(
+    database: str, pool: Pool, connection: Connection, tmp_path: Path
+):
+    await activate_model(pool, tmp_path)
+    loop = Loop(pool, tmp_path)
+    async with open_transaction(database) as slow:
+        await insert_rows(slow, [row("slow", 1)])
+        await insert_rows(connection, [row("fast", 2)])
+        await loop.catch_up()
+        loop.forget()
+        await loop.catch_up()
+        await slow.execute("COMMIT")
+        await loop.catch_up()
+    assert await answered(connection) == ["fast", "slow"]
+
+
+async def test_rows_when_their_transaction_has_a_higher_number_than_the_one_that_showed_the_gap_then_they_are_answered(
+    database: str, pool: Pool, connection: Connection, tmp_path: Path, impatient: None
+):
+    await activate_model(pool, tmp_path)
+    loop = Loop(pool, tmp_path)
+    (await loop.stand()).gaps = Gaps(kept=0)
+    async with open_transaction(database) as fast, open_transaction(database) as slow:
+        await fast.execute("SELECT pg_current_xact_id()")
+        await insert_rows(slow, [row("slow", 1)])
+        await insert_rows(fast, [row("fast", 2)])
+        await fast.execute("COMMIT")
+        for _ in range(3):
+            await loop.catch_up()
+        assert await answered(connection) == ["fast"]
+        await slow.execute("COMMIT")
+        await loop.catch_up()
+    assert await answered(connection) == ["fast", "slow"]
+    assert await pending(connection) == []
+
+
+async def test_gaps_when_rows_never_pause_then_only_a_few_of_them_stay(
+    database: str, pool: Pool, connection: Connection, tmp_path: Path, impatient: None
+):
+    await activate_model(pool, tmp_path)
+    loop = Loop(pool, tmp_path)
+    for number in range(3 * KEPT):
+        await insert_rows(connection, [row("a", number)])
+        await burn_ids(connection, 1)
+        if number % 10 == 9:
+            assert await loop.look()
+    assert 0 < len(await pending(connection)) <= KEPT + 10
+
+
+async def test_rows_when_one_has_an_id_written_by_hand_far_above_then_the_following_ones_are_answered(
+    database: str, pool: Pool, connection: Connection, tmp_path: Path, impatient: None
+):
+    await activate_model(pool, tmp_path)
+    loop = Loop(pool, tmp_path)
+    await insert_rows(connection, [row("a", 1)])
+    await insert_rows(connection, [row("by hand", 2, id=1_000_000_000)])
+    for number in range(2 * KEPT):
+        await insert_rows(connection, [row(f"b{number:03d}", 3 + number)])
+        await burn_ids(connection, 3)
+        await loop.catch_up()
+    loop.forget()
+    await insert_rows(connection, [row("c", 500)])
+    await loop.catch_up()
+    assert await answered(connection) == ["a", *(f"b{number:03d}" for number in range(2 * KEPT)), "by hand", "c"]
+
+
+async def test_rows_when_an_id_was_written_by_hand_before_the_first_model_then_the_following_ones_are_answered(
+    database: str, pool: Pool, connection: Connection, tmp_path: Path
+):
+    await insert_rows(connection, [row("a", 1)])
+    await insert_rows(connection, [row("by hand", 2, id=1_000_000_000)])
+    await activate_model(pool, tmp_path)
+    await insert_rows(connection, [row("b", 3)])
+    await Loop(pool, tmp_path).catch_up()
+    assert await answered(connection) == ["b"]
+
+
+async def test_model_when_deactivated_then_it_is_kept_only_until_it_owes_nothing(
+    database: str, pool: Pool, connection: Connection, tmp_path: Path
+):
+    first = await activate_model(pool, tmp_path, model_id=1)
+    await activate_model(pool, tmp_path, model_id=2)
+    loop = Loop(pool, tmp_path)
+    async with open_transaction(database) as slow:
+        await insert_rows(slow, [row("slow", 1)])
+        await burn_ids(connection, 5)
+        await insert_rows(connection, [row("before", 2)])
+        await deactivate(pool, first)
+        await slow.execute("COMMIT")
+        await insert_rows(connection, [row("after", 3)])
+    await insert_rows(connection, [row("later", 4)])
+    assert len((await loop.stand()).models.models) == 2
+    await loop.catch_up()
+    loop.forget()
+    assert [model.active_id for model in (await loop.stand()).models.models] == [2]
+    said = await connection.fetch("SELECT active_model_id, coin_id FROM predictions ORDER BY 1, 2")
+    assert [tuple(record) for record in said] == [
+        (1, "before"), (2, "after"), (2, "before"), (2, "later"), (2, "slow"),
+    ]  # fmt: skip
