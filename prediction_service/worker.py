@@ -13,7 +13,7 @@ from prediction_service.settings import PredictionSettings
 from prediction_service.store import positions
 from prediction_service.usecases import sending, webhooks
 from prediction_service.usecases.leadership import SILENT_SECONDS, lead
-from prediction_service.usecases.live import Stand, Superseded, TableMissing, process_new_rows, take_stand
+from prediction_service.usecases.live import TEND_SECONDS, Stand, Superseded, TableMissing, process_new_rows, take_stand
 from prediction_service.usecases.live_models import Cache
 from shared.background import run_worker
 from shared.coin_metrics.clock import AHEAD
@@ -118,6 +118,8 @@ class Worker:
         if stand.gaps.warm(now):
             hot = stand.gaps.hot(now)
             patience = min(patience, self._settings.batch_timeout_seconds if hot else GAP_LOOK_SECONDS)
+        if stand.tend_due:
+            patience = min(patience, TEND_SECONDS)
         release = stand.admission.next_release()
         if release is not None:
             patience = min(patience, max(0.05, (release - AHEAD) / 1e6 - time.time()))

@@ -73,6 +73,8 @@ class Stand:
     """How many rows the next look may bring."""
     looked_at_table: float = 0.0
     """Monotonic time of the last look whether the table was emptied."""
+    tend_due: bool = False
+    """True when that look was left out, since the one before was a moment ago."""
 
 
 async def take_stand(
@@ -195,7 +197,8 @@ async def _watch_gaps(connection: Connection, stand: Stand, position: Position) 
 async def _tend(pool: Pool, stand: Stand) -> None:
     """Do what is due once a second: see whether the table was emptied, give up gaps that nothing can fill."""
     now = time.monotonic()
-    if now - stand.looked_at_table < TEND_SECONDS:
+    stand.tend_due = now - stand.looked_at_table < TEND_SECONDS
+    if stand.tend_due:
         return
     stand.looked_at_table = now
     file, _ = await positions.table_identity(pool)
