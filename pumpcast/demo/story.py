@@ -38,6 +38,7 @@ from shared.embedded import database
 from shared.errors import Invalid, PumpcastError, Unavailable
 from shared.labels import Target, TimeTarget
 from shared.settings import read_settings
+from training_service.settings import TrainingSettings
 
 GATE_NOT_MET: Final = 3
 READY_SECONDS: Final = 90
@@ -96,19 +97,23 @@ def _split(rows: pa.Table) -> tuple[pa.Table, pa.Table, datetime]:
 
 @contextmanager
 def _environment(home: Path) -> Iterator[None]:
-    """Point every process of the demo at its own home and at free ports."""
-    before = dict(os.environ)
+    """Point every process of the demo at its own home and at free ports, whatever the operator has set."""
+    before, folder = dict(os.environ), Path.cwd()
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
         training, prediction = one.getsockname()[1], two.getsockname()[1]
+    for name in {**TrainingSettings.model_fields, **PredictionSettings.model_fields}:
+        os.environ.pop(name.upper(), None)
     os.environ |= {
-        "PUMPCAST_HOME": str(home), "DB_DSN": "", "MODEL_STORAGE_PATH": "", "BIND_HOST": "127.0.0.1", "API_KEYS": "",
-        "TRAINING_API_PORT": str(training), "PREDICTION_API_PORT": str(prediction),
-        "TRAINING_SERVICE_API_URL": f"http://127.0.0.1:{training}/api", "N8N_WEBHOOK_URL": "",
-        "WEBHOOK_ALLOWED_HOSTS": "127.0.0.1", "JOB_POLL_INTERVAL": "1",
+        "PUMPCAST_HOME": str(home), "TRAINING_API_PORT": str(training), "PREDICTION_API_PORT": str(prediction),
+        "TRAINING_SERVICE_API_URL": f"http://127.0.0.1:{training}/api", "WEBHOOK_ALLOWED_HOSTS": "127.0.0.1",
+        "JOB_POLL_INTERVAL": "1",
     }  # fmt: skip
+    # Where no .env lies either.
+    os.chdir(home)
     try:
         yield
     finally:
+        os.chdir(folder)
         os.environ.clear()
         os.environ |= before
 
