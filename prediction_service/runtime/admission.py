@@ -36,6 +36,7 @@ class Admission:
         self.held: Batch | None = None
         """Rows more than five minutes ahead of both clocks that nothing has confirmed yet."""
         self._max_age = max_age
+        # Of believed rows only: one coin that floods the future must not look like the only one that sends.
         self._recent: deque[str] = deque(recent, maxlen=RECENT_ROWS)
 
     def held_ids(self) -> list[int]:
@@ -48,11 +49,11 @@ class Admission:
 
     def admit(self, fresh: Batch, *, wall: int) -> Admitted:
         """Decide about new rows, and about held ones that time or the new rows release."""
-        self._recent.extend(fresh.mint[-RECENT_ROWS:])
         start = -(2**62) if self.clock is None else self.clock
         before = np.maximum.accumulate(np.concatenate([[start], fresh.timestamp]))
         if self.held is None and bool((fresh.timestamp <= np.maximum(before[:-1], wall) + AHEAD).all()):
             rows, clocks = fresh, before[:-1]
+            self._recent.extend(fresh.mint[-RECENT_ROWS:])
             self.clock = int(before[-1]) if len(fresh) else self.clock
         else:
             rows, clocks = self._one_by_one(fresh, wall=wall)
@@ -73,8 +74,12 @@ class Admission:
         accepted: list[int] = []
         clocks: list[int] = []
         held: list[int] = []
+        sure = self._limit(wall)
+        self._recent.extend(fresh.mint[index] for index in np.flatnonzero(fresh.timestamp <= sure).tolist())
 
         def accept(index: int) -> None:
+            if index < before or times[index] > sure:
+                self._recent.append(everything.mint[index])
             clocks.append(-(2**62) if self.clock is None else self.clock)
             accepted.append(index)
             self.clock = times[index] if self.clock is None else max(self.clock, times[index])
@@ -110,7 +115,7 @@ class Admission:
     def _confirmed(self, everything: Batch, near: list[int]) -> int | None:
         mints = [everything.mint[index] for index in near]
         codes = {mint: code for code, mint in enumerate(dict.fromkeys(mints))}
-        few = len({*self._recent, *mints}) < CONFIRMING
+        few = len({*(self._recent or everything.mint), *mints}) < CONFIRMING
         if not few and len(codes) < CONFIRMING:
             return None
         return confirmed_time(

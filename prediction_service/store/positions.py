@@ -1,12 +1,13 @@
 """The table worker_positions: where the live worker stands, kept in the transaction of its predictions."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from prediction_service.runtime.position import Position, subtract
 from shared.coin_metrics import read
+from shared.coin_metrics.clock import AHEAD
 from shared.db import Connection, Executor, Queries, Record
 
 _queries = Queries.beside(__file__)
@@ -131,8 +132,10 @@ async def table_identity(executor: Executor) -> tuple[int, int]:
 
 
 async def newest_mints(executor: Executor, most: int) -> list[str]:
-    """Give the coins of the newest rows."""
-    return [row["mint"] for row in await _queries.fetch(executor, "newest_mints", most=most)]
+    """Give the coins of the newest rows that are believed."""
+    ahead = timedelta(microseconds=AHEAD)
+    found = await _queries.fetch(executor, "newest_mints", wall=datetime.now(UTC), ahead=ahead, most=most)
+    return [row["mint"] for row in found]
 
 
 def _owned(row: Record) -> Owned:

@@ -56,4 +56,7 @@ SELECT pg_current_xact_id()::text::bigint;
 SELECT pg_relation_filenode('coin_metrics')::bigint AS file, (SELECT coalesce(max(id), 0) FROM coin_metrics) AS highest;
 
 -- name: newest_mints
-SELECT mint FROM coin_metrics ORDER BY timestamp DESC LIMIT :most;
+-- Of rows that are believed: what is ahead of both clocks must not tell how many coins send.
+SELECT mint FROM coin_metrics
+WHERE timestamp <= greatest(:wall, (SELECT clock FROM worker_positions WHERE name = 'live')) + :ahead::interval
+ORDER BY timestamp DESC LIMIT :most;

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from shared.coin_metrics.clock import AHEAD, recording_clock
 from shared.coin_metrics.read import microseconds, moment
 from shared.coin_metrics.rows import CoinRows
-from shared.db import Queries
+from shared.coin_metrics.table import FIXED, casts
+from shared.coin_metrics.table import queries as table_queries
+from shared.db import Queries, Query
 from shared.errors import JobFailed
 
 _queries = Queries.beside(__file__)
@@ -83,19 +85,19 @@ def _load(dsn: str, wanted: _Wanted, columns: Sequence[str], optional: Sequence[
 
     with dbapi.connect(dsn) as connection, connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        chosen = _choose_columns(_fetch(cursor, "columns"), columns, optional)
+        chosen = _choose_columns(_fetch(cursor, table_queries["columns"]), columns, optional)
         clock_us = _read_clock(cursor)
         until = min(wanted.end + wanted.reach, moment(clock_us))
         last = min(wanted.end, until)
-        _check_count(_fetch(cursor, "count", start=wanted.start, until=until)["rows"][0].as_py(), wanted)
-        select = _select(chosen, safe=safe)
-        tables = [_fetch(cursor, "rows", columns=select, start=wanted.start, until=until)]
+        _check_count(_fetch(cursor, _queries["count"], start=wanted.start, until=until)["rows"][0].as_py(), wanted)
+        select = "".join(f", {part}" for part in casts(chosen, chosen, safe=safe))
+        tables = [_fetch(cursor, _queries["rows"], columns=select, start=wanted.start, until=until)]
         window = {"start": wanted.start, "end_": last}
-        seen = _fetch(cursor, "last_seen", clock=moment(clock_us), **window)
+        seen = _fetch(cursor, _queries["last_seen"], clock=moment(clock_us), **window)
         if wanted.history_rows > 0:
             names = "".join(f", h.{name}" for name in chosen)
             most = str(wanted.history_rows)
-            tables.append(_fetch(cursor, "history", columns=select, names=names, limit=most, **window))
+            tables.append(_fetch(cursor, _queries["history"], columns=select, names=names, limit=most, **window))
         untracked = _read_untracked(cursor)
     return _assemble(tables, seen, start=wanted.start, end=last, clock_us=clock_us, untracked=untracked)
 
@@ -137,9 +139,10 @@ def _read_clock(cursor: Any) -> int:
     import pyarrow as pa
 
     wall = time.time_ns() // 1000
-    table = _fetch(cursor, "ahead", believed=moment(wall + AHEAD))
-    few = bool(_fetch(cursor, "few_coins")["few"][0].as_py())
-    times = table["timestamp"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+    limit = moment(wall + AHEAD)
+    table = _fetch(cursor, table_queries["clock_rows"], limit=limit)
+    few = bool(_fetch(cursor, table_queries["few_coins"], limit=limit)["few"][0].as_py())
+    times = table["time"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
     coins = table["mint"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
     clock = recording_clock(times, coins, wall=wall, few_coins=few)
     if clock is None:
@@ -151,7 +154,7 @@ def _read_untracked(cursor: Any) -> frozenset[int]:
     from adbc_driver_manager import Error
 
     try:
-        return frozenset(_fetch(cursor, "untracked")["id"].to_pylist())
+        return frozenset(_fetch(cursor, _queries["untracked"])["id"].to_pylist())
     except Error:
         # Not every tracker keeps this table; these two numbers are the ones all of them use.
         return _FINISHED_PHASES
@@ -161,25 +164,10 @@ def _choose_columns(present: Any, needed: Sequence[str], optional: Sequence[str]
     types = dict(zip(present["name"].to_pylist(), present["type"].to_pylist(), strict=True))
     if not types:
         raise JobFailed("the table coin_metrics does not exist: start the tracker, or run `pumpcast load`")
-    missing = [name for name in ("id", "phase_id_at_time", *needed) if name not in types]
+    missing = [name for name in (*FIXED, *needed) if name not in types]
     if missing:
         raise JobFailed(f"coin_metrics has no column {' and no column '.join(missing)}")
     return {name: types[name] for name in dict.fromkeys((*needed, *optional)) if name in types}
-
-
-def _select(columns: dict[str, str], *, safe: bool) -> str:
-    """Give the select list: NUMERIC would come as text; `safe` reads numbers that no double holds as NULL or 0."""
-    parts = []
-    for name, kind in columns.items():
-        if kind == "boolean":
-            cast = f"{name}::int::float8"
-        elif safe:
-            size = f"abs({name}::numeric)"
-            cast = f"CASE WHEN {size} < 1e-300 THEN 0 WHEN {size} < 1e300 THEN {name}::float8 END"
-        else:
-            cast = f"{name}::float8"
-        parts.append(f", {cast} AS {name}")
-    return "".join(parts)
 
 
 def _check_count(rows: int, wanted: _Wanted) -> None:
@@ -197,9 +185,8 @@ def _nothing(start: datetime, end: datetime) -> str:
     return f"coin_metrics holds no rows {span}: GET /data-availability says which times it covers"
 
 
-def _fetch(cursor: Any, name: str, /, **values: datetime | str) -> Any:
+def _fetch(cursor: Any, query: Query, /, **values: datetime | str) -> Any:
     """Run a query; moments become literals, since a bound parameter would cost the driver its COPY path."""
-    query = _queries[name]
     moments = [f"timestamptz '{value.isoformat()}'" if isinstance(value, datetime) else "" for value in values.values()]
     literals = dict(zip(values, moments, strict=True))
     text = re.sub(r"\$(\d+)", lambda match: literals[query.parameters[int(match[1]) - 1]], query.text)

@@ -9,13 +9,14 @@ import numpy as np
 from shared.coin_metrics.clock import AHEAD, recording_clock
 from shared.coin_metrics.columns import BASE_FEATURES
 from shared.coin_metrics.rows import NO_PHASE, Bools, CoinRows, Floats, Ints, cleaned
+from shared.coin_metrics.table import FIXED, casts
+from shared.coin_metrics.table import queries as table_queries
 from shared.db import Executor, OutOfRange, Queries, Query, Record
 
 _queries = Queries.beside(__file__)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NEWEST_ID = 2**63 - 1
-_FIXED = {"id", "mint", "timestamp", "phase_id_at_time"}
 
 
 def microseconds(moment: datetime) -> int:
@@ -95,25 +96,12 @@ def concatenate(batches: Sequence[Batch]) -> Batch:
 
 async def layout(executor: Executor, columns: Sequence[str]) -> Layout | None:
     """Look at the table; None while it does not exist."""
-    types = {row["name"]: row["type"] for row in await _queries.fetch(executor, "columns")}
-    if not types.keys() >= _FIXED:
+    types = {row["name"]: row["type"] for row in await table_queries.fetch(executor, "columns")}
+    if not types.keys() >= set(FIXED):
         return None
-    fast, safe = [], []
-    for column in columns:
-        kind = types.get(column)
-        if kind is None:
-            fast.append(f"NULL::float8 AS {column}")
-            safe.append(fast[-1])
-        elif kind == "boolean":
-            fast.append(f"{column}::int::float8 AS {column}")
-            safe.append(fast[-1])
-        else:
-            fast.append(f"{column}::float8 AS {column}")
-            size = f"abs({column}::numeric)"
-            cast = f"WHEN {size} < 1e300 THEN {column}::float8"
-            safe.append(f"CASE WHEN {size} < 1e-300 THEN 0 {cast} END AS {column}")
     missing = tuple(column for column in columns if column not in types)
-    return Layout(columns=tuple(columns), missing=missing, fast=", ".join(fast), safe=", ".join(safe))
+    fast, safe = (", ".join(casts(types, columns, safe=safe)) for safe in (False, True))
+    return Layout(columns=tuple(columns), missing=missing, fast=fast, safe=safe)
 
 
 async def since(executor: Executor, layout: Layout, *, high: int, most: int) -> Batch:
@@ -177,17 +165,12 @@ async def tail(executor: Executor, mint: str, *, at: datetime | None, rows: int)
 async def clock(executor: Executor, *, now: datetime) -> datetime | None:
     """Give the recording clock: the newest believable timestamp of the table."""
     limit = now + AHEAD * _MICROSECOND
-    newest = await _queries.fetchval(executor, "newest", limit=limit)
-    ahead = await _queries.fetch(executor, "ahead", limit=limit)
-    times = [microseconds(record["time"]) for record in ahead]
-    codes = {mint: code for code, mint in enumerate(dict.fromkeys(record["mint"] for record in ahead))}
-    coins = [codes[record["mint"]] for record in ahead]
-    if newest is not None:
-        times.append(microseconds(newest))
-        # Whose row this is does not matter: it needs nobody to confirm it.
-        coins.append(-1)
-    few = await _queries.fetchval(executor, "few_coins")
-    found = recording_clock(np.array(times, np.int64), np.array(coins, np.int64), wall=microseconds(now), few_coins=few)
+    rows = await table_queries.fetch(executor, "clock_rows", limit=limit)
+    few = await table_queries.fetchval(executor, "few_coins", limit=limit)
+    times = np.array([microseconds(row["time"]) for row in rows], np.int64)
+    codes = {mint: code for code, mint in enumerate(dict.fromkeys(row["mint"] for row in rows))}
+    coins = np.array([codes[row["mint"]] for row in rows], np.int64)
+    found = recording_clock(times, coins, wall=microseconds(now), few_coins=few)
     return None if found is None else moment(found)
 
 

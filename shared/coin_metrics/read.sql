@@ -1,8 +1,3 @@
--- name: columns
-SELECT attname AS name, format_type(atttypid, atttypmod) AS type
-FROM pg_attribute
-WHERE attrelid = to_regclass('coin_metrics') AND attnum > 0 AND NOT attisdropped;
-
 -- name: since
 -- Times outside all calendars, infinity too, are brought inside, or one such row would stop everything.
 SELECT
@@ -42,18 +37,3 @@ CROSS JOIN LATERAL (
     LIMIT :most
 ) AS tail
 ORDER BY wanted.ordinal, tail.time DESC;
-
--- name: newest
-SELECT CASE WHEN newest IS NOT NULL THEN greatest(newest, '0001-02-01Z') END
-FROM (SELECT max(timestamp) AS newest FROM coin_metrics WHERE timestamp <= :limit) AS found;
-
--- name: ahead
-SELECT greatest(least(coin_metrics.timestamp, '9999-12-01Z'), '0001-02-01Z') AS time, mint
-FROM coin_metrics
-WHERE timestamp > :limit
-ORDER BY coin_metrics.timestamp;
-
--- name: few_coins
-SELECT count(*) < 3 FROM (
-    SELECT DISTINCT mint FROM (SELECT mint FROM coin_metrics ORDER BY timestamp DESC LIMIT 1000) AS newest LIMIT 3
-) AS coins;

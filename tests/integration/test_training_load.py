@@ -9,6 +9,7 @@ from shared.coin_metrics.load import load_range
 from shared.coin_metrics.read import microseconds
 from shared.db import connect
 from shared.errors import JobFailed
+from shared.labels import TimeTarget, label
 from tests.support.database import START, insert_rows, row
 
 COLUMNS = ("price_close", "volume_sol", "is_koth", "num_buys")
@@ -124,6 +125,21 @@ async def test_load_when_one_row_is_a_day_ahead_keeps_the_clock_of_the_others(da
 
     assert loaded.clock_us == microseconds(now)
     assert loaded.rows.timestamp.max() == microseconds(now)
+
+
+async def test_load_when_a_coin_has_a_row_before_all_time_then_its_other_rows_keep_their_place(database):
+    await fill(database, ticks("A", range(10)))
+    await fill(database, [], "INSERT INTO coin_metrics (mint, timestamp, price_close) VALUES ('A', '-infinity', 1)")
+
+    loaded = load(database, at(0), at(9))
+
+    assert loaded.rows.timestamp[0] == microseconds(datetime(1, 2, 1, tzinfo=UTC))
+    assert loaded.in_window.tolist() == [False] + [True] * 10
+    target = TimeTarget(target_var="price_close", future_minutes=1, min_percent_change=1)
+    labels = label(
+        loaded.rows, target, clock=loaded.clock_us, untracked_phases=loaded.untracked_phases, last_seen=loaded.last_seen
+    )
+    assert labels.values[1:-1].tolist() == [0.0] * 9
 
 
 async def test_load_of_phases_reads_those_nobody_records_any_more(database):

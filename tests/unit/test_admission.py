@@ -62,6 +62,25 @@ def test_admit_when_one_coin_of_many_repeats_itself_far_ahead_then_the_clock_sta
     assert gate.clock == NOW
 
 
+def test_admit_when_one_coin_floods_the_future_for_batches_then_the_clock_stays():
+    gate = admission()
+
+    for start in range(1, 2001, 500):
+        rows = [(n, "lone", NOW + 2 * HOUR + n) for n in range(start, start + 500)]
+        assert len(gate.admit(batch(*rows), wall=NOW).rows) == 0
+
+    assert gate.clock == NOW
+    assert gate.admit(batch((3000, "a", NOW + 1)), wall=NOW).rows.id.tolist() == [3000]
+
+
+def test_admit_when_nothing_was_ever_believed_then_the_rows_held_tell_how_many_coins_send():
+    gate = admission(clock=None, recent=())
+    apart = [(n, mint, NOW + 10 * n * HOUR) for n, mint in enumerate("abc", 1)]
+
+    assert len(gate.admit(batch(*apart), wall=NOW).rows) == 0
+    assert len(gate.admit(batch((4, "a", NOW + 10 * HOUR + 1), (5, "a", NOW + 10 * HOUR + 2)), wall=NOW).rows) == 0
+
+
 def test_admit_when_only_one_coin_sends_then_three_of_its_rows_confirm_a_hole():
     gate = admission(recent=("only",))
     later = NOW + 6 * HOUR
