@@ -232,7 +232,6 @@ CREATE TABLE ml_jobs (
     worker_id                  text, -- who works on it
     lease_token                bigint NOT NULL DEFAULT 0, -- fencing token: writes with an older one are refused
     lease_expires_at           timestamptz, -- until when the worker must renew
-    cancel_requested           boolean NOT NULL DEFAULT false, -- the worker ends it at its next look
     model_name                 text, -- name the model will have
     train_model_type           text REFERENCES ref_model_types (name), -- kind of model
     train_target_var           text, -- target_variable of the model

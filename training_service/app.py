@@ -1,6 +1,5 @@
 """The training API as a process."""
 
-import asyncio
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -23,11 +22,6 @@ from training_service.store import models as model_store
 
 def build(settings: TrainingSettings) -> FastAPI:
     """Give the app."""
-
-    async def migrations_pending(_pool: Pool) -> bool:
-        # The embedded database was migrated when it was joined.
-        return bool(settings.db_dsn) and bool(await asyncio.to_thread(pending, settings.db_dsn))
-
     return create_app(
         title="pumpcast training",
         description="Ask for models, follow their jobs, fetch what was trained.",
@@ -36,7 +30,6 @@ def build(settings: TrainingSettings) -> FastAPI:
         health=HealthSource(
             service="training",
             model_store=settings.model_folder("training"),
-            migrations_pending=migrations_pending,
             details=_details,
             metrics=_metrics,
         ),

@@ -9,6 +9,7 @@ from shared.background import run_worker
 from shared.db import ConnectionLost, PostgresError, open_pool
 from shared.embedded import database
 from shared.errors import Unavailable
+from shared.folders import make_folder
 from shared.migrate import pending
 from shared.settings import read_settings_or_exit
 from shared.wakeup import Wakeup
@@ -26,7 +27,7 @@ TROUBLE_SECONDS = 1.0
 async def work(settings: TrainingSettings, stop: asyncio.Event) -> None:
     """Run the worker on the database of the settings until `stop`."""
     folder = settings.model_folder("training")
-    (folder / ".incoming").mkdir(parents=True, exist_ok=True)
+    make_folder(folder / ".incoming")
     with database(settings) as dsn:
         missing = await asyncio.to_thread(pending, dsn)
         if missing:

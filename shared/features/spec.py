@@ -4,7 +4,7 @@ import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -23,7 +23,11 @@ MOST_TOLD = 5
 CURVE_LEVEL = frozenset({"price_close", "market_cap_close", "virtual_sol_reserves", "bonding_curve_pct"})
 # The first is the sum of the others, so any two of them answer a rule about the third.
 VOLUME_SUM = frozenset({"volume_sol", "buy_volume_sol", "sell_volume_sol"})
-
+# (bought - sold) / (bought + sold) of the row itself: with one of those three it gives the other two.
+IMBALANCE = "order_book_imbalance_1"
+# (high - low) / close of the row itself: with two of these it gives the third.
+SPREAD_SHARE = "price_range_1"
+SPREAD = CURVE_LEVEL | {"price_high", "price_low"}
 
 _ENGINEERED = re.compile(rf"({'|'.join(FAMILY)})_([1-9][0-9]{{0,2}})")
 
@@ -151,8 +155,10 @@ class FeatureSpec:
         on the same row: price_close, market_cap_close, virtual_sol_reserves and bonding_curve_pct follow from each
         other on the bonding curve; and as volume_sol is buy_volume_sol + sell_volume_sol, two of them are taken out
         together when the third is the target. The engineered families hold ratios and differences over time, which do
-        not give back the level of a row. Raises UnknownFeature (with near names) and Invalid (a wrong window, nothing
-        left).
+        not give back the level of a row; two of them, over a window of 1, do so together with columns of the row, and
+        are taken out where those are features: order_book_imbalance_1 beside a volume for a rule on another one,
+        price_range_1 beside two of high, low and level for a rule on the third. Raises UnknownFeature (with near names)
+        and Invalid (a wrong window, nothing left).
 
         >>> target = RuleTarget(target_var="price_close", operator=">", target_value=4e-8)
         >>> asked = ["volume_sol", "price_close", "market_cap_close"]
@@ -185,13 +191,20 @@ class FeatureSpec:
         return cls(tuple(wanted)), tuple(notices)
 
 
-def _transforms(names: Iterable[str], target: Target) -> list[str]:
+def _transforms(names: Collection[str], target: Target) -> list[str]:
     """Give the features that answer a rule target on the row itself."""
     if not isinstance(target, RuleTarget):
         return []
     if target.target_var in CURVE_LEVEL:
-        return [name for name in names if name in CURVE_LEVEL]
-    if target.target_var in VOLUME_SUM:
+        found = [name for name in names if name in CURVE_LEVEL]
+    elif target.target_var in VOLUME_SUM:
         found = [name for name in names if name in VOLUME_SUM]
-        return found if len(found) > 1 else []
-    return []
+        found = found if len(found) > 1 else []
+    else:
+        found = []
+    left = {target.target_var, *names}.difference(found)
+    if target.target_var in VOLUME_SUM and len(left & VOLUME_SUM) > 1:
+        found.append(IMBALANCE)
+    if target.target_var in SPREAD and {"price_high", "price_low"} <= left and left & CURVE_LEVEL:
+        found.append(SPREAD_SHARE)
+    return [name for name in found if name in names]

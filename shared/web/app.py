@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from pathlib import Path
 
 import structlog
 import uvicorn
@@ -11,7 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.db import open_pool
 from shared.embedded import database
-from shared.errors import PumpcastError, Unavailable
+from shared.errors import PumpcastError
+from shared.folders import make_folder
 from shared.logging import set_up_logging
 from shared.settings import ServiceSettings
 from shared.web.guards import BodyLimitProblems, Guard, check_binding
@@ -69,7 +69,7 @@ def create_app(
 
     @asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
-        _make_folder(health.model_store)
+        make_folder(health.model_store)
         with database(settings) as dsn:
             pool = await open_pool(dsn, application=title)
             app.state.settings, app.state.dsn, app.state.pool = settings, dsn, pool
@@ -95,15 +95,6 @@ def create_app(
     install_problems(app)
     app.add_middleware(Guard, settings=settings)
     return app
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Unavailable(
-            f"The model store {folder} cannot be made ({error.strerror}): check MODEL_STORAGE_PATH and PUMPCAST_HOME"
-        ) from error
 
 
 def serve(build: Callable[[], FastAPI], *, settings: ServiceSettings, service: str, port: int) -> None:

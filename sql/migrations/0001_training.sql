@@ -216,7 +216,6 @@ CREATE TABLE ml_jobs (
     worker_id                  text,
     lease_token                bigint NOT NULL DEFAULT 0,
     lease_expires_at           timestamptz,
-    cancel_requested           boolean NOT NULL DEFAULT false,
     model_name                 text,
     train_model_type           text REFERENCES ref_model_types (name),
     train_target_var           text,

@@ -1,13 +1,14 @@
 """Jobs from request to model: what is written, and what fails with which words."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from shared.artifact import read_artifact, verify
-from tests.support.database import insert_rows
+from tests.support.database import START, insert_rows
 from tests.support.serving import api_of, served
 from tests.support.training import learnable_rows, model_file, train, training_settings
 from training_service.app import build
@@ -78,6 +79,17 @@ async def test_cross_validation_gives_scores_of_each_fold(pool, settings, market
     assert all(0.5 < accuracy <= 1 for accuracy in scores["test_accuracy"])
     gap = sum(scores["train_accuracy"]) / 4 - sum(scores["test_accuracy"]) / 4
     assert model["cv_overfitting_gap"] == pytest.approx(gap, abs=1e-12)
+
+
+async def test_cross_validation_with_fewer_folds_than_asked_for_says_so(pool, settings, market):
+    # For an hour nothing rises: the first folds hold one answer only.
+    await pool.execute("UPDATE coin_metrics SET price_close = 3e-8 WHERE timestamp < $1", START + timedelta(minutes=60))
+    _, model = await train(pool, settings, use_timeseries_split=True, cv_splits=10)
+
+    folds = model["cv_scores"]["folds"]
+    assert 0 < folds < 10
+    (notice,) = [warning for warning in model["warnings"] if warning["code"] == "fewer_folds"]
+    assert notice["message"].startswith(f"{folds} of the 10 folds asked for were scored")
 
 
 async def test_a_refitted_model_keeps_figures_and_thresholds_of_the_one_that_was_measured(pool, settings, market):
@@ -163,8 +175,17 @@ async def test_a_download_is_the_file_whole_in_parts_or_not_at_all(pool, setting
             async with session.get(path, headers={"Range": "bytes=100-199", "If-Range": tag}) as answer:
                 assert answer.status == 206
                 assert await answer.read() == content[100:200]
-            async with session.get(path, headers={"Range": f"bytes={len(content)}-"}) as answer:
-                assert answer.status == 416
+            for beyond in (f"bytes={len(content)}-", "bytes=-0"):
+                async with session.get(path, headers={"Range": beyond}) as answer:
+                    assert answer.status == 416
+                    assert answer.headers["Content-Type"] == "application/problem+json"
+                    assert answer.headers["Content-Range"] == f"bytes */{len(content)}"
+                    assert (await answer.json())["code"] == "requested_range_not_satisfiable"
+            for senseless in ("bytes=abc", "lines=1-2", "bytes=9-3", "bytes", "bytes=", "bytes=0-1,x"):
+                async with session.get(path, headers={"Range": senseless}) as answer:
+                    assert (answer.status, await answer.read()) == (200, content)
+            async with session.get(path, headers={"Range": f"Bytes = 5-9 , {len(content)}-"}) as answer:
+                assert (answer.status, await answer.read()) == (206, content[5:10])
             async with session.get(path, headers={"Range": "bytes=0-9", "If-Range": '"other"'}) as answer:
                 assert answer.status == 200
             async with session.get(path, headers={"If-None-Match": f'"x", {tag}'}) as answer:

@@ -12,7 +12,7 @@ from tests.support.database import insert_rows
 from tests.support.training import create, learnable_rows, training_settings, until, until_over, working
 from training_service.store import jobs, models
 from training_service.usecases.jobs import cancel
-from training_service.usecases.record import record_model, sweep
+from training_service.usecases.record import fresh_id, record_model, sweep
 from training_service.usecases.task import Trained
 
 
@@ -227,6 +227,53 @@ async def test_a_sweep_removes_what_killed_processes_left_and_nothing_else(pool,
     assert await sweep(pool, folder) == 3
 
     assert [path.exists() for path in kept + gone] == [True] * 3 + [False] * 3
+
+
+async def test_a_sweep_removes_a_model_file_whose_writer_was_killed_before_its_commit(pool, folder, monkeypatch):
+    for name in ("one", "two"):
+        await create(pool, name=name)
+    lost, done = [await jobs.claim(pool, worker="w") for _ in range(2)]
+
+    async def killed(*_args, **_columns):
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(models, "insert", killed)
+        with pytest.raises(asyncio.CancelledError):
+            await finish(pool, lost, folder)
+    assert await finish(pool, done, folder)
+    left = sorted(path.name for path in folder.glob("*.zip"))
+    assert len(left) == 2
+    assert await sweep(pool, folder) == 0, "the job is still held"
+    await pool.execute("UPDATE ml_jobs SET lease_expires_at = now() - interval '1 second' WHERE id = $1", lost.id)
+    await jobs.release_lost(pool)
+
+    assert await sweep(pool, folder) == 1
+
+    model_id = (await jobs.get(pool, done.id))["result_model_id"]
+    assert [path.name for path in folder.glob("*.zip")] == [f"model_xgboost_{model_id}.zip"]
+    assert not list((folder / ".incoming").iterdir())
+
+
+async def test_a_sweep_keeps_the_file_of_a_model_whose_writer_was_killed_after_its_commit(pool, folder):
+    await create(pool)
+    job = await jobs.claim(pool, worker="w")
+    assert await finish(pool, job, folder)
+    (model,) = folder.glob("*.zip")
+    trace = folder / ".incoming" / f"{job.id}-{job.token}.{model.name}"
+    trace.touch()
+
+    assert await sweep(pool, folder) == 1
+
+    assert model.exists()
+    assert not trace.exists()
+
+
+async def test_a_new_database_beside_the_files_of_an_old_one_gives_its_models_other_ids(pool, folder):
+    for name in ("model_xgboost_1.zip", "model_random_forest_2.zip"):
+        (folder / name).write_bytes(b"of the old database")
+
+    assert await fresh_id(pool, folder) == 3
 
 
 async def test_a_model_file_that_is_there_already_is_never_overwritten(pool, folder):

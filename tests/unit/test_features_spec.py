@@ -65,6 +65,28 @@ def test_resolve_when_one_volume_alone_is_a_feature_then_it_stays() -> None:
     assert notices == ()
 
 
+@pytest.mark.parametrize(
+    ("target_var", "asked", "left"),
+    [
+        ("volume_sol", ["buy_volume_sol", "order_book_imbalance_1"], ["buy_volume_sol"]),
+        ("buy_volume_sol", ["order_book_imbalance_1", "num_buys", "volume_sol"], ["num_buys", "volume_sol"]),
+        ("volume_sol", ["order_book_imbalance_1", "num_buys"], ["order_book_imbalance_1", "num_buys"]),
+        ("volume_sol", ["buy_volume_sol", "order_book_imbalance_2"], ["buy_volume_sol", "order_book_imbalance_2"]),
+        ("price_close", ["price_high", "price_low", "price_range_1"], ["price_high", "price_low"]),
+        ("bonding_curve_pct", ["price_range_1", "price_high", "price_low"], ["price_high", "price_low"]),
+        ("price_high", ["market_cap_close", "price_low", "price_range_1"], ["market_cap_close", "price_low"]),
+        ("price_close", ["price_high", "price_range_1"], ["price_high", "price_range_1"]),
+        ("num_buys", ["price_close", "price_high", "price_low", "price_range_1"], None),
+    ],
+)
+def test_resolve_when_a_window_of_one_answers_a_rule_then_it_is_taken_out(
+    target_var: str, asked: list[str], left: list[str] | None
+) -> None:
+    spec, notices = resolve(*asked, target=rule(target_var))
+    assert list(spec.names) == (left or asked)
+    assert [notice.code for notice in notices] == ["target_in_features"] * (len(asked) - len(left or asked))
+
+
 def test_resolve_when_target_is_a_time_target_then_related_levels_stay() -> None:
     assert resolve("price_close", "market_cap_close")[0].names == ("market_cap_close",)
 

@@ -68,23 +68,58 @@ def test_thresholds_are_those_of_best_f1_and_of_the_top_hundredth():
     probabilities = np.round(random.random(2000), 6)
     answers = (random.random(2000) < probabilities).astype(np.int8)
 
-    decision, alert = choose_thresholds(probabilities, answers, days=1, alerts_per_day=None)
+    chosen = choose_thresholds(probabilities, answers, days=1, alerts_per_day=None)
 
     f1 = {
         cut: 2 * answers[probabilities >= cut].sum() / ((probabilities >= cut).sum() + answers.sum())
         for cut in probabilities
     }
-    assert f1[decision] == max(f1.values())
-    assert (probabilities >= alert).sum() == 20
+    assert f1[chosen.decision] == max(f1.values())
+    assert (probabilities >= chosen.alert).sum() == 20
+    assert chosen.notices == ()
 
 
 @pytest.mark.parametrize(("per_day", "expected"), [(3, 6), (0.5, 1), (0.01, 1), (1e6, 100)])
 def test_alert_threshold_when_alerts_per_day_are_asked_for_gives_so_many(per_day, expected):
     probabilities = np.arange(100) / 100
 
-    _, alert = choose_thresholds(probabilities, np.ones(100, np.int8), days=2, alerts_per_day=per_day)
+    chosen = choose_thresholds(probabilities, np.ones(100, np.int8), days=2, alerts_per_day=per_day)
 
-    assert (probabilities >= alert).sum() == expected
+    assert (probabilities >= chosen.alert).sum() == expected
+    assert chosen.notices == ()
+
+
+def test_thresholds_when_many_rows_share_the_highest_probability_say_how_many():
+    probabilities = np.repeat([0.2, 0.7], [600, 400])
+
+    chosen = choose_thresholds(probabilities, (probabilities > 0.5).astype(np.int8), days=1, alerts_per_day=None)
+
+    assert chosen.alert == 0.7
+    (notice,) = chosen.notices
+    assert notice.code == "many_alerts"
+    assert "0.7, is shared by 400 of 1000 rows (40.0%) where 10 alerts were wanted" in notice.message
+
+
+def test_thresholds_of_a_model_with_one_score_fail_the_job():
+    with pytest.raises(JobFailed, match=r"every row the same probability \(0.3\): nothing was learnt"):
+        choose_thresholds(np.full(50, 0.3), np.ones(50, np.int8), days=1, alerts_per_day=None)
+
+
+def test_isotonic_calibration_parts_the_highest_scores_where_all_of_them_are_alike_in_truth():
+    random = np.random.default_rng(4)
+    scores = np.round(random.random(8000), 6)
+    # From 0.3 on a higher score says nothing more.
+    answers = (random.random(8000) < np.where(scores < 0.3, 0.05, 0.4)).astype(np.int8)
+    curve = fit_calibration(scores, answers)
+
+    probabilities = np.round(calibrate(scores, curve), 6)
+    chosen = choose_thresholds(probabilities, answers, days=1, alerts_per_day=None)
+
+    assert curve.method == "isotonic"
+    assert 40 <= (probabilities >= chosen.alert).sum() <= 80
+    assert chosen.notices == ()
+    top = scores > 0.9
+    assert probabilities[top].mean() == pytest.approx(answers[top].mean(), abs=0.1)
 
 
 def test_thresholds_without_a_positive_row_fail_the_job():

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from shared.artifact import Scorer
-from shared.contracts.artifact import NoCalibration
+from shared.contracts.artifact import IsotonicCalibration, NoCalibration
 from shared.errors import JobFailed
 from training_service.ml import export
 from training_service.ml.estimators import MODEL_TYPES, resolve_parameters
-from training_service.ml.export import check_parity, export_onnx
+from training_service.ml.export import export_onnx
 from training_service.ml.fit import feature_importance, fit_model, native_scores
+from training_service.ml.parity import Comparison, check_flips, check_parity
 
 WIDTH = 6
 both_types = pytest.mark.parametrize("model_type", list(MODEL_TYPES))
@@ -95,6 +96,36 @@ def test_parity_check_sees_an_export_that_is_wrong_only_where_values_are_missing
 
     with pytest.raises(JobFailed, match="differs"):
         check_parity(native, export_onnx(native, width=WIDTH), features, random_state=1)
+
+
+STEEP = IsotonicCalibration(x=(0.0, 0.499995, 0.500005, 1.0), y=(0.1, 0.2, 0.8, 0.9))
+
+
+def compared(native, exported):
+    return Comparison(native=np.array(native), exported=np.array(exported), difference=8e-6)
+
+
+def test_flip_check_when_a_steep_calibration_parts_scores_that_are_equal_enough_fails_the_job():
+    scores = compared([0.3, 0.499996, 0.7], [0.3, 0.500004, 0.7])
+
+    with pytest.raises(JobFailed, match=r"differently from the fitted one for 1 of 3 rows at the threshold 0\.5"):
+        check_flips(scores, STEEP, (0.15, 0.5))
+
+
+def test_flip_check_when_the_row_lies_beside_the_threshold_passes():
+    scores = compared([0.3, 0.499996, 0.7], [0.3, 0.500004, 0.7])
+
+    check_flips(scores, STEEP, (0.15, 0.9))
+    check_flips(scores, NoCalibration(), (0.5, 0.7))
+
+
+@both_types
+def test_flip_check_of_a_faithful_export_passes_at_any_threshold(model_type):
+    native = fit(model_type, holes=0.2)
+    features, _ = rows(500, seed=5)
+    found = check_parity(native, export_onnx(native, width=WIDTH), features, random_state=1)
+
+    check_flips(found, NoCalibration(), np.unique(found.exported))
 
 
 @both_types

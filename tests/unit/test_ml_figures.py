@@ -7,11 +7,10 @@ import pytest
 from sklearn import metrics
 
 from shared.errors import JobFailed
-from shared.features import FeatureSpec
-from shared.labels import Readings, TimeTarget
-from tests.support.market_rows import MINUTE, START, one_coin
+from shared.labels import TimeTarget
+from tests.support.datasets import dataset
+from tests.support.market_rows import MINUTE
 from training_service.ml.crossval import CrossValidation
-from training_service.ml.dataset import Dataset
 from training_service.ml.figures import Costs, judge, measure
 from training_service.ml.model import divide
 
@@ -24,29 +23,6 @@ class Identity:
 
     def probabilities(self, features):
         return np.round(features[:, 0].astype(np.float64), 6)
-
-
-def dataset(probabilities, answers, *, base_rate=None):
-    count = len(answers)
-    timestamp = START + np.arange(count) * MINUTE
-    positives = int(np.sum(answers)) if base_rate is None else round(base_rate * count)
-    return Dataset(
-        spec=FeatureSpec(("volume_sol",)),
-        features=np.asarray(probabilities, np.float32)[:, None],
-        answers=np.asarray(answers, np.int8),
-        timestamp=timestamp,
-        coin=np.zeros(count, np.int64),
-        change_pct=np.where(np.asarray(answers) == 1, 20.0, -5.0),
-        reserves_sol=np.full(count, 30.0),
-        position=np.arange(count),
-        rows=one_coin(timestamp.tolist()),
-        readings=Readings(
-            rows=count, resolved=count, positives=positives, unresolved={}, resolved_without_observation=0,
-            recording_resolved=count, recording_positives=positives, observed_resolved=count,
-            observed_positives=positives,
-        ),
-        notices=(),
-    )  # fmt: skip
 
 
 def figures_of(data, *, decision=0.5, alert=0.9):

@@ -1,15 +1,19 @@
 """From scores to probabilities, and the two thresholds, on rows later than those fitted and before the hold-out."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from shared.coin_metrics.rows import Floats
 from shared.contracts.artifact import Calibration, IsotonicCalibration, NoCalibration, SigmoidCalibration
 from shared.errors import JobFailed
+from shared.features import Notice
 from shared.scoring import alerts_per_day_threshold, best_f1_threshold, top_share_threshold
 from training_service.ml.fit import Answers
 
 ISOTONIC_POSITIVES = 1000
 DEFAULT_ALERT_SHARE = 0.01
+_CLEARLY_MORE = 1.5
 
 
 def fit_calibration(scores: Floats, answers: Answers) -> Calibration:
@@ -47,9 +51,18 @@ def fit_calibration(scores: Floats, answers: Answers) -> Calibration:
     return SigmoidCalibration(slope=slope, intercept=intercept) if slope > 0 else NoCalibration()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """The probabilities from which on an answer is yes, and an alert."""
+
+    decision: float
+    alert: float
+    notices: tuple[Notice, ...] = ()
+
+
 def choose_thresholds(
     probabilities: Floats, answers: Answers, *, days: float, alerts_per_day: float | None
-) -> tuple[float, float]:
+) -> Thresholds:
     """Give the probability with the best F1, and the one from which on a row is an alert.
 
     Args:
@@ -58,24 +71,46 @@ def choose_thresholds(
         days: span of the rows.
         alerts_per_day: how many alerts are wanted; None: 1 % of the rows.
 
+    Returns:
+        Both, with a notice when even the highest probability is shared by clearly more rows than are wanted.
+
+    Raises:
+        JobFailed: no row is positive, or all have the same probability.
+
     >>> choose_thresholds(np.array([0.1, 0.2, 0.3, 0.4]), np.array([0, 0, 1, 1], np.int8), days=2, alerts_per_day=0.5)
-    (0.3, 0.4)
+    Thresholds(decision=0.3, alert=0.4, notices=())
 
     """
     decision = best_f1_threshold(probabilities, answers)
     if alerts_per_day is None:
+        wanted = DEFAULT_ALERT_SHARE * len(probabilities)
         alert = top_share_threshold(probabilities, DEFAULT_ALERT_SHARE)
     else:
+        wanted = days * alerts_per_day
         alert = alerts_per_day_threshold(probabilities, days=days, alerts_per_day=alerts_per_day)
     if decision is None or alert is None:
         raise JobFailed("the rows that calibrate hold no positive one: take a longer window or an easier target")
-    return decision, alert
+    if np.ptp(probabilities) == 0:
+        raise JobFailed(
+            f"the model gives every row the same probability ({alert:.6g}): nothing was learnt; "
+            "choose other features, an easier target or hyper-parameters that let a tree grow"
+        )
+    reached = int((probabilities >= alert).sum())
+    if reached <= _CLEARLY_MORE * max(wanted, 1):
+        return Thresholds(decision=decision, alert=alert)
+    message = (
+        f"the highest probability, {alert:.6g}, is shared by {reached} of {len(probabilities)} rows "
+        f"({reached / len(probabilities):.1%}) where {wanted:.6g} alerts were wanted: there will be more"
+    )
+    return Thresholds(decision=decision, alert=alert, notices=(Notice(code="many_alerts", message=message),))
 
 
 def _fit_isotonic(scores: Floats, answers: Answers) -> Calibration:
     """Fit a rising curve; each of its steps becomes one point at the mean score of its rows, joined by straight lines.
 
-    Steps would give thousands of rows the same probability, which no threshold could part any more.
+    Steps would give thousands of rows the same probability, which no threshold could part any more. The last line goes
+    on to the largest score, up to 1 at most: level from the centre of the top step on, half of its rows would share one
+    probability, and those most often alerted. As the line runs through the centre, their mean stays what was observed.
 
     Source:
         A. Oron and N. Flournoy, Centered Isotonic Regression, Statistics in Biopharmaceutical Research 9, 2017.
@@ -88,4 +123,9 @@ def _fit_isotonic(scores: Floats, answers: Answers) -> Calibration:
     centres = np.bincount(step, weights=scores) / np.bincount(step)
     if len(values) < 2:  # noqa: PLR2004 - a curve without a rise
         return NoCalibration()
+    largest = float(scores.max())
+    if largest > centres[-1] and values[-1] < 1:
+        rise = (values[-1] - values[-2]) / (centres[-1] - centres[-2])
+        values = np.append(values, min(values[-1] + rise * (largest - centres[-1]), 1.0))
+        centres = np.append(centres, largest)
     return IsotonicCalibration(x=tuple(centres.tolist()), y=tuple(values.tolist()))

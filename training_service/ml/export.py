@@ -6,19 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from shared.artifact import Scorer
-from shared.contracts.artifact import NoCalibration
 from shared.errors import JobFailed
-from training_service.ml.fit import Features, native_scores
 
-TOLERANCE = 1e-5
 MAX_NODES = 2_000_000
 OPSET = 15  # the newest the XGBoost converter writes
 OPSET_ML = 3
 IR_VERSION = 8
 INPUT, OUTPUT = "features", "score"
-_CHECK_ROWS = 20_000
-_HOLED_ROWS = 4_000
 
 
 def export_onnx(native: Any, *, width: int) -> bytes:
@@ -36,34 +30,6 @@ def export_onnx(native: Any, *, width: int) -> bytes:
         ensemble = _ensemble(_convert_boosted(native, width))
         _set_intercept(ensemble, booster)
     return bytes(_assemble(onnx, ensemble, width).SerializeToString(deterministic=True))
-
-
-def check_parity(native: Any, onnx: bytes, features: Features, *, random_state: int) -> float:
-    """Compare native and exported scores on rows as they are and on rows with holes; give the largest difference.
-
-    Args:
-        native: the fitted model.
-        onnx: its export.
-        features: float32[n, F] rows the model was not fitted on.
-        random_state: which rows are taken when there are many, and where the holes are.
-
-    Raises:
-        JobFailed: a score differs by more than 1e-5.
-
-    """
-    random = np.random.default_rng(random_state)
-    rows = features
-    if len(rows) > _CHECK_ROWS:
-        rows = rows[np.sort(random.choice(len(rows), _CHECK_ROWS, replace=False))]
-    holed = rows[:_HOLED_ROWS].copy()
-    holed[random.random(holed.shape) < 0.3] = np.nan  # noqa: PLR2004 - enough holes that every feature has some
-    checked = np.concatenate([rows, holed, np.full((1, features.shape[1]), np.nan, np.float32)])
-    exported = Scorer(onnx, NoCalibration()).scores(checked)
-    difference = float(np.abs(native_scores(native, checked) - exported).max())
-    # Exported scores come rounded to six decimals.
-    if not difference <= TOLERANCE + 5e-7:
-        raise JobFailed(f"the exported model differs from the fitted one by {difference:.2g}, more than {TOLERANCE:g}")
-    return difference
 
 
 def _refuse_giant(nodes: int, trees: int) -> None:

@@ -11,11 +11,13 @@ from shared.artifact import Scorer
 from shared.coin_metrics.rows import Ints
 from shared.contracts.artifact import Calibration, NoCalibration
 from shared.errors import JobFailed
+from shared.features import Notice
 from training_service.ml.calibrate import choose_thresholds, fit_calibration
 from training_service.ml.dataset import Dataset
 from training_service.ml.estimators import Value
-from training_service.ml.export import check_parity, export_onnx
+from training_service.ml.export import export_onnx
 from training_service.ml.fit import fit_model
+from training_service.ml.parity import Comparison, check_flips, check_parity
 from training_service.ml.split import Index, Split, split_by_time
 
 _DAY_US = 86_400_000_000
@@ -44,6 +46,7 @@ class Made:
     alert_threshold: float
     parity: float
     """Largest difference between native and exported scores."""
+    notices: tuple[Notice, ...]
 
 
 def divide(data: Dataset, *, test_size: float, horizon_us: int) -> Split:
@@ -68,34 +71,41 @@ def divide(data: Dataset, *, test_size: float, horizon_us: int) -> Split:
 
 def make_model(data: Dataset, split: Split, recipe: Recipe) -> Made:
     """Fit on the first part, calibrate and choose the thresholds on the second, check the export on the hold-out."""
-    native, onnx, parity = _fit(data, split.fit, split.holdout, recipe)
+    native, onnx, comparison = _fit(data, split.fit, split.holdout, recipe)
     features, answers = data.features[split.calibration], data.answers[split.calibration]
     calibration: Calibration = NoCalibration()
+    notices = []
     if recipe.calibrate:
         calibration = fit_calibration(Scorer(onnx, NoCalibration()).scores(features), answers)
+        if isinstance(calibration, NoCalibration):
+            message = "scores do not rise with the answers on the rows that calibrate: they are taken as probabilities"
+            notices.append(Notice(code="not_calibrated", message=message))
     scorer = Scorer(onnx, calibration)
-    decision, alert = choose_thresholds(
+    thresholds = choose_thresholds(
         scorer.probabilities(features),
         answers,
         days=days_of(data.timestamp[split.calibration]),
         alerts_per_day=recipe.alerts_per_day,
     )
+    check_flips(comparison, calibration, (thresholds.decision, thresholds.alert))
     return Made(
         native=native,
         onnx=onnx,
         calibration=calibration,
         scorer=scorer,
-        decision_threshold=decision,
-        alert_threshold=alert,
-        parity=parity,
+        decision_threshold=thresholds.decision,
+        alert_threshold=thresholds.alert,
+        parity=comparison.difference,
+        notices=(*notices, *thresholds.notices),
     )
 
 
 def refit_model(data: Dataset, made: Made, recipe: Recipe) -> Made:
     """Fit again on all rows; calibration and thresholds stay those that were measured."""
     everything = np.arange(len(data))
-    native, onnx, parity = _fit(data, everything, everything, recipe)
-    return replace(made, native=native, onnx=onnx, parity=parity, scorer=Scorer(onnx, made.calibration))
+    native, onnx, comparison = _fit(data, everything, everything, recipe)
+    check_flips(comparison, made.calibration, (made.decision_threshold, made.alert_threshold))
+    return replace(made, native=native, onnx=onnx, parity=comparison.difference, scorer=Scorer(onnx, made.calibration))
 
 
 def days_of(timestamp: Ints) -> float:
@@ -103,7 +113,7 @@ def days_of(timestamp: Ints) -> float:
     return float(np.ptp(timestamp)) / _DAY_US if len(timestamp) else 0.0
 
 
-def _fit(data: Dataset, rows: Index, checked: Index, recipe: Recipe) -> tuple[Any, bytes, float]:
+def _fit(data: Dataset, rows: Index, checked: Index, recipe: Recipe) -> tuple[Any, bytes, Comparison]:
     native = fit_model(
         data.features[rows],
         data.answers[rows],
@@ -112,8 +122,7 @@ def _fit(data: Dataset, rows: Index, checked: Index, recipe: Recipe) -> tuple[An
         random_state=recipe.random_state,
     )
     onnx = export_onnx(native, width=data.features.shape[1])
-    parity = check_parity(native, onnx, data.features[checked], random_state=recipe.random_state)
-    return native, onnx, parity
+    return native, onnx, check_parity(native, onnx, data.features[checked], random_state=recipe.random_state)
 
 
 def _span(timestamp: Ints) -> str:

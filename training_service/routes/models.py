@@ -10,6 +10,7 @@ from shared.contracts.model_request import CreateModel
 from shared.contracts.training import ChangeModel, CreatedJob, Model, ModelKind, ModelList, ModelStatus
 from shared.errors import NotFound
 from training_service.deps import Limit, Offset, PoolDep
+from training_service.routes.ranges import narrow_range
 from training_service.store import models
 from training_service.usecases import jobs as job_usecases
 from training_service.usecases import models as model_usecases
@@ -67,6 +68,7 @@ async def delete_model(pool: PoolDep, model_id: PathId) -> None:
     responses={
         200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}},
         206: {"description": "The part asked for with Range"},
+        416: {"description": "The file has fewer bytes than Range asks for"},
         304: {"description": "The file is the one named in If-None-Match"},
     },
 )
@@ -78,7 +80,11 @@ async def download_model(
     headers = {"ETag": f'"{file.sha256}"', "Cache-Control": "no-cache"}
     if if_none_match is not None and _names(if_none_match, file.sha256):
         return Response(status_code=status.HTTP_304_NOT_MODIFIED, headers=headers)
-    return FileResponse(file.path, media_type="application/zip", filename=file.path.name, headers=headers)
+    answer = FileResponse(
+        file.path, media_type="application/zip", filename=file.path.name, headers=headers, stat_result=file.stat
+    )
+    narrow_range(request, size=file.stat.st_size, validators=(answer.headers["etag"], answer.headers["last-modified"]))
+    return answer
 
 
 def _names(condition: str, sha256: str) -> bool:

@@ -22,8 +22,8 @@ class NewJob:
     priority: int
     model_name: str
     model_type: str
-    target_var: str
-    operator: str | None
+    target_variable: str
+    target_operator: str | None
     target_value: float | None
     train_start: datetime
     train_end: datetime
@@ -34,7 +34,7 @@ class NewJob:
     """Complete hyper-parameters."""
     future_minutes: int | None
     price_change_percent: float | None
-    direction: str | None
+    target_direction: str | None
     warnings: Sequence[dict[str, str]]
     request: dict[str, Any]
     """The body as it was accepted."""
@@ -68,8 +68,8 @@ async def insert(connection: Connection, job: NewJob) -> int:
         priority=job.priority,
         model_name=job.model_name,
         model_type=job.model_type,
-        target_var=job.target_var,
-        operator=job.operator,
+        target_variable=job.target_variable,
+        target_operator=job.target_operator,
         target_value=job.target_value,
         train_start=job.train_start,
         train_end=job.train_end,
@@ -78,7 +78,7 @@ async def insert(connection: Connection, job: NewJob) -> int:
         params=job.params,
         future_minutes=job.future_minutes,
         price_change_percent=job.price_change_percent,
-        direction=job.direction,
+        target_direction=job.target_direction,
         warnings=list(job.warnings),
         request=job.request,
         request_id=job.request_id,

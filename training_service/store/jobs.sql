@@ -10,9 +10,9 @@ INSERT INTO ml_jobs (
     train_start, train_end, train_features, train_phases, train_params, train_future_minutes,
     train_price_change_percent, train_target_direction, warnings, request, request_id
 ) VALUES (
-    'TRAIN', :priority, 'waiting for a worker', :model_name, :model_type, :target_var, :operator, :target_value,
+    'TRAIN', :priority, 'waiting for a worker', :model_name, :model_type, :target_variable, :target_operator, :target_value,
     :train_start, :train_end, :features, :phases, :params, :future_minutes,
-    :price_change_percent, :direction, :warnings, :request, :request_id
+    :price_change_percent, :target_direction, :warnings, :request, :request_id
 ) RETURNING id;
 
 -- name: notify

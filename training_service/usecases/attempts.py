@@ -12,10 +12,10 @@ from prometheus_client import Gauge, Histogram
 from shared.db import ConnectionLost, Pool, PostgresError
 from shared.errors import PumpcastError
 from training_service.settings import TrainingSettings
-from training_service.store import jobs, models
+from training_service.store import jobs
 from training_service.store.jobs import LEASE_SECONDS, ClaimedJob
 from training_service.usecases.fitting import Fitting, FittingDied
-from training_service.usecases.record import record_model
+from training_service.usecases.record import fresh_id, record_model
 from training_service.usecases.task import Failed, Step, Trained, TrainTask
 
 log = structlog.get_logger(__name__)
@@ -76,9 +76,13 @@ async def run_attempt(shop: Workshop, job: ClaimedJob, *, stop: asyncio.Event) -
 
 
 async def _attempt(shop: Workshop, job: ClaimedJob, *, stop: asyncio.Event) -> None:
-    model_id = await models.reserve_id(shop.pool)
+    model_id = await fresh_id(shop.pool, shop.folder)
     lease = _Lease()
-    fitting = await Fitting.start(_task(shop, job, model_id))
+    try:
+        fitting = await Fitting.start(_task(shop, job, model_id))
+    except FittingDied as error:
+        await _fail(shop, job, error)
+        return
     log.info("fitting started", model=job.model_name, model_id=model_id, child=fitting.pid)
 
     def note(step: Step) -> None:
@@ -124,8 +128,7 @@ async def _conclude(shop: Workshop, job: ClaimedJob, model_id: int, result: "asy
     try:
         outcome = result.result()
     except FittingDied as error:
-        status = await jobs.fail(shop.pool, job, error=error.message, is_final=False)
-        log.warning("attempt failed", error=error.message, status=status)
+        await _fail(shop, job, error)
         return
     if isinstance(outcome, Failed):
         status = await jobs.fail(shop.pool, job, error=outcome.error, is_final=True)
@@ -143,6 +146,11 @@ async def _conclude(shop: Workshop, job: ClaimedJob, model_id: int, result: "asy
         await jobs.fail(shop.pool, job, error=f"the model could not be recorded: {reason}", is_final=False)
         return
     log.info("model recorded" if recorded else "result refused: the job was taken away", model_id=model_id)
+
+
+async def _fail(shop: Workshop, job: ClaimedJob, error: FittingDied) -> None:
+    status = await jobs.fail(shop.pool, job, error=error.message, is_final=False)
+    log.warning("attempt failed", error=error.message, status=status)
 
 
 async def _keep_lease(pool: Pool, job: ClaimedJob, lease: _Lease) -> None:

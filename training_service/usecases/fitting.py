@@ -33,16 +33,19 @@ class Fitting:
     @classmethod
     async def start(cls, task: TrainTask) -> Self:
         """Start the process and give it its task; its stdin stays open as a sign that we live."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "training_service.child",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=_LONGEST_LINE,
-            # Ctrl-C in a terminal is for the worker, which then decides.
-            start_new_session=True,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "training_service.child",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=_LONGEST_LINE,
+                # Ctrl-C in a terminal is for the worker, which then decides.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise FittingDied(f"the fitting process cannot be started ({error.strerror})") from error
         assert process.stdin is not None
         with contextlib.suppress(ConnectionError):
             process.stdin.write(task.model_dump_json().encode() + b"\n")
@@ -57,14 +60,18 @@ class Fitting:
     async def result(self, on_step: Callable[[Step], None]) -> Failed | Trained:
         """Wait for the result; steps are told on the way. Without one the process died."""
         assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            message = _MESSAGE.validate_json(line)
-            if isinstance(message, Step):
-                on_step(message)
-            elif isinstance(message, Crashed):
-                raise FittingDied(message.error)
-            else:
-                return message
+        try:
+            async for line in self._process.stdout:
+                message = _MESSAGE.validate_json(line)
+                if isinstance(message, Step):
+                    on_step(message)
+                elif isinstance(message, Crashed):
+                    raise FittingDied(message.error)
+                else:
+                    return message
+        except ValueError as error:
+            # No message, or one longer than any that we send.
+            raise FittingDied("the fitting process said something that cannot be read") from error
         code = await self._process.wait()
         raise FittingDied(f"the fitting process died ({_cause(code)})")
 

@@ -57,15 +57,15 @@ async def enqueue(pool: Pool, *, request: CreateModel, request_id: str | None) -
 
 
 def target_columns(target: TimeTargetSpec | RuleTargetSpec) -> dict[str, Any]:
-    """Give a target as the columns of a job."""
+    """Give a target as the columns of a model, which jobs share."""
     timed, ruled = target if target.kind == "time" else None, target if target.kind == "rule" else None
     return {
-        "target_var": target.target_var,
-        "operator": ruled and ruled.operator,
+        "target_variable": target.target_var,
+        "target_operator": ruled and ruled.operator,
         "target_value": ruled and ruled.target_value,
         "future_minutes": timed and timed.future_minutes,
         "price_change_percent": timed and timed.min_percent_change,
-        "direction": timed and timed.direction,
+        "target_direction": timed and timed.direction,
     }
 
 

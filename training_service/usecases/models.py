@@ -1,6 +1,7 @@
 """Change, delete and hand out models."""
 
 import asyncio
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ class ModelFile:
 
     path: Path
     sha256: str
+    stat: os.stat_result
 
 
 async def change_model(pool: Pool, model_id: int, *, change: ChangeModel) -> Record:
@@ -51,6 +53,7 @@ async def open_model_file(pool: Pool, model_id: int, *, with_deleted: bool) -> M
     if row["status"] != "READY" or not row["model_file_path"]:
         raise Conflict(f"Model {model_id} is {row['status']}: it has no file")
     path = Path(row["model_file_path"])
-    if not await asyncio.to_thread(path.is_file):
+    found = await asyncio.to_thread(lambda: path.stat() if path.is_file() else None)
+    if found is None:
         raise NotFound(f"The file of model {model_id} is gone from the model store: train the model again")
-    return ModelFile(path=path, sha256=row["model_file_sha256"])
+    return ModelFile(path=path, sha256=row["model_file_sha256"], stat=found)

@@ -7,16 +7,18 @@ from pathlib import Path
 
 import structlog
 
-from shared.contracts.artifact import RuleTargetSpec, TimeTargetSpec
 from shared.contracts.model_request import CreateModel
 from shared.db import Connection, ConnectionLost, Pool, transaction
 from shared.errors import Unavailable
 from training_service.store import jobs, models
 from training_service.store.jobs import ClaimedJob
+from training_service.usecases.jobs import target_columns
 from training_service.usecases.names import free_name
 from training_service.usecases.task import Trained
 
 log = structlog.get_logger(__name__)
+
+_TRACE = re.compile(r"\d{1,18}-\d{1,18}\.(?P<file>model_[a-z_]+_(?P<id>\d{1,18})\.zip)")
 
 
 async def record_model(
@@ -25,6 +27,8 @@ async def record_model(
     """Write model and job in one transaction, the file renamed inside it; False when the job is not ours any more."""
     request = CreateModel.model_validate(job.request)
     final = folder / f"model_{request.model_type}_{model_id}.zip"
+    # Outlives a process that is killed between renaming and commit, and so lets the sweep find the file.
+    trace = incoming.with_name(f"{job.id}-{job.token}.{final.name}")
     moved = False
     try:
         async with transaction(pool) as connection:
@@ -32,20 +36,22 @@ async def record_model(
             name = await free_name(connection, job.model_name, except_job=job.id)
             if not await jobs.hold(connection, job):
                 return False
-            await asyncio.to_thread(_move, incoming, final)
+            await asyncio.to_thread(_move, incoming, final, trace)
             moved = True
             await _insert(connection, job, request, trained, model_id=model_id, name=name, path=final)
             message = f"model {model_id} is ready"
             await jobs.finish(
                 connection, job, model_id=model_id, message=message, warnings=(*job.warnings, *trained.warnings)
             )
-    except ConnectionLost:
-        # Whether the commit arrived is unknown: a file too many does no harm, one too few would.
+    except (*ConnectionLost, asyncio.CancelledError):
+        # Whether the commit arrived is unknown: the sweep will know.
         raise
     except BaseException:
         if moved:
             await asyncio.to_thread(final.unlink, missing_ok=True)
+        await asyncio.to_thread(trace.unlink, missing_ok=True)
         raise
+    await asyncio.to_thread(trace.unlink, missing_ok=True)
     return True
 
 
@@ -68,6 +74,8 @@ async def _insert(
         model_type=request.model_type,
         description=request.description,
         **target_columns(target),
+        label_mode=target.label_mode if target.kind == "time" else None,
+        label_resolution=target.label_resolution if target.kind == "time" else None,
         train_start=request.train_start,
         train_end=request.train_end,
         features=list(trained.features),
@@ -81,19 +89,12 @@ async def _insert(
     )
 
 
-def target_columns(target: TimeTargetSpec | RuleTargetSpec) -> dict[str, object]:
-    """Give a target as the columns of a model."""
-    timed, ruled = target if target.kind == "time" else None, target if target.kind == "rule" else None
-    return {
-        "target_variable": target.target_var,
-        "target_operator": ruled and ruled.operator,
-        "target_value": ruled and ruled.target_value,
-        "future_minutes": timed and timed.future_minutes,
-        "price_change_percent": timed and timed.min_percent_change,
-        "target_direction": timed and timed.direction,
-        "label_mode": timed and timed.label_mode,
-        "label_resolution": timed and timed.label_resolution,
-    }
+async def fresh_id(pool: Pool, folder: Path) -> int:
+    """Give an id for a model that is still to be made, none whose file a database before this one has left."""
+    while True:
+        model_id = await models.reserve_id(pool)
+        if not await asyncio.to_thread(lambda: any(folder.glob(f"model_*_{model_id}.zip"))):  # noqa: B023
+            return model_id
 
 
 async def sweep(pool: Pool, folder: Path) -> int:
@@ -102,6 +103,10 @@ async def sweep(pool: Pool, folder: Path) -> int:
     for path in [path for path in (folder / ".incoming").iterdir() if path.is_file()]:
         job_id, token = _job_and_token(path.name)
         if not await jobs.is_held(pool, job_id=job_id, token=token):
+            # A result is committed under a lock on its job: what is not there by now never comes.
+            model = _TRACE.fullmatch(path.name)
+            if model is not None and await models.get(pool, int(model["id"])) is None:
+                (folder / model["file"]).unlink(missing_ok=True)
             path.unlink(missing_ok=True)
             swept += 1
     if swept:
@@ -115,11 +120,14 @@ def _job_and_token(name: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def _move(incoming: Path, final: Path) -> None:
+def _move(incoming: Path, final: Path, trace: Path) -> None:
     if final.exists():
         # Ids are never given twice by one database.
-        raise Unavailable(f"{final.name} is there already: another database uses the same MODEL_STORAGE_PATH")
+        raise Unavailable(
+            f"{final.name} is there already: another database uses the same MODEL_STORAGE_PATH, or used it before"
+        )
     try:
+        trace.touch()
         incoming.rename(final)
         handle = os.open(final.parent, os.O_RDONLY)
     except OSError as error:

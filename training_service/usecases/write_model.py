@@ -130,7 +130,7 @@ def _counts(work: Work) -> dict[str, int]:
 
 
 def _notices(work: Work) -> list[Notice]:
-    notices = []
+    notices = [*work.made.notices]
     if work.asked.use_timeseries_split and work.cross is None:
         notices.append(
             Notice(
@@ -138,6 +138,13 @@ def _notices(work: Work) -> list[Notice]:
                 message="no fold holds both answers: the window is too short to cross-validate",
             )
         )
+    folds = work.asked.cv_splits if work.cross is None else work.cross.scores["folds"]
+    if folds < work.asked.cv_splits:
+        message = (
+            f"{folds} of the {work.asked.cv_splits} folds asked for were scored: the others hold too few rows "
+            "or one answer only"
+        )
+        notices.append(Notice(code="fewer_folds", message=message))
     if work.asked.refit:
         message = "the stored model was fitted on all rows; the figures are those of the model before"
         notices.append(Notice(code="refitted", message=message))
