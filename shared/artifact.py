@@ -5,10 +5,7 @@ fingerprint → golden windows, and stops at the first doubt.
 """
 
 import hashlib
-import io
 import os
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from shared.artifact_zip import pack, unpack
 from shared.contracts.artifact import (
     FORMAT,
     Calibration,
@@ -28,13 +26,10 @@ from shared.contracts.artifact import (
     Manifest,
     SigmoidCalibration,
 )
-from shared.errors import ArtifactInvalid
+from shared.errors import ArtifactInvalid, Invalid
 from shared.features import FEATURES_VERSION, FeatureSpec, build_last
 
 GOLDEN_TOLERANCE = 1e-5
-MAX_MANIFEST_BYTES = 16 << 20
-MAX_ONNX_BYTES = 1 << 30
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same model gives the same bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +86,8 @@ class Scorer:
             raise ArtifactInvalid(f"model.onnx cannot be loaded: {type(error).__name__}") from error
         self._calibration = calibration
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(inputs) != 1 or len(outputs) != 1 or inputs[0].type != "tensor(float)":
-            raise ArtifactInvalid("model.onnx must have one float32 input and one output")
+        if len(inputs) != 1 or len(outputs) != 1 or {inputs[0].type, outputs[0].type} != {"tensor(float)"}:
+            raise ArtifactInvalid("model.onnx must have one float32 input and one float32 output")
         self._input, self._output = inputs[0].name, outputs[0].name
         self.width = inputs[0].shape[1]
         """Number of features the model takes."""
@@ -102,13 +97,16 @@ class Scorer:
         if len(features) == 0:
             return np.empty(0, np.float64)
         (raw,) = self._session.run([self._output], {self._input: features})
+        if raw.size != len(features):
+            raise ArtifactInvalid("model.onnx must give one score a row")
         scores: NDArray[np.float64] = np.round(raw.reshape(len(features)).astype(np.float64), 6)
         return scores
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Give the calibrated score, rounded to 6 decimals: the number that is stored and compared everywhere."""
         probabilities: NDArray[np.float64] = np.round(calibrate(self.scores(features), self._calibration), 6)
-        return probabilities
+        # Nothing but the scores of a few golden rows says that a foreign model keeps to the scale.
+        return np.clip(probabilities, 0.0, 1.0)
 
 
 def golden_features(window: GoldenWindow, spec: FeatureSpec) -> NDArray[np.float32]:
@@ -119,9 +117,7 @@ def golden_features(window: GoldenWindow, spec: FeatureSpec) -> NDArray[np.float
     timestamps = np.zeros((1, height), np.int64)
     timestamps[0, height - count :] = window.timestamps
     for index, column in enumerate(spec.base_columns):
-        cells = window.columns.get(column)
-        if cells is None or len(cells) != count:
-            raise ArtifactInvalid(f"a golden window lacks the column {column}")
+        cells = window.columns[column]
         values[0, height - count :, index] = [np.nan if cell is None else cell for cell in cells]
     vector: NDArray[np.float32] = build_last(values, timestamps, np.array([count]), spec)[0]
     return vector
@@ -133,13 +129,7 @@ def write_artifact(path: Path, *, manifest: Manifest, onnx: bytes, signing_key: 
     parts = {"manifest.json": body, "model.onnx": onnx}
     if signing_key:
         parts["signature"] = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(signing_key)).sign(body)
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for name, content in parts.items():
-            info = zipfile.ZipInfo(name, _EPOCH)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(info, content)
-    content = buffer.getvalue()
+    content = pack(parts)
     write_durably(path, content)
     return hashlib.sha256(content).hexdigest()
 
@@ -170,7 +160,7 @@ def read_artifact(content: bytes, *, sha256: str | None = None, public_key: str 
         raise ArtifactInvalid(
             f"the model file has digest {digest[:12]}… where {sha256[:12]}… was promised: it is damaged"
         )
-    parts = _unzip(content)
+    parts = unpack(content)
     manifest = _parse_manifest(parts["manifest.json"])
     if public_key:
         _check_signature(parts, public_key)
@@ -183,12 +173,27 @@ def read_artifact(content: bytes, *, sha256: str | None = None, public_key: str 
 def verify(artifact: Artifact) -> Scorer:
     """Load a checked model file and prove that features and probabilities here are those of its training."""
     manifest = artifact.manifest
-    spec = FeatureSpec(manifest.features)
-    if manifest.features_version != FEATURES_VERSION or manifest.fingerprint != spec.fingerprint:
+    if manifest.features_version != FEATURES_VERSION:
         raise ArtifactInvalid(
             f"the model was trained on features of version {manifest.features_version}, "
             f"this service computes version {FEATURES_VERSION}: train it again"
         )
+    try:
+        return _prove(artifact)
+    except ArtifactInvalid:
+        raise
+    except Invalid as error:
+        raise ArtifactInvalid(f"the model cannot be meant for this service: {error.message}") from error
+    except Exception as error:
+        # What a foreign model makes the runtime raise has no common name.
+        raise ArtifactInvalid(f"the model cannot be proved here: {type(error).__name__}") from error
+
+
+def _prove(artifact: Artifact) -> Scorer:
+    manifest = artifact.manifest
+    spec = FeatureSpec(manifest.features)
+    if manifest.fingerprint != spec.fingerprint:
+        raise ArtifactInvalid("the fingerprint of the model's features is not the one computed here: train it again")
     scorer = Scorer(artifact.onnx, manifest.calibration)
     if scorer.width not in (len(spec.names), None) and not isinstance(scorer.width, str):
         raise ArtifactInvalid(f"model.onnx takes {scorer.width} features, the manifest names {len(spec.names)}")
@@ -198,6 +203,9 @@ def verify(artifact: Artifact) -> Scorer:
 
 
 def _check_golden(number: int, window: GoldenWindow, spec: FeatureSpec, scorer: Scorer) -> None:
+    missing = [column for column in spec.base_columns if column not in window.columns]
+    if missing:
+        raise ArtifactInvalid(f"golden window {number} lacks the column {missing[0]}")
     features = golden_features(window, spec)
     expected = np.array([np.nan if cell is None else cell for cell in window.features], np.float64)
     if expected.shape != features.shape:
@@ -211,25 +219,6 @@ def _check_golden(number: int, window: GoldenWindow, spec: FeatureSpec, scorer: 
         raise ArtifactInvalid(
             f"golden window {number}: probability {probability} here, {window.probability} in training"
         )
-
-
-def _unzip(content: bytes) -> dict[str, bytes]:
-    limits = {"manifest.json": MAX_MANIFEST_BYTES, "model.onnx": MAX_ONNX_BYTES, "signature": 64}
-    parts: dict[str, bytes] = {}
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for info in archive.infolist():
-                limit = limits.get(info.filename)
-                if limit is None or info.filename in parts:
-                    raise ArtifactInvalid("the model file holds an entry that does not belong there")
-                if info.file_size > limit:
-                    raise ArtifactInvalid(f"{info.filename} in the model file is larger than {limit} bytes")
-                parts[info.filename] = archive.read(info)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zlib.error) as error:
-        raise ArtifactInvalid("the model file is not a readable zip: it is cut short or damaged") from error
-    if not {"manifest.json", "model.onnx"} <= set(parts):
-        raise ArtifactInvalid("the model file lacks manifest.json or model.onnx")
-    return parts
 
 
 def _parse_manifest(body: bytes) -> Manifest:

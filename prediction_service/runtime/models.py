@@ -25,6 +25,5 @@ def load(path: Path, *, sha256: str, public_key: str = "") -> LoadedModel:
     except OSError as error:
         raise ArtifactInvalid(f"the model file {path.name} cannot be read: {error.strerror}") from error
     artifact = read_artifact(content, sha256=sha256, public_key=public_key)
-    return LoadedModel(
-        manifest=artifact.manifest, spec=FeatureSpec(artifact.manifest.features), scorer=verify(artifact)
-    )
+    scorer = verify(artifact)
+    return LoadedModel(manifest=artifact.manifest, spec=FeatureSpec(artifact.manifest.features), scorer=scorer)

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from prediction_service.store import active_models, positions
 from prediction_service.store.active_models import NewActiveModel
 from shared.artifact import Scorer, write_artifact
-from shared.contracts.artifact import GoldenWindow, Manifest, NoCalibration, TimeTargetSpec
+from shared.contracts.artifact import GOLDEN_WINDOWS, GoldenWindow, Manifest, NoCalibration, TimeTargetSpec
 from shared.db import Pool, transaction
 from shared.features import FEATURES_VERSION, FeatureSpec
 
@@ -74,7 +74,7 @@ def make_model(
         ),
         phases=phases, decision_threshold=decision_threshold, alert_threshold=alert_threshold,
         calibration=NoCalibration(), metrics={}, histograms={}, train_start=start, train_end=start,
-        counts={}, libraries={}, onnx_sha256=hashlib.sha256(onnx).hexdigest(), golden=(golden,),
+        counts={}, libraries={}, onnx_sha256=hashlib.sha256(onnx).hexdigest(), golden=(golden,) * GOLDEN_WINDOWS,
     )  # fmt: skip
     return manifest, write_artifact(path, manifest=manifest, onnx=onnx)
 
