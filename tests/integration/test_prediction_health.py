@@ -1,36 +1,13 @@
 """Health and metrics of the prediction API."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from prediction_service.app import build
-from prediction_service.settings import PredictionSettings
 from shared.db import Connection, Pool
-from tests.support.live import settings
 from tests.support.outbox import predict, set_up
-from tests.support.receiver import Receiver, receiver
-from tests.support.serving import Api, api_of
-
-
-@pytest.fixture
-def trusting(database: str, tmp_path: Path) -> PredictionSettings:
-    return settings(database, tmp_path, webhook_allowed_hosts=["127.0.0.1"])
-
-
-@pytest.fixture
-async def api(trusting: PredictionSettings) -> AsyncIterator[Api]:
-    async with api_of(build(trusting)) as client:
-        yield client
-
-
-@pytest.fixture
-async def there() -> AsyncIterator[Receiver]:
-    async with receiver() as found:
-        yield found
+from tests.support.receiver import Receiver
+from tests.support.serving import Api
 
 
 async def test_health_when_no_worker_beats_then_degraded_and_when_one_does_its_words_show(
@@ -55,7 +32,9 @@ async def test_health_when_no_worker_beats_then_degraded_and_when_one_does_its_w
         return dict((await api.get("/health"))[1])
 
     good = await beat()
-    assert (good["status"], good["last_error"], good["details"]["listener"]) == ("healthy", None, "listen")
+    assert (good["status"], good["last_error"], good["listener"], good["lag_seconds"]) == (
+        "healthy", None, "listen", 0.0
+    )  # fmt: skip
     assert "polls" in (await beat(listener="polling"))["last_error"]
     assert "disk full" in (await beat(trouble="disk full"))["last_error"]
     assert "no prediction worker" in (await beat(beat="2026-01-01T00:00:00+00:00"))["last_error"]

@@ -1,12 +1,10 @@
 """The outbox: messages are sent until they are taken or too late."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
-from prediction_service.app import build
 from prediction_service.clients import webhook as client
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import deliveries
@@ -17,26 +15,9 @@ from tests.support.live import running_worker, settings, until, until_live, unti
 from tests.support.models import activate_model
 from tests.support.outbox import predict, sending_messages, set_up
 from tests.support.receiver import Receiver, receiver
-from tests.support.serving import Api, api_of
+from tests.support.serving import Api
 
 SLOT = "SELECT status FROM webhook_deliveries WHERE id = $1"
-
-
-@pytest.fixture
-def trusting(database: str, tmp_path: Path) -> PredictionSettings:
-    return settings(database, tmp_path, webhook_allowed_hosts=["127.0.0.1"])
-
-
-@pytest.fixture
-async def api(trusting: PredictionSettings) -> AsyncIterator[Api]:
-    async with api_of(build(trusting)) as client:
-        yield client
-
-
-@pytest.fixture
-async def there() -> AsyncIterator[Receiver]:
-    async with receiver() as found:
-        yield found
 
 
 @pytest.fixture
@@ -47,10 +28,10 @@ def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_alert_when_written_then_it_arrives_signed_and_the_attempt_is_kept(
-    api: Api, pool: Pool, connection: Connection, trusting: PredictionSettings, there: Receiver, tmp_path: Path
+    api: Api, pool: Pool, connection: Connection, configured: PredictionSettings, there: Receiver, tmp_path: Path
 ):
     created = await set_up(api, there.url, headers={"X-Team": "a"})
-    async with sending_messages(pool, trusting) as poke:
+    async with sending_messages(pool, configured) as poke:
         assert await predict(pool, tmp_path, coins=3) == 3
         poke.set()
         await there.until(3)
@@ -77,11 +58,11 @@ async def test_prediction_when_no_alert_or_no_endpoint_wants_it_then_nothing_is_
 
 @pytest.mark.usefixtures("no_patience")
 async def test_message_when_not_taken_then_the_same_bytes_and_id_come_again_until_they_are(
-    api: Api, pool: Pool, connection: Connection, trusting: PredictionSettings, there: Receiver, tmp_path: Path
+    api: Api, pool: Pool, connection: Connection, configured: PredictionSettings, there: Receiver, tmp_path: Path
 ):
     created = await set_up(api, there.url)
     there.answers = [web.Response(status=500, text="broken"), web.Response(status=302), web.Response(status=429)]
-    async with sending_messages(pool, trusting):
+    async with sending_messages(pool, configured):
         await predict(pool, tmp_path)
         await there.until(4)
         await until(connection, SLOT, 1, expected="delivered")
@@ -99,11 +80,11 @@ def test_retry_when_attempts_failed_then_it_waits_longer_up_to_ten_minutes(attem
 
 @pytest.mark.usefixtures("no_patience")
 async def test_message_when_its_time_is_over_then_it_ends_as_expired_and_is_sent_no_more(
-    api: Api, pool: Pool, connection: Connection, trusting: PredictionSettings, there: Receiver, tmp_path: Path
+    api: Api, pool: Pool, connection: Connection, configured: PredictionSettings, there: Receiver, tmp_path: Path
 ):
     await set_up(api, there.url, expires_after_seconds=1)
     there.answers = [web.Response(status=503) for _ in range(10_000)]
-    async with sending_messages(pool, trusting):
+    async with sending_messages(pool, configured):
         await predict(pool, tmp_path)
         await until(connection, SLOT, 1, expected="expired")
         sent = len(there.requests)
@@ -124,11 +105,11 @@ async def test_expiry_when_the_endpoint_sets_none_then_it_is_the_horizon_of_the_
 
 
 async def test_receiver_when_it_answers_gone_then_the_endpoint_is_disabled_and_says_why(
-    api: Api, pool: Pool, connection: Connection, trusting: PredictionSettings, there: Receiver, tmp_path: Path
+    api: Api, pool: Pool, connection: Connection, configured: PredictionSettings, there: Receiver, tmp_path: Path
 ):
     await set_up(api, there.url)
     there.answers = [web.Response(status=410)]
-    async with sending_messages(pool, trusting):
+    async with sending_messages(pool, configured):
         await predict(pool, tmp_path)
         await until(connection, SLOT, 1, expected="failed")
     (shown,) = (await api.get("/api/webhooks"))[1]["webhooks"]
@@ -138,12 +119,12 @@ async def test_receiver_when_it_answers_gone_then_the_endpoint_is_disabled_and_s
 
 @pytest.mark.usefixtures("no_patience")
 async def test_receiver_when_it_failed_for_five_days_then_the_endpoint_is_disabled(
-    api: Api, pool: Pool, connection: Connection, trusting: PredictionSettings, there: Receiver, tmp_path: Path
+    api: Api, pool: Pool, connection: Connection, configured: PredictionSettings, there: Receiver, tmp_path: Path
 ):
     await set_up(api, there.url)
     await connection.execute("UPDATE webhook_endpoints SET failing_since = now() - interval '5 days 1 second'")
     there.answers = [web.Response(status=500)]
-    async with sending_messages(pool, trusting):
+    async with sending_messages(pool, configured):
         await predict(pool, tmp_path)
         await until(
             connection, "SELECT disabled_reason FROM webhook_endpoints", expected="nothing but failures for 5 days"
@@ -153,7 +134,7 @@ async def test_receiver_when_it_failed_for_five_days_then_the_endpoint_is_disabl
 async def test_endpoint_when_dead_then_others_get_their_messages_meanwhile(
     api: Api,
     pool: Pool,
-    trusting: PredictionSettings,
+    configured: PredictionSettings,
     there: Receiver,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -163,7 +144,7 @@ async def test_endpoint_when_dead_then_others_get_their_messages_meanwhile(
         dead.delay_seconds = 60
         await set_up(api, dead.url)
         await set_up(api, there.url)
-        async with sending_messages(pool, trusting) as poke:
+        async with sending_messages(pool, configured) as poke:
             await predict(pool, tmp_path, coins=40)
             poke.set()
             await there.until(40)
@@ -172,13 +153,13 @@ async def test_endpoint_when_dead_then_others_get_their_messages_meanwhile(
 
 
 async def test_sender_when_killed_with_a_message_then_the_next_one_sends_it_and_a_late_end_changes_nothing(
-    api: Api, pool: Pool, connection: Connection, trusting: PredictionSettings, there: Receiver, tmp_path: Path
+    api: Api, pool: Pool, connection: Connection, configured: PredictionSettings, there: Receiver, tmp_path: Path
 ):
     await set_up(api, there.url)
     await predict(pool, tmp_path)
     (claimed,) = await deliveries.claim(pool, 1, most=8, lease_seconds=0.3)
     assert await deliveries.claim(pool, 1, most=8, lease_seconds=0.3) == []
-    async with sending_messages(pool, trusting):
+    async with sending_messages(pool, configured):
         await until(connection, SLOT, 1, expected="delivered")
     assert len(there.requests) == 1
     async with transaction(pool) as own:
@@ -187,11 +168,11 @@ async def test_sender_when_killed_with_a_message_then_the_next_one_sends_it_and_
 
 
 async def test_senders_when_two_run_then_each_message_is_sent_once(
-    api: Api, pool: Pool, connection: Connection, trusting: PredictionSettings, there: Receiver, tmp_path: Path
+    api: Api, pool: Pool, connection: Connection, configured: PredictionSettings, there: Receiver, tmp_path: Path
 ):
     await set_up(api, there.url)
     await predict(pool, tmp_path, coins=100)
-    async with sending_messages(pool, trusting), sending_messages(pool, trusting):
+    async with sending_messages(pool, configured), sending_messages(pool, configured):
         await until(connection, "SELECT count(*) FROM webhook_deliveries WHERE status = 'delivered'", expected=100)
     assert len({request.headers["webhook-id"] for request in there.requests}) == len(there.requests) == 100
 
@@ -209,12 +190,12 @@ async def test_address_when_inward_and_not_trusted_then_the_message_never_arrive
 
 
 async def test_rows_when_inserted_live_then_each_alert_arrives_once_with_what_is_stored(
-    api: Api, connection: Connection, pool: Pool, trusting: PredictionSettings, there: Receiver, tmp_path: Path
+    api: Api, connection: Connection, pool: Pool, configured: PredictionSettings, there: Receiver, tmp_path: Path
 ):
     created = await set_up(api, there.url)
     # The score follows volume_sol: alerts are the rows of 3 SOL and more.
     await activate_model(pool, tmp_path, column=0, scale=1.0, alert_threshold=0.95)
-    async with running_worker(trusting):
+    async with running_worker(configured):
         await until_live(connection)
         for second in range(8):
             await insert_rows(

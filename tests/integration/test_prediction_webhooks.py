@@ -1,35 +1,16 @@
 """Webhook endpoints and their deliveries over HTTP."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from prediction_service.app import build
-from prediction_service.settings import PredictionSettings
 from shared.db import Connection, Pool
 from tests.support.live import settings
 from tests.support.outbox import predict, sending_messages, set_up
-from tests.support.receiver import Receiver, receiver
+from tests.support.receiver import Receiver
 from tests.support.serving import Api, api_of
-
-
-@pytest.fixture
-def trusting(database: str, tmp_path: Path) -> PredictionSettings:
-    return settings(database, tmp_path, webhook_allowed_hosts=["127.0.0.1"])
-
-
-@pytest.fixture
-async def api(trusting: PredictionSettings) -> AsyncIterator[Api]:
-    async with api_of(build(trusting)) as client:
-        yield client
-
-
-@pytest.fixture
-async def there() -> AsyncIterator[Receiver]:
-    async with receiver() as found:
-        yield found
 
 
 async def test_builtin_endpoint_when_the_setting_changes_then_it_follows_and_keeps_its_secret(
