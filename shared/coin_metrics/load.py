@@ -55,7 +55,7 @@ def load_range(
     All queries see one snapshot. Nothing newer than the recording clock is read.
 
     Raises:
-        JobFailed: the table or a column is missing, no row lies in the window, or there are more than `max_rows`.
+        JobFailed: the table or a column is missing, no row lies in the window, or more than `max_rows` would be loaded.
 
     """
     from adbc_driver_manager import Error
@@ -89,15 +89,17 @@ def _load(dsn: str, wanted: _Wanted, columns: Sequence[str], optional: Sequence[
         clock_us = _read_clock(cursor)
         until = min(wanted.end + wanted.reach, moment(clock_us))
         last = min(wanted.end, until)
-        _check_count(_fetch(cursor, _queries["count"], start=wanted.start, until=until)["rows"][0].as_py(), wanted)
+        counted = _fetch(cursor, _queries["count"], start=wanted.start, until=until)["rows"][0].as_py()
+        _check_count(counted, wanted)
         select = "".join(f", {part}" for part in casts(chosen, chosen, safe=safe))
         tables = [_fetch(cursor, _queries["rows"], columns=select, start=wanted.start, until=until)]
         window = {"start": wanted.start, "end_": last}
         seen = _fetch(cursor, _queries["last_seen"], clock=moment(clock_us), **window)
         if wanted.history_rows > 0:
             names = "".join(f", h.{name}" for name in chosen)
-            most = str(wanted.history_rows)
-            tables.append(_fetch(cursor, _queries["history"], columns=select, names=names, limit=most, **window))
+            limit = str(wanted.history_rows)
+            _run(cursor, _queries["history"], columns=select, names=names, limit=limit, **window)
+            tables.append(_bounded(cursor, before=counted, wanted=wanted))
         untracked = _read_untracked(cursor)
     return _assemble(tables, seen, start=wanted.start, end=last, clock_us=clock_us, untracked=untracked)
 
@@ -180,16 +182,38 @@ def _check_count(rows: int, wanted: _Wanted) -> None:
         )
 
 
+def _bounded(cursor: Any, *, before: int, wanted: _Wanted) -> Any:
+    """Fetch a result piece by piece, so that one too many is refused before it fills the memory."""
+    import pyarrow as pa
+
+    reader = cursor.fetch_record_batch()
+    pieces, rows = [], before
+    for piece in reader:
+        rows += piece.num_rows
+        if wanted.max_rows is not None and rows > wanted.max_rows:
+            raise JobFailed(
+                f"the window holds {before} rows, with the history before them more than MAX_TRAINING_ROWS "
+                f"({wanted.max_rows}): take a shorter window, features that look back less far, or raise the setting"
+            )
+        pieces.append(piece)
+    return pa.Table.from_batches(pieces, reader.schema)
+
+
 def _nothing(start: datetime, end: datetime) -> str:
     span = f"from {start.isoformat()} to {end.isoformat()}"
     return f"coin_metrics holds no rows {span}: GET /data-availability says which times it covers"
 
 
 def _fetch(cursor: Any, query: Query, /, **values: datetime | str) -> Any:
+    """Run a query and give its result as a table."""
+    _run(cursor, query, **values)
+    return cursor.fetch_arrow_table()
+
+
+def _run(cursor: Any, query: Query, /, **values: datetime | str) -> None:
     """Run a query; moments become literals, since a bound parameter would cost the driver its COPY path."""
     moments = [f"timestamptz '{value.isoformat()}'" if isinstance(value, datetime) else "" for value in values.values()]
     literals = dict(zip(values, moments, strict=True))
     text = re.sub(r"\$(\d+)", lambda match: literals[query.parameters[int(match[1]) - 1]], query.text)
     fragments = {key: value for key, value in values.items() if isinstance(value, str)}
     cursor.execute(re.sub(r"\{(\w+)\}", lambda match: fragments[match[1]], text))
-    return cursor.fetch_arrow_table()

@@ -172,6 +172,16 @@ async def test_load_of_what_is_not_there_fails_the_job_with_a_sentence(database,
         load(database, **{"start": at(0), "end": at(10), **changes})
 
 
+async def test_load_counts_the_history_among_the_rows_that_may_be_loaded(database):
+    await fill(database, [*ticks("A", range(30)), *ticks("B", range(30))])
+    window = {"start": at(20), "end": at(24), "history_rows": 10}
+
+    # Ten rows of the window, ten of the horizon, ten of history for each of the two coins.
+    assert len(load(database, **window, max_rows=40).rows) == 40
+    with pytest.raises(JobFailed, match=r"holds 20 rows, with the history before them more than MAX_TRAINING_ROWS"):
+        load(database, **window, max_rows=39)
+
+
 async def test_load_when_an_optional_column_is_absent_goes_on_without_it(database):
     await fill(database, ticks("A", range(10)))
     await fill(database, [], "ALTER TABLE coin_metrics DROP bonding_curve_pct")
