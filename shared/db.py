@@ -47,9 +47,19 @@ async def prepare_connection(connection: Connection) -> None:
         await connection.set_type_codec(name, encoder=_dumps, decoder=orjson.loads, schema="pg_catalog")
 
 
+async def _connect(*arguments: Any, **named: Any) -> Connection:
+    try:
+        return await asyncpg.connect(*arguments, **named)
+    except (ConnectionError, TimeoutError):
+        raise
+    except OSError as error:
+        # A missing socket, a name nobody knows, several addresses at once: no file of ours is at fault.
+        raise ConnectionError(f"no connection: {error}") from error
+
+
 async def connect(dsn: str, *, application: str = "pumpcast") -> Connection:
     """Open one connection of its own, for LISTEN and advisory locks, which a pooled one would lose."""
-    connection = await asyncpg.connect(dsn, timeout=10, server_settings=_session(application))
+    connection = await _connect(dsn, timeout=10, server_settings=_session(application))
     await prepare_connection(connection)
     return connection
 
@@ -66,6 +76,7 @@ async def open_pool(
             timeout=10,
             command_timeout=60,
             init=prepare_connection,
+            connect=_connect,
             server_settings={**_session(application), **(session or {})},
         )
     except (*ConnectionLost, asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:

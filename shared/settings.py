@@ -1,5 +1,6 @@
 """Settings from the environment and `.env`, read once; each service builds its class from these parts."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -11,6 +12,7 @@ from shared.errors import SettingsInvalid
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 HEX_KEY = r"^([0-9a-fA-F]{64})?$"
+_SECRET = re.compile(r".*(_KEYS?|_DSN|_WEBHOOK_URL)")
 
 
 def _comma_list(value: object) -> object:
@@ -25,7 +27,9 @@ CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)]
 class Part(BaseSettings):
     """A part of the settings; names are the environment variables in lower case."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
 
 class BasePart(Part):
@@ -80,14 +84,15 @@ S = TypeVar("S", bound=Part)
 
 
 def read_settings(kind: type[S]) -> S:
-    """Read the environment; a wrong value is a `SettingsInvalid` that names variable, value and what is allowed."""
+    """Read the environment; a wrong value is a `SettingsInvalid`: variable, value unless secret, what is allowed."""
     try:
         return kind()
     except ValidationError as error:
         lines = []
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"]).upper()
-            lines.append(f"{name}={problem['input']!r} is not allowed: {problem['msg']}")
+            shown = "…" if _SECRET.fullmatch(name) else repr(problem["input"])
+            lines.append(f"{name}={shown} is not allowed: {problem['msg']}")
         raise SettingsInvalid("; ".join(lines)) from error
 
 

@@ -50,7 +50,7 @@ class Services:
     async def listening(self) -> bool:
         """Tell whether the live worker is notified of new rows."""
         health = await self._ask("GET", f"{self._prediction}/health")
-        return bool(health["details"].get("listener") == "listen")
+        return bool(health["listener"] == "listen")
 
     async def _ask(self, method: str, url: str, body: dict[str, Any] | None = None) -> Any:
         async with self._session.request(method, url, json=body) as answer:

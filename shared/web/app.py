@@ -1,5 +1,6 @@
 """Assemble and serve a FastAPI app: database, problems, guards, health."""
 
+import importlib.metadata
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
@@ -82,7 +83,7 @@ def create_app(
     app = _Api(
         title=title,
         description=description,
-        version="0.1.0",
+        version=importlib.metadata.version("pumpcast"),
         lifespan=lifespan,
         max_body_size=MAX_BODY_BYTES,
         redirect_slashes=False,

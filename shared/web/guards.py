@@ -45,12 +45,14 @@ class ApiKey:
 def parse_keys(entries: tuple[str, ...]) -> tuple[ApiKey, ...]:
     """Read `name:scope:sha256hex` entries; a wrong one is a `SettingsInvalid`."""
     keys = []
-    for entry in entries:
+    for number, entry in enumerate(entries, 1):
         name, _, rest = entry.partition(":")
         scope, _, digest = rest.partition(":")
         if not name or scope not in _ALLOWED or not re.fullmatch(r"[0-9a-f]{64}", digest):
+            # Its text is not told: whoever mistakes the form may have put the key itself there.
             raise SettingsInvalid(
-                f"API_KEYS has the entry {name!r}: allowed is name:scope:sha256hex with scope read, write or service"
+                f"entry {number} of API_KEYS is not allowed: "
+                "it must be name:scope:sha256hex with scope read, write or service"
             )
         keys.append(ApiKey(name=name, scope=scope, digest=digest))
     return tuple(keys)

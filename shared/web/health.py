@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from yoyo.connections import default_migration_table
 
 from shared.db import ConnectionLost, Pool, PostgresError, UndefinedTable
@@ -22,6 +22,7 @@ from shared.migrate import names
 from shared.web.problems import problem
 
 DISK_FLOOR_BYTES = 500 << 20
+_SUMMARY = ("listener", "lag_seconds")
 
 
 class HealthReport(BaseModel):
@@ -33,6 +34,12 @@ class HealthReport(BaseModel):
     uptime_seconds: float
     start_time: datetime
     last_error: str | None
+    listener: Literal["listen", "polling"] | None = Field(
+        description="How the live worker hears of rows; null: none does"
+    )
+    lag_seconds: float | None = Field(
+        description="How long the live worker has been behind the newest row; 0: not at all"
+    )
     disk_free_bytes: int
     model_store: Literal["writable", "missing", "read_only"]
     migrations: Literal["current", "pending", "unknown"]
@@ -68,7 +75,8 @@ class HealthSource:
     service: str
     model_store: Path
     details: Callable[[Pool], Awaitable[tuple[Mapping[str, Any], str | None]]]
-    """Facts of this service, and the sentence that makes it degraded, or None."""
+    """Facts of this service, and the sentence that makes it degraded, or None; a live worker's `listener` and
+    `lag_seconds` stand in the summary."""
     metrics: Callable[[Pool], Awaitable[list[Metric]]]
     """Totals from the database for Prometheus."""
     migrations_pending: Callable[[Pool], Awaitable[bool]] = lacks_migrations
@@ -117,12 +125,12 @@ async def examine(source: HealthSource, pool: Pool) -> HealthReport:
     """Look at every part."""
     connected = await _database_answers(pool)
     pending = await source.migrations_pending(pool) if connected else None
-    details: Mapping[str, Any] = {}
+    facts: Mapping[str, Any] = {}
     trouble: str | None = "the database does not answer"
     if pending:
         trouble = "the database lacks migrations: run `pumpcast migrate`"
     elif connected:
-        details, trouble = await source.details(pool)
+        facts, trouble = await source.details(pool)
     store, free = _look_at_store(source.model_store)
     if store != "writable":
         trouble = trouble or f"the model store is {store.replace('_', ' ')}"
@@ -135,10 +143,12 @@ async def examine(source: HealthSource, pool: Pool) -> HealthReport:
         uptime_seconds=round(time.time() - source.started, 1),
         start_time=datetime.fromtimestamp(source.started, UTC),
         last_error=trouble,
+        listener=facts.get("listener"),
+        lag_seconds=facts.get("lag_seconds"),
         disk_free_bytes=free,
         model_store=store,
         migrations="unknown" if pending is None else "pending" if pending else "current",
-        details=dict(details),
+        details={name: fact for name, fact in facts.items() if name not in _SUMMARY},
     )
 
 

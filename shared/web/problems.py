@@ -70,7 +70,8 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(UndefinedTable, _not_migrated)
-    for kind in ConnectionLost:
+    # Connecting makes a ConnectionError of whatever the system says; any other OSError is about a file of ours.
+    for kind in (ConnectionError, *(kind for kind in ConnectionLost if kind is not OSError)):
         app.add_exception_handler(kind, _database_gone)
     app.add_exception_handler(ResponseValidationError, crash)
     app.add_exception_handler(PostgresError, crash)

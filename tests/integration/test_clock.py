@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from prediction_service.store import positions
 from shared.coin_metrics import read
 from shared.coin_metrics.load import load_range
 from shared.db import Connection
@@ -67,3 +68,13 @@ async def test_clock_when_timestamps_lie_outside_all_calendars_then_both_readers
     )
 
     assert await clocks(connection, database) == {NOW}
+
+
+async def test_newest_mints_when_one_coin_floods_the_future_then_they_are_of_believed_rows(connection: Connection):
+    await insert_rows(connection, [at(mint, NOW - timedelta(minutes=1)) for mint in "ABC"])
+    await insert_rows(connection, [at("lone", NOW + timedelta(hours=2, seconds=second)) for second in range(20)])
+    await positions.ensure(connection)
+    assert sorted(await positions.newest_mints(connection, 10)) == ["A", "B", "C"]
+
+    await connection.execute("UPDATE worker_positions SET clock = $1", NOW + timedelta(hours=2))
+    assert await positions.newest_mints(connection, 10) == ["lone"] * 10

@@ -4,13 +4,15 @@ import os
 import re
 import subprocess
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
 
 from prediction_service.settings import PredictionSettings
 from shared.errors import SettingsInvalid
-from shared.settings import read_settings
+from shared.settings import ServiceSettings, read_settings
+from shared.web.guards import parse_keys
 from training_service.settings import TrainingSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +57,33 @@ def test_settings_when_a_value_is_wrong_then_variable_value_and_what_is_allowed_
     with pytest.raises(SettingsInvalid, match=told) as caught:
         read_settings(TrainingSettings)
     assert f"{name}='{value}'" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "allowed"),
+    [
+        (TrainingSettings, "DB_DSN", "postgres"),
+        (TrainingSettings, "ARTIFACT_SIGNING_KEY", "[0-9a-fA-F]{64}"),
+        (PredictionSettings, "ARTIFACT_PUBLIC_KEY", "[0-9a-fA-F]{64}"),
+        (PredictionSettings, "N8N_WEBHOOK_URL", "https?://"),
+    ],
+)
+def test_settings_when_a_secret_is_refused_then_it_is_not_shown(
+    kind: type[ServiceSettings], name: str, allowed: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv(name, "mysql://user:hunter2@db")
+    with pytest.raises(SettingsInvalid) as caught:
+        read_settings(kind)
+    told = "".join(traceback.format_exception(caught.value))
+    assert "hunter2" not in told
+    assert f"{name}=… is not allowed" in caught.value.message
+    assert allowed in caught.value.message
+
+
+def test_keys_when_an_entry_is_refused_then_its_secret_is_not_shown():
+    with pytest.raises(SettingsInvalid, match=r"entry 1 of API_KEYS .* name:scope:sha256hex") as caught:
+        parse_keys(("hunter2",))
+    assert "hunter2" not in caught.value.message
 
 
 def test_a_service_when_a_setting_is_wrong_then_it_ends_with_one_line_and_code_2(tmp_path: Path):
