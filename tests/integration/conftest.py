@@ -1,9 +1,12 @@
-"""Fixtures of several files: homes with an embedded server, and the prediction API."""
+"""Fixtures of several files: homes with an embedded server, files of rows, the prediction API."""
 
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
 import pytest
 
 from prediction_service.app import build
@@ -42,6 +45,21 @@ def home(made_home: Path, folder: Path) -> Iterator[Path]:
     subprocess.run(["cp", "-a", str(made_home), str(copied)], check=True)
     yield copied
     stop_abandoned(copied / "postgres")
+
+
+@pytest.fixture(params=["parquet", "csv"])
+def written(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[pa.Table], Path]:
+    """Write a table into a file of either kind, one after the other."""
+
+    def write(table: pa.Table) -> Path:
+        path = tmp_path / f"rows.{request.param}"
+        if request.param == "parquet":
+            pq.write_table(table, path)
+        else:
+            pacsv.write_csv(table, path)
+        return path
+
+    return write
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
@@ -21,19 +20,6 @@ from tests.support.files import candles, ticks
 
 async def count(pool: Pool, table: str = "coin_metrics") -> int:
     return await pool.fetchval(f"SELECT count(*) FROM {table}")
-
-
-@pytest.fixture(params=["parquet", "csv"])
-def written(request: pytest.FixtureRequest, tmp_path: Path):
-    def write(table: pa.Table) -> Path:
-        path = tmp_path / f"rows.{request.param}"
-        if request.param == "parquet":
-            pq.write_table(table, path)
-        else:
-            pacsv.write_csv(table, path)
-        return path
-
-    return write
 
 
 async def test_load_when_rows_are_good_then_every_value_arrives(pool: Pool, written):
@@ -146,72 +132,6 @@ async def test_load_when_the_table_is_missing_then_says_what_to_do(empty_databas
     with pytest.raises(Unavailable, match="pumpcast migrate"):
         await load(connection_pool, read_file(written(candles(2))))
     await connection_pool.close()
-
-
-def replaced(name: str, values: list[object], kind: pa.DataType | None = None) -> pa.Table:
-    table = ticks(1)
-    return table.set_column(table.column_names.index(name), name, pa.array(values, kind))
-
-
-WRONG_FILES = {
-    "no mint": (ticks(1).drop_columns("mint"), "lacks mint"),
-    "no timestamp": (ticks(1).drop_columns("timestamp"), "lacks timestamp"),
-    "neither table": (pa.table({"a": [1], "b": [2]}), "neither mint and timestamp"),
-    "no rows": (ticks(1).slice(0, 0), "holds no rows"),
-    "text as price": (replaced("price_close", ["3e-8", "cheap"]), "price_close cannot be double precision"),
-    "half a buy": (replaced("num_buys", [1.0, 1.5]), "num_buys cannot be integer"),
-    "too many buys": (replaced("num_buys", [1, 2**31]), "num_buys cannot be integer"),
-    "perhaps king": (replaced("is_koth", ["true", "perhaps"]), "is_koth cannot be boolean: it holds 'perhaps'"),
-    "naive times": (replaced("timestamp", [START.replace(tzinfo=None)] * 2), "no time zone; write them with one"),
-    "words as times": (replaced("timestamp", ["now", "then"]), "timestamp cannot be timestamptz"),
-    "a time missing": (replaced("timestamp", [START, None]), "1 rows have no timestamp"),
-    "a mint missing": (replaced("mint", ["A", None]), "1 rows have no mint"),
-    "a mint empty": (replaced("mint", ["A", ""]), "1 rows have no mint"),
-    "candle upside down": (candles(2).set_column(3, "high", pa.array([1.0, 1.0])), "nothing was inserted"),
-    "one candle": (candles(1), "give --interval"),
-    "no close": (candles(2).drop_columns("close"), "lacks close"),
-}
-
-
-@pytest.mark.parametrize("case", WRONG_FILES)
-async def test_load_when_a_file_is_wrong_then_one_sentence_and_nothing_inserted(pool: Pool, written, case: str):
-    table, sentence = WRONG_FILES[case]
-    with pytest.raises(Invalid, match=sentence) as raised:
-        await load(pool, read_file(written(table)))
-    assert "\n" not in raised.value.message
-    assert await count(pool) == await count(pool, "candles") == 0
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("empty.parquet", b""),
-        ("empty.csv", b""),
-        ("text.parquet", b"mint,timestamp\n"),
-        ("header.csv", b"mint,timestamp\n"),
-        ("ragged.csv", b"mint,timestamp\nA,2026-03-01T12:00:00Z\nB\n"),
-        ("latin1.csv", b"mint,timestamp\n\xe4,2026-03-01T12:00:00Z\n"),
-        ("twice.csv", b"mint,timestamp,mint\nA,2026-03-01T12:00:00Z,B\n"),
-        ("zero.csv", b"mint,timestamp\nA\0B,2026-03-01T12:00:00Z\n"),
-        ("binary.csv", bytes(range(256))),
-        ("magic.parquet", b"PAR1"),
-    ],
-)
-async def test_load_when_bytes_are_no_table_then_one_sentence(pool: Pool, tmp_path: Path, name: str, content: bytes):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(Invalid) as raised:
-        await load(pool, read_file(tmp_path / name))
-    assert "\n" not in raised.value.message
-    assert await count(pool) == 0
-
-
-@pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
-async def test_load_when_a_parquet_file_is_cut_off_then_says_damaged(pool: Pool, tmp_path: Path, kept: float):
-    pq.write_table(ticks(500), tmp_path / "whole.parquet")
-    content = (tmp_path / "whole.parquet").read_bytes()
-    (tmp_path / "cut.parquet").write_bytes(content[: int(len(content) * kept)])
-    with pytest.raises(Invalid, match="damaged or cut off"):
-        read_file(tmp_path / "cut.parquet")
 
 
 async def test_load_when_a_late_row_is_refused_then_the_early_ones_are_gone_too(pool: Pool, written):

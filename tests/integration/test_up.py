@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -24,10 +23,14 @@ PATIENCE = 120
 
 
 @pytest.fixture
-def home() -> Iterator[Path]:
-    # Not below pytest's own folder: other runs close it to the system user that PostgreSQL runs as under root.
-    with tempfile.TemporaryDirectory(prefix="pumpcast-up-") as folder:
-        yield Path(folder)
+def home(folder: Path) -> Path:
+    return folder
+
+
+@pytest.fixture
+def database_made(made_home: Path, home: Path) -> None:
+    """Have the database of the home made already, as on every day but the first."""
+    subprocess.run(["cp", "-a", str(made_home / "postgres"), str(home)], check=True)
 
 
 @pytest.fixture
@@ -121,6 +124,7 @@ def test_up_when_ready_then_both_apis_answer_a_second_one_is_refused_and_ctrl_c_
     assert "Traceback" not in errors
 
 
+@pytest.mark.usefixtures("database_made")
 def test_up_when_simulating_and_a_program_is_killed_then_rows_keep_coming_and_it_is_started_again(
     start, environment: dict[str, str], home: Path
 ):
@@ -172,6 +176,7 @@ def test_up_when_settings_cannot_work_then_exit_2_names_them(start, changed: dic
     assert len(errors.splitlines()) == 1
 
 
+@pytest.mark.usefixtures("database_made")
 def test_up_when_a_program_cannot_start_then_exit_1_gives_its_last_words(start, home: Path):
     process = start(MODEL_STORAGE_PATH="/dev/null")
     assert process.wait(PATIENCE) == 1
@@ -180,6 +185,7 @@ def test_up_when_a_program_cannot_start_then_exit_1_gives_its_last_words(start, 
     assert family(home) == []
 
 
+@pytest.mark.usefixtures("database_made")
 def test_up_when_the_last_one_was_killed_then_takes_over(start, home: Path):
     first = start()
     ready(first)
@@ -192,6 +198,7 @@ def test_up_when_the_last_one_was_killed_then_takes_over(start, home: Path):
     stopped(second, home)
 
 
+@pytest.mark.usefixtures("database_made")
 def test_up_when_supervisord_is_killed_then_exit_1_and_nothing_goes_on(start, home: Path):
     process = start()
     ready(process)
