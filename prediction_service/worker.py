@@ -13,8 +13,9 @@ from prediction_service.settings import PredictionSettings
 from prediction_service.store import positions
 from prediction_service.usecases import sending, webhooks
 from prediction_service.usecases.leadership import SILENT_SECONDS, lead
-from prediction_service.usecases.live import TEND_SECONDS, Stand, Superseded, TableMissing, process_new_rows, take_stand
+from prediction_service.usecases.live import TEND_SECONDS, Stand, TableMissing, process_new_rows, take_stand
 from prediction_service.usecases.live_models import Cache
+from prediction_service.usecases.live_table import Superseded
 from shared.background import run_worker
 from shared.coin_metrics.clock import AHEAD
 from shared.db import ConnectionLost, Pool, PostgresError, open_pool

@@ -94,7 +94,7 @@ async def save(
     clock: datetime | None,
     counters: dict[str, Any],
 ) -> bool:
-    """Store where the worker stands; False when another worker owns the position or the models have changed."""
+    """Store where the worker stands; False when another worker owns the position, or models or table have changed."""
     value = position.to_json()
     saved = await _queries.fetchval(
         connection, "save", owner=owner, models_version=models_version, high=value["high"], pending=value["pending"],
@@ -129,6 +129,12 @@ async def table_identity(executor: Executor) -> tuple[int, int]:
     row = await _queries.fetchrow(executor, "identity")
     assert row is not None
     return row["file"], row["highest"]
+
+
+async def row_is(executor: Executor, row_id: int, mint: str, at: datetime) -> bool | None:
+    """Tell whether a row of coin_metrics is of this coin and time; None when there is no row of the id."""
+    same: bool | None = await _queries.fetchval(executor, "row_is", id=row_id, mint=mint, at=at)
+    return same
 
 
 async def newest_mints(executor: Executor, most: int) -> list[str]:

@@ -35,10 +35,12 @@ UPDATE worker_positions SET owner = :owner WHERE name = 'live'
 RETURNING high, pending, clock, models_version, counters;
 
 -- name: save
--- No row comes back when another worker has taken over or a model was activated since: the batch is then done again.
+-- No row comes back when another worker has taken over, a model was activated since, or the table was emptied or made anew
+-- (it then lies in another file): the batch is then done again.
 UPDATE worker_positions
 SET high = :high, pending = :pending, clock = :clock, counters = :counters, updated_at = clock_timestamp()
 WHERE name = 'live' AND owner = :owner AND models_version = :models_version
+  AND pg_relation_filenode(to_regclass('coin_metrics'))::bigint IS NOT DISTINCT FROM (:counters::jsonb ->> 'file')::bigint
 RETURNING 1;
 
 -- name: report
@@ -54,6 +56,9 @@ SELECT pg_current_xact_id()::text::bigint;
 -- name: identity
 -- A table that was emptied or made anew lies in another file.
 SELECT pg_relation_filenode('coin_metrics')::bigint AS file, (SELECT coalesce(max(id), 0) FROM coin_metrics) AS highest;
+
+-- name: row_is
+SELECT mint = :mint AND greatest(least(timestamp, '9999-12-01Z'), '0001-02-01Z') = :at FROM coin_metrics WHERE id = :id;
 
 -- name: newest_mints
 -- Of rows that are believed: what is ahead of both clocks must not tell how many coins send.

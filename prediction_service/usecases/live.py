@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-import structlog
-
 from prediction_service.clients.training import TrainingClient
 from prediction_service.runtime import metrics
 from prediction_service.runtime.admission import RECENT_ROWS, Admission, Admitted
@@ -22,19 +20,18 @@ from prediction_service.runtime.gaps import Gaps, pending_gaps
 from prediction_service.runtime.position import Position
 from prediction_service.runtime.rings import Rings
 from prediction_service.settings import PredictionSettings
-from prediction_service.store import active_models, endpoints, positions, predictions
+from prediction_service.store import endpoints, positions, predictions
 from prediction_service.usecases import deliveries
 from prediction_service.usecases.histories import Gathered, gather
 from prediction_service.usecases.live_models import Cache, LiveModels, load_live_models
 from prediction_service.usecases.live_rows import prediction_records, rows_with_predictions
+from prediction_service.usecases.live_table import Superseded, marked, start_again_if_made_anew
 from shared.coin_metrics import read
 from shared.coin_metrics.clock import AHEAD
 from shared.coin_metrics.columns import BASE_FEATURES
 from shared.coin_metrics.read import Batch, Layout, concatenate, microseconds, moment
 from shared.db import Connection, Pool, UniqueViolation, transaction
 from shared.errors import PumpcastError
-
-log = structlog.get_logger(__name__)
 
 CATCHUP_BATCHES = 8
 TEND_SECONDS = 1.0
@@ -44,12 +41,6 @@ class TableMissing(PumpcastError):
     """There is no coin_metrics yet."""
 
     code = "table_missing"
-
-
-class Superseded(PumpcastError):
-    """The position was taken over, or the models changed: what is in memory counts no more."""
-
-    code = "superseded"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,7 +79,7 @@ async def take_stand(
     layout = await read.layout(pool, columns)
     if layout is None:
         raise TableMissing("the table coin_metrics does not exist yet")
-    highest = await _start_again_if_emptied(pool, owner, owned)
+    highest = await start_again_if_made_anew(pool, owner, owned)
     gaps = Gaps()
     if owned.position.pending:
         # Also rows that were held back, which only memory knew to be there.
@@ -115,25 +106,6 @@ async def take_stand(
     )
 
 
-async def _start_again_if_emptied(pool: Pool, owner: UUID, owned: positions.Owned) -> int:
-    """Give the highest id of the table, if it is the one that the position tells of."""
-    file, highest = await positions.table_identity(pool)
-    known = owned.counters.get("file")
-    if known == file:
-        return highest
-    async with transaction(pool) as connection:
-        position = owned.position
-        if known is not None and highest < position.high:
-            log.warning("coin_metrics starts anew, all of its rows are new", highest_id=highest, was=position.high)
-            position = Position(high=0, pending=())
-            await active_models.restart_intervals(connection)
-        saved = await positions.save(
-            connection, owner=owner, models_version=owned.models_version, position=position, clock=owned.clock,
-            counters=owned.counters | {"file": file},
-        )  # fmt: skip
-    raise Superseded("the position was " + ("set to another table" if saved else "taken over"))
-
-
 async def process_new_rows(pool: Pool, settings: PredictionSettings, stand: Stand, poke: asyncio.Event) -> bool:
     """Answer what has become visible since the last time; False when there was nothing."""
     started = time.perf_counter()
@@ -153,6 +125,7 @@ async def process_new_rows(pool: Pool, settings: PredictionSettings, stand: Stan
         )  # fmt: skip
         known = await _already_answered(connection, stand, admitted.rows, gathered) if gathered.late.any() else set()
         position = _advance(stand, seen, admitted)
+        stand.counters |= marked(seen)
         await _watch_gaps(connection, stand, position)
     try:
         await _answer_and_commit(pool, stand, admitted, gathered, known, position, started, poke)
@@ -202,7 +175,7 @@ async def _tend(pool: Pool, stand: Stand) -> None:
         return
     stand.looked_at_table = now
     file, _ = await positions.table_identity(pool)
-    if file != stand.counters["file"]:
+    if file != stand.counters.get("file"):
         raise Superseded("coin_metrics was emptied or made anew")
     if not len(stand.gaps):
         return

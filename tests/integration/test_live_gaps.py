@@ -12,6 +12,7 @@ from tests.support.arrivals import (
     answered,
 )
 from tests.support.database import insert_rows, row
+from tests.support.live import skipped
 from tests.support.models import activate_model
 from tests.support.writers import burn_ids, open_transaction
 
@@ -126,3 +127,40 @@ async def test_model_when_deactivated_then_it_is_kept_only_until_it_owes_nothing
     assert [tuple(record) for record in said] == [
         (1, "before"), (2, "after"), (2, "before"), (2, "later"), (2, "slow"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("worker", ["running", "down"])
+async def test_rows_when_the_table_is_emptied_and_filled_beyond_the_position_then_all_of_them_are_answered(
+    database: str, pool: Pool, connection: Connection, tmp_path: Path, worker: str
+):
+    await activate_model(pool, tmp_path)
+    loop = Loop(pool, tmp_path)
+    await insert_rows(connection, [row(f"old{number}", 5000 + number) for number in range(5)])
+    await loop.catch_up()
+    if worker == "down":
+        loop.forget()
+    async with connection.transaction():
+        await connection.execute("TRUNCATE coin_metrics RESTART IDENTITY")
+        await insert_rows(connection, [row(f"new{number:02d}", number) for number in range(20)])
+    await loop.catch_up()
+    assert await answered(connection) == [
+        *(f"new{number:02d}" for number in range(20)), *(f"old{number}" for number in range(5)),
+    ]  # fmt: skip
+    assert await skipped(connection) == {}
+
+
+async def test_rows_when_the_table_is_only_rewritten_then_none_is_answered_again(
+    database: str, pool: Pool, connection: Connection, tmp_path: Path
+):
+    await insert_rows(connection, [row("before", number) for number in range(5)])
+    await activate_model(pool, tmp_path)
+    loop = Loop(pool, tmp_path)
+    await insert_rows(connection, [row("a", 10), row("b", 11)])
+    await loop.catch_up()
+    await connection.execute("VACUUM FULL coin_metrics")
+    await insert_rows(connection, [row("c", 12)])
+    await loop.catch_up()
+    loop.forget()
+    await loop.catch_up()
+    assert await answered(connection) == ["a", "b", "c"]
+    assert await skipped(connection) == {}

@@ -10,8 +10,9 @@ import numpy as np
 
 from prediction_service.clients.training import TrainingClient
 from prediction_service.settings import PredictionSettings
-from prediction_service.usecases.live import Stand, Superseded, process_new_rows, take_stand
+from prediction_service.usecases.live import Stand, process_new_rows, take_stand
 from prediction_service.usecases.live_models import Cache
+from prediction_service.usecases.live_table import Superseded
 from shared.artifact import Scorer
 from shared.coin_metrics import read
 from shared.coin_metrics.columns import BASE_FEATURES
