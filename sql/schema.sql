@@ -15,7 +15,7 @@ CREATE TABLE ref_model_types (
 
 INSERT INTO ref_model_types (name, title, description, default_params) VALUES
     ('random_forest', 'Random forest', 'Many decision trees on random parts of the rows; robust, little to tune.',
-     '{"n_estimators": 100, "max_depth": 10, "min_samples_leaf": 5}'),
+     '{"n_estimators": 100, "max_depth": 10, "min_samples_leaf": 5, "max_samples": 0.2}'),
     ('xgboost', 'XGBoost', 'Trees that correct one another; usually the sharpest, easier to overfit.',
      '{"n_estimators": 100, "max_depth": 6, "learning_rate": 0.1}');
 

@@ -16,7 +16,7 @@ from tests.support.database import insert_rows
 from tests.support.training import create, learnable_rows, training_settings, until, until_over
 from training_service.store import jobs
 
-SLOW = {"model_type": "random_forest", "params": {"n_estimators": 250, "max_depth": 12}}
+SLOW = {"model_type": "random_forest", "params": {"n_estimators": 250, "max_depth": 12, "max_samples": None}}
 
 pytestmark = pytest.mark.slow
 

@@ -17,7 +17,7 @@ def test_parameters_when_some_are_asked_for_keep_the_other_defaults():
     resolved = resolve_parameters("random_forest", {"n_estimators": 7, "max_features": 1})
 
     assert resolved["n_estimators"] == 7
-    assert resolved["max_depth"] == 10
+    assert (resolved["max_depth"], resolved["max_samples"]) == (10, 0.2)
     # The integer 1 means one feature to scikit-learn, a share of 1 all of them.
     assert isinstance(resolved["max_features"], float)
 
