@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from pumpcast.cli import main
 from pumpcast.market.simulate import simulate_history
 from tests.support.database import START
+from tests.support.embedded import temporary_folder
 from tests.support.files import candles, ticks
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -234,9 +234,8 @@ def test_psql_then_passes_arguments_output_and_exit_code_on(outside: Run):
 
 
 def test_verbs_when_no_address_is_set_then_share_the_embedded_database(outside: Run):
-    # Not below pytest's own folder: other runs close it to the system user that PostgreSQL runs as under root.
-    with tempfile.TemporaryDirectory(prefix="pumpcast-cli-") as home:
-        changed = {"DB_DSN": "", "PUMPCAST_HOME": home}
+    with temporary_folder() as home:
+        changed = {"DB_DSN": "", "PUMPCAST_HOME": str(home)}
         assert outside("simulate", "--minutes", "3", **changed).returncode == 0
         outcome = outside("psql", "-Atc", "SELECT count(*) > 0 FROM coin_metrics", **changed)
         assert outcome.stdout == "t\n"
