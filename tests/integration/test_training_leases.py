@@ -7,13 +7,10 @@ from datetime import timedelta
 import psutil
 import pytest
 
-from shared.errors import Unavailable
 from tests.support.database import insert_rows
-from tests.support.training import create, learnable_rows, training_settings, until, until_over, working
-from training_service.store import jobs, models
+from tests.support.training import create, finish, learnable_rows, training_settings, until, until_over, working
+from training_service.store import jobs
 from training_service.usecases.jobs import cancel
-from training_service.usecases.record import fresh_id, record_model, sweep
-from training_service.usecases.task import Trained
 
 
 @pytest.fixture
@@ -107,28 +104,11 @@ async def test_two_workers_share_the_queue_and_make_each_model_once(pool, settin
     assert await pool.fetchval("SELECT count(*) FROM ml_models") == 4
 
 
-TRAINED = Trained(
-    sha256="0" * 64, features=("a",), training_accuracy=0.5, training_f1=0.5, training_precision=0.5,
-    training_recall=0.5, roc_auc=0.5, mcc=0.0, fpr=0.5, fnr=0.5,
-    confusion_matrix={"tp": 1, "tn": 1, "fp": 1, "fn": 1}, decision_threshold=0.5, alert_threshold=0.5,
-    simulated_profit_pct=0.0, expected_value_pct=None, cv_scores=None, cv_overfitting_gap=None,
-    feature_importance={}, metrics={}, warnings=(),
-)  # fmt: skip
-
-
 @pytest.fixture
 def folder(settings):
     path = settings.model_folder("training")
     (path / ".incoming").mkdir(parents=True)
     return path
-
-
-async def finish(pool, job, folder):
-    """Do what a worker does with a result."""
-    model_id = await models.reserve_id(pool)
-    incoming = folder / ".incoming" / f"{job.id}-{job.token}.zip"
-    incoming.write_bytes(b"a model")
-    return await record_model(pool, job, TRAINED, model_id=model_id, incoming=incoming, folder=folder)
 
 
 async def test_a_frozen_worker_that_wakes_up_late_writes_nothing(pool, settings, folder):
@@ -184,18 +164,6 @@ async def test_a_name_taken_while_the_job_ran_gives_the_model_the_next_one(pool,
     assert await pool.fetchval("SELECT name FROM ml_models WHERE job_id = $1", job.id) == "wanted (2)"
 
 
-async def test_a_row_that_cannot_be_written_leaves_no_file(pool, folder):
-    await create(pool)
-    job = await jobs.claim(pool, worker="w")
-    await pool.execute("ALTER TABLE ml_models ADD CHECK (false) NOT VALID")
-
-    with pytest.raises(Exception, match="violates check constraint"):
-        await finish(pool, job, folder)
-
-    assert not list(folder.glob("*.zip"))
-    assert (await jobs.get(pool, job.id))["status"] == "RUNNING"
-
-
 async def test_a_model_that_the_database_refuses_ends_the_job_after_three_attempts(pool, settings, market):
     await pool.execute("ALTER TABLE ml_models ADD CHECK (false) NOT VALID")
     job_id = await create(pool)
@@ -205,87 +173,6 @@ async def test_a_model_that_the_database_refuses_ends_the_job_after_three_attemp
     assert (job["status"], job["attempts"]) == ("FAILED", 3)
     assert job["error_msg"] == "the model could not be recorded: CheckViolationError"
     assert not list(settings.model_folder("training").rglob("*.zip"))
-
-
-async def test_a_sweep_removes_what_killed_processes_left_and_nothing_else(pool, folder):
-    for name in ("one", "two"):
-        await create(pool, name=name)
-    lost, running = [await jobs.claim(pool, worker="w") for _ in range(2)]
-    await pool.execute("UPDATE ml_jobs SET lease_expires_at = now() - interval '1 second' WHERE id = $1", lost.id)
-    await jobs.release_lost(pool)
-    incoming = folder / ".incoming"
-    kept = [incoming / f"{running.id}-{running.token}.zip", incoming / f".{running.id}-{running.token}.zip.99.tmp"]
-    kept.append(folder / "model_xgboost_7.zip")
-    gone = [
-        incoming / f"{lost.id}-{lost.token}.zip",
-        incoming / f".{lost.id}-{lost.token}.zip.4.tmp",
-        incoming / "junk",
-    ]
-    for path in kept + gone:
-        path.write_bytes(b"")
-
-    assert await sweep(pool, folder) == 3
-
-    assert [path.exists() for path in kept + gone] == [True] * 3 + [False] * 3
-
-
-async def test_a_sweep_removes_a_model_file_whose_writer_was_killed_before_its_commit(pool, folder, monkeypatch):
-    for name in ("one", "two"):
-        await create(pool, name=name)
-    lost, done = [await jobs.claim(pool, worker="w") for _ in range(2)]
-
-    async def killed(*_args, **_columns):
-        raise asyncio.CancelledError
-
-    with monkeypatch.context() as patch:
-        patch.setattr(models, "insert", killed)
-        with pytest.raises(asyncio.CancelledError):
-            await finish(pool, lost, folder)
-    assert await finish(pool, done, folder)
-    left = sorted(path.name for path in folder.glob("*.zip"))
-    assert len(left) == 2
-    assert await sweep(pool, folder) == 0, "the job is still held"
-    await pool.execute("UPDATE ml_jobs SET lease_expires_at = now() - interval '1 second' WHERE id = $1", lost.id)
-    await jobs.release_lost(pool)
-
-    assert await sweep(pool, folder) == 1
-
-    model_id = (await jobs.get(pool, done.id))["result_model_id"]
-    assert [path.name for path in folder.glob("*.zip")] == [f"model_xgboost_{model_id}.zip"]
-    assert not list((folder / ".incoming").iterdir())
-
-
-async def test_a_sweep_keeps_the_file_of_a_model_whose_writer_was_killed_after_its_commit(pool, folder):
-    await create(pool)
-    job = await jobs.claim(pool, worker="w")
-    assert await finish(pool, job, folder)
-    (model,) = folder.glob("*.zip")
-    trace = folder / ".incoming" / f"{job.id}-{job.token}.{model.name}"
-    trace.touch()
-
-    assert await sweep(pool, folder) == 1
-
-    assert model.exists()
-    assert not trace.exists()
-
-
-async def test_a_new_database_beside_the_files_of_an_old_one_gives_its_models_other_ids(pool, folder):
-    for name in ("model_xgboost_1.zip", "model_random_forest_2.zip"):
-        (folder / name).write_bytes(b"of the old database")
-
-    assert await fresh_id(pool, folder) == 3
-
-
-async def test_a_model_file_that_is_there_already_is_never_overwritten(pool, folder):
-    await create(pool)
-    job = await jobs.claim(pool, worker="w")
-    theirs = folder / "model_xgboost_1.zip"
-    theirs.write_bytes(b"of another database")
-
-    with pytest.raises(Unavailable, match="another database uses the same MODEL_STORAGE_PATH"):
-        await finish(pool, job, folder)
-
-    assert theirs.read_bytes() == b"of another database"
 
 
 async def test_a_lease_is_extended_only_while_it_is_held(pool):
