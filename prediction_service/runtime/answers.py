@@ -76,6 +76,11 @@ def answer(
             # Models with the same features share them.
             features[names] = build_last(values, histories.timestamp, histories.count, spec)
         probability = model.loaded.scorer.probabilities(features[names][chosen])
+        scored = ~np.isnan(probability)
+        if not scored.all():
+            # Only a foreign model does this; its row must not hold up those of all others.
+            skipped["no_score"] += int((~scored).sum())
+            chosen, probability = chosen[scored], probability[scored]
         results.append(
             Answers(
                 model=model,
