@@ -38,6 +38,7 @@ SELECT /*columns*/ FROM predictions WHERE id = :id;
 SELECT DISTINCT ON (active_model_id) /*columns*/
 FROM predictions
 WHERE coin_id = :coin_id AND (:model_id::bigint IS NULL OR model_id = :model_id)
+  AND active_model_id IN (SELECT id FROM prediction_active_models)
 ORDER BY active_model_id, data_timestamp DESC, id DESC;
 
 -- name: of_coin

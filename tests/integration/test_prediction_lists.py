@@ -71,7 +71,14 @@ async def test_latest_when_asked_then_the_newest_row_of_each_model_comes(api: Ap
         {"data_timestamp": at(60)},
         {"data_timestamp": at(0)},
         {"data_timestamp": at(30), "active_model_id": 2, "model_id": 12},
+        {"data_timestamp": at(90), "active_model_id": 3, "model_id": 13},
         {"coin_id": "b", "data_timestamp": at(90)},
+    )
+    # The third model was deleted; its predictions stay, but it is asked no more.
+    await pool.execute(
+        "INSERT INTO prediction_active_models"
+        " (id, model_id, model_name, model_type, target_variable, features, local_model_path)"
+        " SELECT id, 10 + id, 'm', 'xgboost', 'price_close', '[]', 'm.zip' FROM generate_series(1, 2) AS id"
     )
     _, body = await api.get("/api/predictions/latest/a")
     assert [one["id"] for one in body["predictions"]] == [1, 3]

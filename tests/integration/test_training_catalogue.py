@@ -49,6 +49,18 @@ async def test_the_catalogue_tells_what_there_is(api, connection):
     }
 
 
+async def test_data_availability_when_times_lie_outside_all_calendars_then_the_believed_ones_are_told(api, connection):
+    await insert_rows(connection, [row("A"), row("B", 60), row("C", 120)])
+    await connection.execute(
+        "INSERT INTO coin_metrics (mint, timestamp) VALUES ('A', '-infinity'), ('A', '20000-01-01Z'), ('A', 'infinity')"
+    )
+
+    data = await get(api, "data-availability")
+
+    assert data["min_timestamp"] == "0001-02-01T00:00:00Z"
+    assert data["max_timestamp"] == "2026-03-01T12:02:00Z"
+
+
 async def test_the_catalogue_without_the_trackers_tables_is_empty(api, connection):
     await connection.execute("DROP TABLE coin_metrics, ref_coin_phases")
 

@@ -1,8 +1,9 @@
 """What the tracker's tables hold, for people who choose a window; read only."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
+from shared.coin_metrics import read
 from shared.db import Executor, Queries, Record, UndefinedTable
 
 _queries = Queries.beside(__file__)
@@ -17,6 +18,7 @@ class Holdings:
 
     first: datetime | None
     last: datetime | None
+    """The recording clock: a row in a wrong time zone is not the newest."""
     rows: int
     rows_counted: bool
     """False: estimated."""
@@ -34,15 +36,15 @@ async def phases(executor: Executor) -> list[Record]:
 async def holdings(executor: Executor) -> Holdings:
     """Look at coin_metrics; empty while it does not exist."""
     try:
-        span = await _queries.fetchrow(executor, "span")
+        first = await _queries.fetchval(executor, "first")
     except UndefinedTable:
         return Holdings(first=None, last=None, rows=0, rows_counted=True, coins=0)
     estimate = await _queries.fetchval(executor, "estimated_rows")
     counted = estimate <= COUNTED_ROWS
     rows = await _queries.fetchval(executor, "rows") if counted else estimate
     return Holdings(
-        first=span["first"] if span else None,
-        last=span["last"] if span else None,
+        first=first,
+        last=await read.clock(executor, now=datetime.now(UTC)),
         rows=rows,
         rows_counted=counted,
         coins=await _queries.fetchval(executor, "coins"),

@@ -1,8 +1,10 @@
 -- name: phases
 SELECT id, name, interval_seconds, min_age_minutes, max_age_minutes FROM ref_coin_phases ORDER BY id;
 
--- name: span
-SELECT min(timestamp) AS first, max(timestamp) AS last FROM coin_metrics;
+-- name: first
+-- greatest() passes over NULL, so the empty table is asked for apart.
+SELECT CASE WHEN min(timestamp) IS NOT NULL THEN greatest(least(min(timestamp), '9999-12-01Z'), '0001-02-01Z') END AS first
+FROM coin_metrics;
 
 -- name: estimated_rows
 SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass('coin_metrics');
