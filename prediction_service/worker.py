@@ -4,6 +4,7 @@ import asyncio
 import time
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import structlog
 
@@ -49,6 +50,7 @@ class Worker:
         self._leading = asyncio.Event()
         self._poke = asyncio.Event()
         self._cache: Cache = {}
+        self._owner = uuid4()
         self._stand: Stand | None = None
         self._models_changed = False
         self._catching_up = True
@@ -96,8 +98,9 @@ class Worker:
             await _first(self._leading.wait(), stop.wait())
             return
         self._models_changed = False
+        self._owner = uuid4()
         stand = self._stand = await take_stand(
-            self._pool, self._training, self._settings, self._cache, catching_up=self._catching_up
+            self._pool, self._training, self._settings, self._cache, owner=self._owner, catching_up=self._catching_up
         )
         self._trouble = None
         while self._leading.is_set() and not stop.is_set() and not self._models_changed:
@@ -144,29 +147,32 @@ class Worker:
                 log.warning("trigger cannot be looked after", error=type(error).__name__)
             await asyncio.sleep(TABLE_LOOK_SECONDS if self._triggered else TRIGGER_RETRY_SECONDS)
 
-    def _status(self, stand: Stand) -> dict[str, Any]:
-        listening = self._rows.listening and self._triggered
-        return {
+    def _status(self) -> dict[str, Any]:
+        stand = self._stand
+        behind = stand is None or stand.catching_up
+        status: dict[str, Any] = {
             "beat": datetime.now(UTC).isoformat(),
-            "listener": "listen" if listening else "polling",
-            "lag_seconds": round(time.monotonic() - self._caught_up_at, 3) if stand.catching_up else 0.0,
+            "listener": "listen" if self._rows.listening and self._triggered else "polling",
+            "lag_seconds": round(time.monotonic() - self._caught_up_at, 3) if behind else 0.0,
+            "reconnects": self._rows.reconnects,
+            "trouble": self._trouble,
+        }
+        if stand is None:
+            return status
+        return status | {
             "held": len(stand.admission.held_ids()),
             "gaps": len(stand.gaps),
             "coins_in_memory": len(stand.rings),
             "models": len(stand.models.models),
-            "reconnects": self._rows.reconnects,
-            "trouble": self._trouble,
         }
 
     async def _report(self) -> None:
         while True:
             metrics.RECONNECTS.set(self._rows.reconnects)
-            stand = self._stand
-            if stand is not None:
-                try:
-                    await positions.report(self._pool, stand.owner, self._status(stand))
-                except (*ConnectionLost, PostgresError) as error:
-                    log.warning("state cannot be reported", error=type(error).__name__)
+            try:
+                await positions.report(self._pool, self._owner, self._status())
+            except (*ConnectionLost, PostgresError) as error:
+                log.warning("state cannot be reported", error=type(error).__name__)
             await asyncio.sleep(REPORT_SECONDS)
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from prediction_service.clients.training import TrainingClient
 from prediction_service.runtime import metrics
@@ -69,10 +69,9 @@ class Stand:
 
 
 async def take_stand(
-    pool: Pool, training: TrainingClient, settings: PredictionSettings, cache: Cache, *, catching_up: bool
+    pool: Pool, training: TrainingClient, settings: PredictionSettings, cache: Cache, *, owner: UUID, catching_up: bool
 ) -> Stand:
-    """Take the position over and read everything the loop needs."""
-    owner = uuid4()
+    """Take the position over as `owner` and read everything the loop needs."""
     owned = await positions.own(pool, owner)
     models = await load_live_models(pool, training, settings, cache, owned.position)
     columns = tuple(name for name in BASE_FEATURES if name in models.base_columns | {"price_close"})

@@ -12,6 +12,7 @@ from prediction_service.store import active_models
 from prediction_service.store.active_models import ActiveModel
 from prediction_service.usecases.model_files import load_or_fetch
 from shared.db import Pool
+from shared.errors import PumpcastError
 
 Cache = dict[tuple[int, str], LoadedModel]
 
@@ -45,11 +46,21 @@ async def load_live_models(
     for active in actives:
         key = (active.id, active.model_file_sha256)
         if key not in cache:
-            cache[key] = await load_or_fetch(training, settings, active)
+            cache[key] = await _load(training, settings, active)
         models.append(_live(active, cache[key]))
     for key in cache.keys() - {(active.id, active.model_file_sha256) for active in actives}:
         del cache[key]
     return LiveModels(models=tuple(models), actives={active.id: active for active in actives})
+
+
+async def _load(training: TrainingClient, settings: PredictionSettings, active: ActiveModel) -> LoadedModel:
+    try:
+        return await load_or_fetch(training, settings, active)
+    except PumpcastError as error:
+        raise type(error)(
+            f"active model {active.id} cannot be loaded and all live rows wait for it, so that none is lost "
+            f"({error.message}): start the training service, or delete the model"
+        ) from error
 
 
 def _live(active: ActiveModel, loaded: LoadedModel) -> LiveModel:

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from prediction_service.usecases.models import delete
 from shared.db import Connection, Pool, connect
 from tests.support.database import START, insert_rows, row
 from tests.support.live import (
     running_worker,
     settings,
     skipped,
+    until,
     until_live,
     until_predicted,
 )
@@ -142,3 +144,20 @@ async def test_rows_when_there_is_no_right_to_a_trigger_then_they_are_polled(tcp
         await admin.execute(f"DROP OWNED BY {role}")
         await admin.execute(f"DROP ROLE {role}")
         await admin.close()
+
+
+async def test_rows_when_a_model_file_vanished_then_the_trouble_is_told_and_its_deletion_lets_the_others_go_on(
+    database: str, pool: Pool, connection: Connection, tmp_path: Path
+):
+    lost = await activate_model(pool, tmp_path, model_id=1)
+    await activate_model(pool, tmp_path, model_id=2)
+    configured = settings(database, tmp_path, training_service_api_url="http://127.0.0.1:9/api")
+    (tmp_path / "models" / "prediction" / "1.zip").unlink()
+    await insert_rows(connection, [row("a", 1), row("a", 2)])
+    async with running_worker(configured):
+        told = "SELECT status ->> 'trouble' LIKE '%model 1 cannot be loaded%delete the model' FROM worker_positions"
+        await until(connection, told, expected=True)
+        assert await connection.fetchval("SELECT count(*) FROM predictions") == 0
+        await delete(pool, configured, lost)
+        await until_predicted(connection, 2)
+        await until(connection, "SELECT status ->> 'trouble' IS NULL FROM worker_positions", expected=True)
