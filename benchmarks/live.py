@@ -190,7 +190,7 @@ in the run {held.lost} are missing.
 
 Row by row is the design of one history query per coin, features with pandas, one `predict_proba` of the native
 library per model and one INSERT per prediction, on notifications of a trigger per row. Its latency is that at half
-of the rate it takes.
+of the rate it takes; at more than that rate it falls ever further behind.
 
 Goals: p99 at most {P99_GOAL_MS} ms at {RATE:,} rows/s: {_met(p99)}. At least {RATE_GOAL:,} rows/s followed, nothing
 lost: {_met(rate)}.
