@@ -15,11 +15,13 @@ from shared.db import Connection, Queries
 
 PATIENCE_SECONDS = 60.0
 WARM_UP_SECONDS = 5.0
-LATENCY_SECONDS = 25.0
+LATENCY_SECONDS = 20.0
 FLOOD_SECONDS = 10.0
 FLOOD_ROWS = 300_000
 FLOOD_BEHIND = 12_000
 HOLD_SECONDS = 20.0
+SAMPLED = 20
+"""At high rates every so manieth row is enough."""
 TICKS = 50
 """Transactions a second while the highest rate is sought."""
 # Of what the worker took when it always found rows waiting.
@@ -73,12 +75,12 @@ class Watch:
     high: int = 0
     """How far the worker was when it was last asked."""
 
-    async def latency(self, *, rate: int, transactions_per_second: int) -> Latency:
+    async def latency(self, *, rate: int, transactions_per_second: int, every: int = 1) -> Latency:
         """Measure a stretch of the live worker after a warm-up."""
         await self.feed.paced(rate=rate, transactions_per_second=transactions_per_second, seconds=WARM_UP_SECONDS)
         sent, used = await self.timed(rate, transactions_per_second, LATENCY_SECONDS)
         await self._drained()
-        return await self.pairs(sent, transactions_per_second, used, every=1)
+        return await self.pairs(sent, transactions_per_second, used, every=every)
 
     async def timed(self, rate: int, transactions_per_second: int, seconds: float) -> tuple[Sent, float]:
         """Send a stretch; also give the processor time of the worker meanwhile."""
@@ -111,7 +113,7 @@ class Watch:
             await self._drained()
             lags = [rows / rate for rows in waiting]
             if _bounded(lags):
-                latency = await self.pairs(sent, TICKS, used, every=20)
+                latency = await self.pairs(sent, TICKS, used, every=SAMPLED)
                 owed = (self.feed.committed - before) * len(MODELS)
                 lost = owed - await queries.fetchval(self.connection, "predictions")
                 return Held(flood_rate=flood, latency=latency, highest_lag_seconds=max(lags), lost=lost)
