@@ -86,7 +86,8 @@ def metadata(manifest: Manifest, digest: str) -> dict[str, Any]:
     target = manifest.target
     timed = target.kind == "time"
     return {
-        "id": manifest.model_id, "job_id": None, "name": manifest.name, "model_type": manifest.model_type, "status": "READY",
+        "id": manifest.model_id, "job_id": None, "name": manifest.name, "model_type": manifest.model_type,
+        "status": "READY",
         "is_deleted": False, "description": None, "target_variable": target.target_var,
         "target_operator": None if timed else target.operator, "target_value": None if timed else target.target_value,
         "future_minutes": target.future_minutes if timed else None,
