@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -113,7 +114,7 @@ class Loop:
                 while self._stand is None:
                     try:
                         self._stand = await take_stand(
-                            self._pool, training, self.settings, self.cache, catching_up=True
+                            self._pool, training, self.settings, self.cache, owner=uuid4(), catching_up=True
                         )
                     except Superseded:
                         continue
