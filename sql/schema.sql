@@ -9,7 +9,7 @@ CREATE TABLE ref_model_types (
     title          text NOT NULL, -- name for people
     description    text NOT NULL, -- one sentence for people
     default_params jsonb NOT NULL DEFAULT '{}', -- hyper-parameters where a request says nothing
-    CONSTRAINT chk_model_type CHECK (name IN ('random_forest', 'xgboost')),
+    CONSTRAINT chk_model_type CHECK (name ~ '^[a-z][a-z0-9_]{0,39}$'),
     CONSTRAINT chk_default_params CHECK (jsonb_typeof(default_params) = 'object')
 );
 
@@ -254,12 +254,15 @@ CREATE TABLE ml_jobs (
     created_at                 timestamptz NOT NULL DEFAULT now(), -- when it was asked for
     started_at                 timestamptz, -- latest claim
     completed_at               timestamptz, -- when it ended, however
+    interim                    jsonb NOT NULL DEFAULT '{}', -- scores of folds and trials, as they come
+    run_key                    text, -- hash of request, rows and code, known once the rows are read
     CONSTRAINT chk_job_type CHECK (job_type IN ('TRAIN', 'TEST', 'COMPARE', 'TUNE')),
     CONSTRAINT chk_job_status CHECK (status IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')),
     CONSTRAINT chk_job_priority CHECK (priority BETWEEN 0 AND 100),
     CONSTRAINT chk_job_progress CHECK (progress BETWEEN 0 AND 1),
     CONSTRAINT chk_job_warnings CHECK (jsonb_typeof(warnings) = 'array'),
     CONSTRAINT chk_job_log CHECK (jsonb_typeof(log) = 'array'),
+    CONSTRAINT chk_job_interim CHECK (jsonb_typeof(interim) = 'object'),
     CONSTRAINT chk_job_request CHECK (jsonb_typeof(request) = 'object'),
     CONSTRAINT chk_job_attempts CHECK (attempts >= 0),
     CONSTRAINT chk_job_lost_leases CHECK (lost_leases >= 0),
@@ -295,6 +298,8 @@ CREATE INDEX idx_jobs_status ON ml_jobs (status, created_at DESC, id DESC);
 CREATE INDEX idx_jobs_type ON ml_jobs (job_type, created_at DESC, id DESC);
 -- List of jobs of one type and status, newest first.
 CREATE INDEX idx_jobs_type_status ON ml_jobs (job_type, status, created_at DESC, id DESC);
+-- Is equal work being done already?.
+CREATE INDEX idx_jobs_run_key ON ml_jobs (run_key) WHERE status = 'RUNNING';
 -- Jobs that tested one model.
 CREATE INDEX idx_jobs_test_model ON ml_jobs (test_model_id, created_at DESC, id DESC) WHERE test_model_id IS NOT NULL;
 -- Deleting a test result finds the job that points to it.
@@ -737,4 +742,22 @@ BEGIN
     PERFORM pg_notify('coin_metrics_insert', '{}');
     RETURN NULL;
 END
+$$;
+
+CREATE FUNCTION pumpcast_log(log jsonb, level text, messages text[]) RETURNS jsonb LANGUAGE sql AS $$
+    -- A tail: the newest 500 lines.
+    SELECT coalesce(jsonb_agg(line ORDER BY place), '[]')
+    FROM (
+        SELECT line, place
+        FROM jsonb_array_elements(
+            log || coalesce((
+                SELECT jsonb_agg(
+                    jsonb_build_object('at', clock_timestamp(), 'level', level, 'message', message) ORDER BY number
+                )
+                FROM unnest(messages) WITH ORDINALITY AS told (message, number)
+            ), '[]')
+        ) WITH ORDINALITY AS lines (line, place)
+        ORDER BY place DESC
+        LIMIT 500
+    ) AS tail
 $$;

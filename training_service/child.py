@@ -1,23 +1,38 @@
-"""The process that fits one model: reads its task on stdin, tells steps and result on stdout, ends when stdin does."""
+"""The process that does one job: reads its task on stdin, tells steps and result on stdout, ends when stdin does."""
 
 import faulthandler
 import os
 import sys
 import threading
 import warnings
+from collections.abc import Callable
+from typing import assert_never
 
 import structlog
+from pydantic import TypeAdapter
 
 from shared.errors import JobFailed
 from shared.logging import set_up_logging
 from shared.settings import read_settings_or_exit
 from training_service.settings import TrainingSettings
-from training_service.usecases.task import Crashed, Failed, Message, Step, TrainTask
+from training_service.usecases.task import (
+    CompareTask,
+    Crashed,
+    Failed,
+    Keyed,
+    Message,
+    Result,
+    Step,
+    Task,
+    TestTask,
+    TrainTask,
+)
 
 log = structlog.get_logger(__name__)
 
 ORPHANED = 3
 STDIN = 0
+_TASK: TypeAdapter[TrainTask | TestTask | CompareTask] = TypeAdapter(Task)
 
 
 def main() -> None:
@@ -29,21 +44,44 @@ def main() -> None:
     # Live predictions come first on a machine that does both.
     os.nice(10)
     set_up_logging(read_settings_or_exit(TrainingSettings), service="training-fitting")
-    task = TrainTask.model_validate_json(_read_line())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    warnings.filterwarnings("ignore", module="sklearn|skl2onnx|onnxmltools|xgboost")
+    task = _TASK.validate_json(_read_line())
+    told_to_go_on = threading.Event()
+    threading.Thread(target=_follow_parent, args=(told_to_go_on,), daemon=True).start()
+    warnings.filterwarnings("ignore", module="sklearn|skl2onnx|onnxmltools|xgboost|imblearn|optuna")
 
-    from training_service.usecases.train import train
+    def report(message: Step | Keyed) -> None:
+        _send(answers, message)
+        if isinstance(message, Keyed):
+            told_to_go_on.wait()
 
     try:
-        trained = train(task, lambda progress, message: _send(answers, Step(progress=progress, message=message)))
+        result = _do(task, report)
     except JobFailed as error:
         _send(answers, Failed(error=error.message))
     except Exception as error:
-        log.exception("fitting crashed", job_id=task.job_id)
-        _send(answers, Crashed(error=f"the fitting failed unexpectedly ({type(error).__name__}); the log says more"))
+        log.exception("job crashed", job_id=task.job_id)
+        _send(answers, Crashed(error=f"the work failed unexpectedly ({type(error).__name__}); the log says more"))
     else:
-        _send(answers, trained)
+        _send(answers, result)
+
+
+def _do(task: TrainTask | TestTask | CompareTask, report: Callable[[Step | Keyed], None]) -> Result:
+    # Each kind of work loads the libraries it needs.
+    match task:
+        case TrainTask():
+            from training_service.usecases.train import train
+
+            return train(task, report)
+        case TestTask():
+            from training_service.usecases.evaluate import test
+
+            return test(task, report)
+        case CompareTask():
+            from training_service.usecases.evaluate import compare
+
+            return compare(task, report)
+        case _:
+            assert_never(task)
 
 
 def _send(answers: int, message: Message) -> None:
@@ -63,9 +101,10 @@ def _read_line() -> bytes:
     return line
 
 
-def _end_with_parent() -> None:
+def _follow_parent(told_to_go_on: threading.Event) -> None:
+    # Anything the parent says means go on; its silence for ever means that it is gone.
     while os.read(STDIN, 1 << 10):
-        pass
+        told_to_go_on.set()
     os._exit(ORPHANED)
 
 

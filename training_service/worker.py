@@ -16,7 +16,8 @@ from shared.wakeup import Wakeup
 from training_service.settings import TrainingSettings
 from training_service.store import jobs
 from training_service.store.jobs import CHANNEL, ClaimedJob
-from training_service.usecases.attempts import Workshop, run_attempt, worker_name
+from training_service.usecases.assign import Workshop
+from training_service.usecases.attempts import run_attempt, worker_name
 from training_service.usecases.record import sweep
 
 log = structlog.get_logger(__name__)

@@ -38,7 +38,14 @@ class Job(Answer):
     train_target_direction: str | None
     request: JsonObject
     request_id: str | None
+    test_model_id: int | None
+    test_start: datetime | None
+    test_end: datetime | None
+    run_key: str | None
+    interim: JsonObject | None = Field(None, description="folds and trials, as they come; left out of lists")
     result_model_id: int | None
+    result_test_id: int | None
+    result_comparison_id: int | None
     result_model: Model | None = None
     created_at: datetime
     started_at: datetime | None

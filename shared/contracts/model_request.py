@@ -1,12 +1,11 @@
 """The body that asks for a model: every field checked, alone and against the others."""
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
-from shared.coin_metrics.columns import BASE_FEATURES
+from shared.coin_metrics.columns import BASE_FEATURES, PRICE_COLUMNS
 from shared.contracts.artifact import RuleTargetSpec, TargetSpec, TimeTargetSpec
 from shared.contracts.fields import Moment
 from shared.contracts.training import Description, JsonObject, ModelKind, ModelName, Operator, Request
@@ -27,24 +26,10 @@ def _imaginable(value: datetime) -> datetime:
     return value
 
 
-def _not_yet(what: str, only: object) -> Callable[[Any], Any]:
-    def refuse(value: Any) -> Any:
-        if value != only:
-            raise ValueError(f"{what} is not available yet")
-        return value
-
-    return refuse
-
-
 Timestamp = Annotated[Moment, AfterValidator(_imaginable), Field(strict=False)]
 Column = Annotated[str, AfterValidator(_known_column), WithJsonSchema({"type": "string", "enum": list(BASE_FEATURES)})]
 FeatureName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-NoResampling = Annotated[
-    bool, AfterValidator(_not_yet("SMOTE", False)), WithJsonSchema({"type": "boolean", "const": False})
-]
-NoSampling = Annotated[
-    float | None, AfterValidator(_not_yet("sampling by coin", None)), WithJsonSchema({"type": "null"})
-]
+ThresholdChoice = Literal["share", "alerts_per_day", "expected_value"]
 
 
 class CreateModel(Request):
@@ -73,8 +58,10 @@ class CreateModel(Request):
     feature_engineering_windows: Annotated[
         list[Annotated[int, Field(ge=1, le=200)]], Field(min_length=1, max_length=10)
     ] = Field(default_factory=lambda: [5, 10, 15], description="Rows of one coin")
-    use_smote: NoResampling = False
-    on_resample_error: Literal["fail", "skip"] = Field("fail", description="Matters only with SMOTE")
+    use_smote: bool = Field(
+        False, description="Resample what is fitted (SMOTE, then undersampling) when one answer is rarer than 30 %"
+    )
+    on_resample_error: Literal["fail", "skip"] = Field("fail", description="What to do where resampling cannot work")
     use_timeseries_split: bool = Field(True, description="Cross-validate walking forward in time")
     cv_splits: Annotated[int, Field(ge=2, le=20)] = 5
     test_size: Annotated[float, Field(ge=0.05, le=0.5)] = 0.2
@@ -82,14 +69,23 @@ class CreateModel(Request):
     calibrate: bool = True
     refit: bool = Field(False, description="Store a model fitted on all rows instead of the one that was measured")
     alerts_per_day: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
+    alert_threshold_by: ThresholdChoice | None = Field(
+        None,
+        validate_default=True,
+        description="share: the highest 1 %; expected_value: what earns most after costs; "
+        "null: alerts_per_day where that is "
+        "given, else share",
+    )
     fee_pct: Annotated[float, Field(ge=0, le=50)] = Field(1.0, description="Fee per side in percent")
     slippage_pct: Annotated[float, Field(ge=0, le=50)] | None = Field(
         None, description="Slippage per side in percent; null: from the depth of the bonding curve"
     )
     trade_size_sol: Annotated[float, Field(gt=0, le=1000)] = 0.5
-    sample_by_coin: NoSampling = None
+    sample_by_coin: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="Share of the coins to learn from, drawn by random_state; null: all"
+    )
     priority: Annotated[int, Field(ge=0, le=100)] = Field(5, description="Higher ones run first")
-    force: bool = Field(False, description="Every request is trained, so this changes nothing yet")
+    force: bool = Field(False, description="Train even when the same request on the same rows gave a model before")
 
     @model_validator(mode="before")
     @classmethod
@@ -143,11 +139,29 @@ class CreateModel(Request):
             raise ValueError(f"is longer than the training window of {(end - start).total_seconds() / 60:g} minutes")
         return value
 
+    @field_validator("alert_threshold_by")
+    @classmethod
+    def check_choice(cls, value: str | None, info: ValidationInfo) -> str | None:
+        """Refuse a way to choose that contradicts the rest of the request."""
+        given = info.data.get("alerts_per_day") is not None
+        if value == "alerts_per_day" and not given:
+            raise ValueError("needs alerts_per_day")
+        if value in {"share", "expected_value"} and given:
+            raise ValueError("cannot be chosen beside alerts_per_day: leave one of them out")
+        if value == "expected_value" and not _is_trade(info.data):
+            raise ValueError("expected_value needs a question about a price that rises: nothing else can be bought")
+        return value
+
     @field_validator("feature_engineering_windows", "phases")
     @classmethod
     def sort_numbers(cls, value: list[int] | None) -> list[int] | None:
         """Give each number once, ascending: their order means nothing."""
         return None if value is None else sorted(set(value))
+
+    @property
+    def threshold_choice(self) -> ThresholdChoice:
+        """Give how the alert threshold is chosen."""
+        return self.alert_threshold_by or ("share" if self.alerts_per_day is None else "alerts_per_day")
 
     def target(self) -> TargetSpec:
         """Give the question."""
@@ -163,6 +177,36 @@ class CreateModel(Request):
         return RuleTargetSpec(
             target_var=self.target_var, operator=self.operator or "=", target_value=self.target_value or 0.0
         )
+
+
+class Range(Request):
+    """Values of a hyper-parameter between two bounds, both included."""
+
+    low: Annotated[float, Field(ge=-1e12, le=1e12)]
+    high: Annotated[float, Field(ge=-1e12, le=1e12)]
+    log: bool = Field(False, description="Spread evenly over orders of magnitude")
+
+
+class Choices(Request):
+    """Values of a hyper-parameter to choose from."""
+
+    choices: Annotated[list[int | float | str | None], Field(min_length=1, max_length=50)]
+
+
+class TuneModel(CreateModel):
+    """A question whose hyper-parameters are searched for; those in `params` stay as they are."""
+
+    search_space: dict[str, Range | Choices] = Field(
+        default_factory=dict,
+        max_length=40,
+        description="Hyper-parameters to search; empty: the usual ones of the model type",
+    )
+    trials: Annotated[int, Field(ge=1, le=500)] = 30
+
+
+def _is_trade(data: dict[str, Any]) -> bool:
+    rises = data.get("use_time_based_prediction", True) and data.get("direction") == "up"
+    return bool(rises) and data.get("target_var") in (*PRICE_COLUMNS, "market_cap_close")
 
 
 def _needed(value: Any, info: ValidationInfo, *, when: bool) -> Any:

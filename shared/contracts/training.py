@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-ModelKind = Literal["random_forest", "xgboost"]
+ModelKind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$", examples=["random_forest", "xgboost"])]
+"""A name of /model-types."""
 ModelStatus = Literal["TRAINING", "READY", "FAILED"]
 JobStatus = Literal["PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED"]
 JobType = Literal["TRAIN", "TEST", "COMPARE", "TUNE"]
@@ -131,6 +132,7 @@ class Model(Answer):
     job_id: int | None
     model_file_path: str | None
     model_file_sha256: str | None
+    run_key: str | None = Field(description="Hash of request, rows and code: equal ones give equal models")
     created_at: datetime
 
 

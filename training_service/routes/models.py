@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Query, Request, Response, status
 from fastapi.responses import FileResponse
 
 from shared.contracts.fields import PathId
-from shared.contracts.model_request import CreateModel
+from shared.contracts.model_request import CreateModel, TuneModel
 from shared.contracts.training import ChangeModel, CreatedJob, Model, ModelKind, ModelList, ModelStatus
 from shared.errors import NotFound
 from training_service.deps import Limit, Offset, PoolDep
@@ -18,6 +18,15 @@ from training_service.usecases import models as model_usecases
 router = APIRouter(prefix="/models", tags=["models"])
 
 Search = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$", description="Part of the name")]
+
+
+@router.post(
+    "/tune", summary="Ask for a model whose hyper-parameters are searched for", status_code=status.HTTP_201_CREATED
+)
+async def tune_model(request: Request, response: Response, pool: PoolDep, body: TuneModel) -> CreatedJob:
+    created = await job_usecases.enqueue(pool, request=body, request_id=request.state.request_id)
+    response.headers["Location"] = f"/api/queue/{created.job_id}"
+    return created
 
 
 @router.post("/create", summary="Ask for a model", status_code=status.HTTP_201_CREATED)

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from shared.db import Connection, Executor, Queries, Record
 
 _queries = Queries.beside(__file__)
 
 CHANNEL = "ml_jobs_insert"
+JOB_TYPES = ["TRAIN", "TUNE", "TEST", "COMPARE"]
 LEASE_SECONDS = 45.0
 MOST_ATTEMPTS = 3
 MOST_LOST_LEASES = 10
@@ -17,8 +18,9 @@ MOST_LOST_LEASES = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """A training job to be written."""
+    """A job that makes a model, to be written."""
 
+    job_type: Literal["TRAIN", "TUNE"]
     priority: int
     model_name: str
     model_type: str
@@ -42,16 +44,39 @@ class NewJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NewTest:
+    """A job that measures models, to be written."""
+
+    job_type: Literal["TEST", "COMPARE"]
+    priority: int
+    model_id: int | None
+    """None where several are compared: the request names them."""
+    test_start: datetime
+    test_end: datetime
+    warnings: Sequence[dict[str, str]]
+    request: dict[str, Any]
+    """The body as it was accepted."""
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedJob:
     """A job this worker holds; every write must carry the token."""
 
     id: int
     token: int
+    job_type: Literal["TRAIN", "TUNE", "TEST", "COMPARE"]
     model_name: str
+    """Empty where no model is made."""
     features: tuple[str, ...]
     params: dict[str, Any]
     request: dict[str, Any]
+    test_model_id: int | None
+    test_start: datetime | None
+    test_end: datetime | None
     warnings: tuple[dict[str, str], ...]
+    interim: dict[str, Any]
+    """What an earlier attempt told."""
 
 
 async def open_names(connection: Connection, name: str, *, except_id: int = 0) -> set[str]:
@@ -65,6 +90,7 @@ async def insert(connection: Connection, job: NewJob) -> int:
     job_id: int = await _queries.fetchval(
         connection,
         "insert",
+        job_type=job.job_type,
         priority=job.priority,
         model_name=job.model_name,
         model_type=job.model_type,
@@ -85,6 +111,29 @@ async def insert(connection: Connection, job: NewJob) -> int:
     )
     await _queries.execute(connection, "notify")
     return job_id
+
+
+async def insert_test(connection: Connection, test: NewTest) -> int:
+    """Write a job that measures models, wake the workers at commit, give its id."""
+    job_id: int = await _queries.fetchval(
+        connection,
+        "insert_test",
+        job_type=test.job_type,
+        priority=test.priority,
+        model_id=test.model_id,
+        test_start=test.test_start,
+        test_end=test.test_end,
+        warnings=list(test.warnings),
+        request=test.request,
+        request_id=test.request_id,
+    )
+    await _queries.execute(connection, "notify")
+    return job_id
+
+
+async def get_log(executor: Executor, job_id: int) -> Record | None:
+    """Give status and log of one job."""
+    return await _queries.fetchrow(executor, "log", id=job_id)
 
 
 async def get(executor: Executor, job_id: int) -> Record | None:
@@ -108,24 +157,40 @@ async def release_lost(executor: Executor) -> list[Record]:
 
 async def claim(executor: Executor, *, worker: str) -> ClaimedJob | None:
     """Take the next waiting job under a lease."""
-    row = await _queries.fetchrow(executor, "claim", worker=worker, lease_seconds=LEASE_SECONDS, job_types=["TRAIN"])
+    row = await _queries.fetchrow(executor, "claim", worker=worker, lease_seconds=LEASE_SECONDS, job_types=JOB_TYPES)
     if row is None:
         return None
     return ClaimedJob(
         id=row["id"],
         token=row["lease_token"],
-        model_name=row["model_name"],
-        features=tuple(row["train_features"]),
-        params=row["train_params"],
+        job_type=row["job_type"],
+        model_name=row["model_name"] or "",
+        features=tuple(row["train_features"] or ()),
+        params=row["train_params"] or {},
         request=row["request"],
+        test_model_id=row["test_model_id"],
+        test_start=row["test_start"],
+        test_end=row["test_end"],
         warnings=tuple(row["warnings"]),
+        interim=row["interim"],
     )
 
 
-async def renew(executor: Executor, job: ClaimedJob, *, progress: float, message: str) -> bool:
+async def renew(
+    executor: Executor, job: ClaimedJob, *, progress: float, message: str, lines: Sequence[str] = (),
+    interim: dict[str, Any] | None = None,
+) -> bool:  # fmt: skip
     """Extend the lease and tell how far the job is; False when it is not ours any more."""
     return await _queries.fetchval(
-        executor, "renew", id=job.id, token=job.token, lease_seconds=LEASE_SECONDS, progress=progress, message=message
+        executor,
+        "renew",
+        id=job.id,
+        token=job.token,
+        lease_seconds=LEASE_SECONDS,
+        progress=progress,
+        message=message,
+        lines=list(lines),
+        interim=interim,
     ) is True  # fmt: skip
 
 
@@ -139,13 +204,44 @@ async def hold(connection: Connection, job: ClaimedJob) -> bool:
     return await _queries.fetchval(connection, "hold", id=job.id, token=job.token) is True
 
 
-async def finish(
-    connection: Connection, job: ClaimedJob, *, model_id: int, message: str, warnings: Sequence[dict[str, str]]
-) -> bool:
-    """End a job with its model; False when it is not ours any more."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What a job ends with."""
+
+    message: str
+    warnings: Sequence[dict[str, str]]
+    model_id: int | None = None
+    test_id: int | None = None
+    comparison_id: int | None = None
+    lines: Sequence[str] = ()
+    """Steps that were not told yet."""
+    interim: dict[str, Any] | None = None
+
+
+async def finish(connection: Connection, job: ClaimedJob, ending: Ending) -> bool:
+    """End a job with its result; False when it is not ours any more."""
     return await _queries.fetchval(
-        connection, "finish", id=job.id, token=job.token, model_id=model_id, message=message, warnings=list(warnings)
+        connection,
+        "finish",
+        id=job.id,
+        token=job.token,
+        model_id=ending.model_id,
+        test_id=ending.test_id,
+        comparison_id=ending.comparison_id,
+        message=ending.message,
+        warnings=list(ending.warnings),
+        lines=list(ending.lines),
+        interim=ending.interim,
     ) is True  # fmt: skip
+
+
+async def take_run_key(connection: Connection, job: ClaimedJob, run_key: str) -> int | None:
+    """Note the key of the work, or give the job that is doing equal work now; inside a transaction."""
+    await _queries.execute(connection, "lock_run_key")
+    holder: int | None = await _queries.fetchval(connection, "run_key_holder", run_key=run_key, id=job.id)
+    if holder is None:
+        await _queries.execute(connection, "set_run_key", run_key=run_key, id=job.id, token=job.token)
+    return holder
 
 
 async def fail(executor: Executor, job: ClaimedJob, *, error: str, is_final: bool) -> str | None:

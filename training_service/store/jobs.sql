@@ -8,11 +8,20 @@ WHERE status IN ('PENDING', 'RUNNING') AND id <> :except_id
 INSERT INTO ml_jobs (
     job_type, priority, progress_msg, model_name, train_model_type, train_target_var, train_operator, train_value,
     train_start, train_end, train_features, train_phases, train_params, train_future_minutes,
-    train_price_change_percent, train_target_direction, warnings, request, request_id
+    train_price_change_percent, train_target_direction, warnings, request, request_id, log
 ) VALUES (
-    'TRAIN', :priority, 'waiting for a worker', :model_name, :model_type, :target_variable, :target_operator, :target_value,
+    :job_type, :priority, 'waiting for a worker', :model_name, :model_type, :target_variable, :target_operator, :target_value,
     :train_start, :train_end, :features, :phases, :params, :future_minutes,
-    :price_change_percent, :target_direction, :warnings, :request, :request_id
+    :price_change_percent, :target_direction, :warnings, :request, :request_id,
+    pumpcast_log('[]', 'info', ARRAY['accepted: waits for a worker'])
+) RETURNING id;
+
+-- name: insert_test
+-- Of one model (TEST), or of the models that the request names (COMPARE).
+INSERT INTO ml_jobs (job_type, priority, progress_msg, test_model_id, test_start, test_end, warnings, request, request_id, log)
+VALUES (
+    :job_type, :priority, 'waiting for a worker', :model_id, :test_start, :test_end, :warnings, :request, :request_id,
+    pumpcast_log('[]', 'info', ARRAY['accepted: waits for a worker'])
 ) RETURNING id;
 
 -- name: notify
@@ -22,8 +31,18 @@ SELECT pg_notify('ml_jobs_insert', '{}');
 -- name: get
 SELECT * FROM ml_jobs WHERE id = :id;
 
+-- name: log
+SELECT id, status, log FROM ml_jobs WHERE id = :id;
+
 -- name: list
-SELECT * FROM ml_jobs
+-- Without log and interim, which are larger than all the rest.
+SELECT
+    id, job_type, status, priority, progress, progress_msg, error_msg, warnings, request, request_id, attempts, lost_leases,
+    worker_id, lease_token, lease_expires_at, model_name, train_model_type, train_target_var, train_operator, train_value,
+    train_start, train_end, train_features, train_phases, train_params, train_future_minutes, train_price_change_percent,
+    train_target_direction, test_model_id, test_start, test_end, result_model_id, result_test_id, result_comparison_id,
+    created_at, started_at, completed_at, run_key
+FROM ml_jobs
 WHERE (:status::text IS NULL OR status = :status) AND (:job_type::text IS NULL OR job_type = :job_type)
 ORDER BY created_at DESC, id DESC
 LIMIT :limit OFFSET :offset;
@@ -40,7 +59,8 @@ SET status = CASE WHEN lost_leases + 1 < :most THEN 'PENDING' ELSE 'FAILED' END,
                      ELSE format('the worker was lost %s times while this job ran', :most) END,
     completed_at = CASE WHEN lost_leases + 1 < :most THEN NULL ELSE now() END,
     lost_leases = lost_leases + 1, lease_token = lease_token + 1, lease_expires_at = NULL, worker_id = NULL, progress = 0,
-    progress_msg = 'its worker was lost'
+    progress_msg = 'its worker was lost',
+    log = pumpcast_log(log, 'warning', ARRAY[format('worker %s was lost: the job goes back into the queue', worker_id)])
 WHERE id IN (
     SELECT id FROM ml_jobs WHERE status = 'RUNNING' AND lease_expires_at < now() FOR UPDATE SKIP LOCKED
 )
@@ -50,7 +70,9 @@ RETURNING id, status;
 UPDATE ml_jobs
 SET status = 'RUNNING', worker_id = :worker, lease_token = lease_token + 1,
     lease_expires_at = now() + make_interval(secs => :lease_seconds), started_at = coalesce(started_at, now()),
-    error_msg = NULL, progress = 0, progress_msg = 'started'
+    error_msg = NULL, progress = 0, progress_msg = 'started', run_key = NULL,
+    interim = CASE job_type WHEN 'TUNE' THEN interim ELSE '{}' END,
+    log = pumpcast_log(log, 'info', ARRAY[format('taken up by worker %s', :worker::text)])
 WHERE id = (
     SELECT id FROM ml_jobs
     WHERE status = 'PENDING' AND job_type = ANY(:job_types::text[])
@@ -62,7 +84,9 @@ RETURNING *;
 
 -- name: renew
 UPDATE ml_jobs
-SET lease_expires_at = now() + make_interval(secs => :lease_seconds), progress = :progress, progress_msg = :message
+SET lease_expires_at = now() + make_interval(secs => :lease_seconds), progress = :progress, progress_msg = :message,
+    log = CASE WHEN cardinality(:lines::text[]) = 0 THEN log ELSE pumpcast_log(log, 'info', :lines::text[]) END,
+    interim = coalesce(:interim::jsonb, interim)
 WHERE id = :id AND lease_token = :token AND status = 'RUNNING'
 RETURNING true;
 
@@ -75,8 +99,9 @@ SELECT true FROM ml_jobs WHERE id = :id AND lease_token = :token AND status = 'R
 
 -- name: finish
 UPDATE ml_jobs
-SET status = 'COMPLETED', progress = 1, progress_msg = :message, result_model_id = :model_id, warnings = :warnings,
-    completed_at = now(), lease_expires_at = NULL
+SET status = 'COMPLETED', progress = 1, progress_msg = :message, result_model_id = :model_id, result_test_id = :test_id,
+    result_comparison_id = :comparison_id, warnings = :warnings, completed_at = now(), lease_expires_at = NULL,
+    interim = coalesce(:interim::jsonb, interim), log = pumpcast_log(log, 'info', :lines::text[] || :message::text)
 WHERE id = :id AND lease_token = :token AND status = 'RUNNING'
 RETURNING true;
 
@@ -86,28 +111,41 @@ UPDATE ml_jobs
 SET status = CASE WHEN :is_final OR attempts + 1 >= :most THEN 'FAILED' ELSE 'PENDING' END,
     completed_at = CASE WHEN :is_final OR attempts + 1 >= :most THEN now() END,
     attempts = attempts + 1, error_msg = :error, lease_token = lease_token + 1, lease_expires_at = NULL, worker_id = NULL,
-    progress_msg = CASE WHEN :is_final OR attempts + 1 >= :most THEN progress_msg ELSE 'waiting for another attempt' END
+    progress_msg = CASE WHEN :is_final OR attempts + 1 >= :most THEN progress_msg ELSE 'waiting for another attempt' END,
+    log = pumpcast_log(log, 'error', ARRAY[:error::text])
 WHERE id = :id AND lease_token = :token AND status = 'RUNNING'
 RETURNING status;
 
 -- name: hand_back
 UPDATE ml_jobs
 SET status = 'PENDING', lease_token = lease_token + 1, lease_expires_at = NULL, worker_id = NULL, progress = 0,
-    progress_msg = 'handed back by a stopping worker'
+    progress_msg = 'handed back by a stopping worker',
+    log = pumpcast_log(log, 'info', ARRAY['handed back by a stopping worker'])
 WHERE id = :id AND lease_token = :token AND status = 'RUNNING'
 RETURNING true;
+
+-- name: lock_run_key
+-- Of two jobs with one key that run at once, one asks after the other.
+SELECT pg_advisory_xact_lock(hashtextextended('ml_jobs.run_key', 0));
+
+-- name: run_key_holder
+SELECT id FROM ml_jobs WHERE run_key = :run_key AND status = 'RUNNING' AND id <> :id LIMIT 1;
+
+-- name: set_run_key
+UPDATE ml_jobs SET run_key = :run_key WHERE id = :id AND lease_token = :token AND status = 'RUNNING';
 
 -- name: cancel
 UPDATE ml_jobs
 SET status = 'CANCELLED', lease_token = lease_token + 1, lease_expires_at = NULL, completed_at = now(),
-    progress_msg = 'cancelled'
+    progress_msg = 'cancelled', log = pumpcast_log(log, 'info', ARRAY['cancelled'])
 WHERE id = :id AND status IN ('PENDING', 'RUNNING')
 RETURNING *;
 
 -- name: retry
 UPDATE ml_jobs
 SET status = 'PENDING', attempts = 0, lost_leases = 0, progress = 0, progress_msg = 'waiting for a worker', error_msg = NULL,
-    model_name = :name, worker_id = NULL, started_at = NULL, completed_at = NULL
+    model_name = :name, worker_id = NULL, started_at = NULL, completed_at = NULL,
+    log = pumpcast_log(log, 'info', ARRAY['to be run again'])
 WHERE id = :id AND status IN ('FAILED', 'CANCELLED')
 RETURNING *;
 

@@ -35,6 +35,22 @@ async def get(executor: Executor, model_id: int) -> Record | None:
     return await _queries.fetchrow(executor, "get", id=model_id)
 
 
+async def get_card(executor: Executor, model_id: int) -> dict[str, Any] | None:
+    """Give the card of a model, empty for one that was written without; None when there is no such model."""
+    card: dict[str, Any] | None = await _queries.fetchval(executor, "card", id=model_id)
+    return card
+
+
+async def by_run_key(executor: Executor, run_key: str) -> Record | None:
+    """Give id and file of the first model of equal work."""
+    return await _queries.fetchrow(executor, "by_run_key", run_key=run_key)
+
+
+async def add_type(executor: Executor, *, name: str, title: str, description: str) -> None:
+    """Make sure that a kind of model is known to the database."""
+    await _queries.execute(executor, "add_type", name=name, title=title, description=description)
+
+
 async def by_ids(executor: Executor, model_ids: Sequence[int]) -> dict[int, Record]:
     """Give some models by id."""
     if not model_ids:

@@ -15,17 +15,28 @@ INSERT INTO ml_models (
     price_change_percent, target_direction, label_mode, label_resolution, train_start, train_end, features, phases, params,
     training_accuracy, training_f1, training_precision, training_recall, roc_auc, mcc, fpr, fnr, confusion_matrix,
     decision_threshold, alert_threshold, simulated_profit_pct, expected_value_pct, cv_scores, cv_overfitting_gap,
-    feature_importance, metrics, warnings, model_file_path, model_file_sha256, job_id
+    feature_importance, metrics, card, warnings, model_file_path, model_file_sha256, run_key, job_id
 ) VALUES (
     :id, :name, :model_type, 'READY', :description, :target_variable, :target_operator, :target_value, :future_minutes,
     :price_change_percent, :target_direction, :label_mode, :label_resolution, :train_start, :train_end, :features, :phases,
     :params, :training_accuracy, :training_f1, :training_precision, :training_recall, :roc_auc, :mcc, :fpr, :fnr,
     :confusion_matrix, :decision_threshold, :alert_threshold, :simulated_profit_pct, :expected_value_pct, :cv_scores,
-    :cv_overfitting_gap, :feature_importance, :metrics, :warnings, :model_file_path, :model_file_sha256, :job_id
+    :cv_overfitting_gap, :feature_importance, :metrics, :card, :warnings, :model_file_path, :model_file_sha256, :run_key,
+    :job_id
 );
 
 -- name: get
-SELECT * FROM ml_models WHERE id = :id;
+-- Without the card, which is as large as all the rest.
+SELECT
+    id, name, model_type, status, is_deleted, description, target_variable, target_operator, target_value, future_minutes,
+    price_change_percent, target_direction, label_mode, label_resolution, train_start, train_end, features, phases, params,
+    training_accuracy, training_f1, training_precision, training_recall, roc_auc, mcc, fpr, fnr, confusion_matrix,
+    decision_threshold, alert_threshold, simulated_profit_pct, expected_value_pct, cv_scores, cv_overfitting_gap,
+    feature_importance, metrics, warnings, model_file_path, model_file_sha256, run_key, job_id, created_at
+FROM ml_models WHERE id = :id;
+
+-- name: card
+SELECT card FROM ml_models WHERE id = :id;
 
 -- name: by_ids
 -- Without metrics and card, which are as large as all the rest.
@@ -34,8 +45,12 @@ SELECT
     price_change_percent, target_direction, label_mode, label_resolution, train_start, train_end, features, phases, params,
     training_accuracy, training_f1, training_precision, training_recall, roc_auc, mcc, fpr, fnr, confusion_matrix,
     decision_threshold, alert_threshold, simulated_profit_pct, expected_value_pct, cv_scores, cv_overfitting_gap,
-    feature_importance, warnings, model_file_path, model_file_sha256, job_id, created_at
+    feature_importance, warnings, model_file_path, model_file_sha256, run_key, job_id, created_at
 FROM ml_models WHERE id = ANY(:ids::bigint[]);
+
+-- name: by_run_key
+-- The first model of equal work.
+SELECT id, model_file_path FROM ml_models WHERE run_key = :run_key AND NOT is_deleted AND status = 'READY' ORDER BY id LIMIT 1;
 
 -- name: list
 -- Without metrics and card, which are as large as all the rest.
@@ -44,7 +59,7 @@ SELECT
     price_change_percent, target_direction, label_mode, label_resolution, train_start, train_end, features, phases, params,
     training_accuracy, training_f1, training_precision, training_recall, roc_auc, mcc, fpr, fnr, confusion_matrix,
     decision_threshold, alert_threshold, simulated_profit_pct, expected_value_pct, cv_scores, cv_overfitting_gap,
-    feature_importance, warnings, model_file_path, model_file_sha256, job_id, created_at
+    feature_importance, warnings, model_file_path, model_file_sha256, run_key, job_id, created_at
 FROM ml_models
 WHERE is_deleted = :is_deleted
   AND (:status::text IS NULL OR status = :status) AND (:model_type::text IS NULL OR model_type = :model_type)
@@ -69,6 +84,9 @@ UPDATE ml_models SET is_deleted = true, deleted_at = now() WHERE id = :id AND NO
 
 -- name: totals
 SELECT status, count(*) AS models FROM ml_models WHERE NOT is_deleted GROUP BY status;
+
+-- name: add_type
+INSERT INTO ref_model_types (name, title, description) VALUES (:name, :title, :description) ON CONFLICT DO NOTHING;
 
 -- name: types
 SELECT name, title, description, default_params FROM ref_model_types ORDER BY name;

@@ -1,19 +1,20 @@
-"""The process that fits, seen from the worker: start it, hear its steps, end it."""
+"""The process that does a job, seen from the worker: start it, hear its steps, end it."""
 
 import asyncio
 import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Self
 
 from pydantic import TypeAdapter
 
 from shared.errors import PumpcastError
-from training_service.usecases.task import Crashed, Failed, Message, Step, Trained, TrainTask
+from training_service.usecases.task import CompareTask, Crashed, Keyed, Message, Result, Step, TestTask, TrainTask
 
-_MESSAGE: TypeAdapter[Step | Failed | Crashed | Trained] = TypeAdapter(Message)
+_MESSAGE: TypeAdapter[Step | Keyed | Crashed | Result] = TypeAdapter(Message)
 _LONGEST_LINE = 64 << 20
 LEAVING_SECONDS = 5.0
 
@@ -24,6 +25,13 @@ class FittingDied(PumpcastError):
     code = "fitting_died"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SameModel:
+    """Equal work has given a model already."""
+
+    model_id: int
+
+
 class Fitting:
     """One child process with one task."""
 
@@ -31,7 +39,7 @@ class Fitting:
         self._process = process
 
     @classmethod
-    async def start(cls, task: TrainTask) -> Self:
+    async def start(cls, task: TrainTask | TestTask | CompareTask) -> Self:
         """Start the process and give it its task; its stdin stays open as a sign that we live."""
         try:
             process = await asyncio.create_subprocess_exec(
@@ -57,14 +65,27 @@ class Fitting:
         """Give the process id."""
         return self._process.pid
 
-    async def result(self, on_step: Callable[[Step], None]) -> Failed | Trained:
-        """Wait for the result; steps are told on the way. Without one the process died."""
+    async def result(
+        self, on_step: Callable[[Step], None], on_key: Callable[[Keyed], Awaitable[int | None]]
+    ) -> Result | SameModel:
+        """Wait for the result; steps are told on the way. Without one the process died.
+
+        When the key of the work is known, `on_key` gives the model that equal work has made, or None to go on.
+        """
         assert self._process.stdout is not None
+        assert self._process.stdin is not None
         try:
             async for line in self._process.stdout:
                 message = _MESSAGE.validate_json(line)
                 if isinstance(message, Step):
                     on_step(message)
+                elif isinstance(message, Keyed):
+                    model_id = await on_key(message)
+                    if model_id is not None:
+                        return SameModel(model_id=model_id)
+                    with contextlib.suppress(ConnectionError):
+                        self._process.stdin.write(b"go on\n")
+                        await self._process.stdin.drain()
                 elif isinstance(message, Crashed):
                     raise FittingDied(message.error)
                 else:

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from shared.contracts.artifact import RuleTargetSpec, TimeTargetSpec
-from shared.contracts.model_request import CreateModel
+from shared.contracts.model_request import CreateModel, TuneModel
 from shared.contracts.training import CreatedJob, Warned
 from shared.db import Pool, Record, transaction
 from shared.errors import Conflict, NotFound
 from shared.features import FeatureSpec, Notice
-from training_service.ml.estimators import resolve_parameters
+from training_service.ml.model_types import find_kind, resolve_parameters
 from training_service.store import jobs, models
 from training_service.usecases.names import free_name
 
@@ -21,6 +21,7 @@ def to_warnings(notices: Iterable[Notice]) -> list[dict[str, str]]:
 
 async def enqueue(pool: Pool, *, request: CreateModel, request_id: str | None) -> CreatedJob:
     """Check what the request alone shows, name the model and write the job."""
+    kind = find_kind(request.model_type)
     target = request.target()
     spec, notices = FeatureSpec.resolve(
         request.features,
@@ -33,7 +34,9 @@ async def enqueue(pool: Pool, *, request: CreateModel, request_id: str | None) -
     warnings = to_warnings(notices)
     async with transaction(pool) as connection:
         name = await free_name(connection, request.name)
+        await models.add_type(connection, name=kind.name, title=kind.title, description=kind.description)
         job = jobs.NewJob(
+            job_type="TUNE" if isinstance(request, TuneModel) else "TRAIN",
             priority=request.priority,
             model_name=name,
             model_type=request.model_type,

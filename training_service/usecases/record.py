@@ -7,12 +7,13 @@ from pathlib import Path
 
 import structlog
 
-from shared.contracts.model_request import CreateModel
+from shared.contracts.model_request import CreateModel, TuneModel
 from shared.db import Connection, ConnectionLost, Pool, transaction
 from shared.errors import Unavailable
 from training_service.store import jobs, models
 from training_service.store.jobs import ClaimedJob
 from training_service.usecases.jobs import target_columns
+from training_service.usecases.lease import Lease
 from training_service.usecases.names import free_name
 from training_service.usecases.task import Trained
 
@@ -22,10 +23,11 @@ _TRACE = re.compile(r"\d{1,18}-\d{1,18}\.(?P<file>model_[a-z_]+_(?P<id>\d{1,18})
 
 
 async def record_model(
-    pool: Pool, job: ClaimedJob, trained: Trained, *, model_id: int, incoming: Path, folder: Path
+    pool: Pool, lease: Lease, trained: Trained, *, model_id: int, incoming: Path, folder: Path
 ) -> bool:
     """Write model and job in one transaction, the file renamed inside it; False when the job is not ours any more."""
-    request = CreateModel.model_validate(job.request)
+    job = lease.job
+    request = (TuneModel if job.job_type == "TUNE" else CreateModel).model_validate(job.request)
     final = folder / f"model_{request.model_type}_{model_id}.zip"
     # Outlives a process that is killed between renaming and commit, and so lets the sweep find the file.
     trace = incoming.with_name(f"{job.id}-{job.token}.{final.name}")
@@ -39,9 +41,10 @@ async def record_model(
             await asyncio.to_thread(_move, incoming, final, trace)
             moved = True
             await _insert(connection, job, request, trained, model_id=model_id, name=name, path=final)
-            message = f"model {model_id} is ready"
             await jobs.finish(
-                connection, job, model_id=model_id, message=message, warnings=(*job.warnings, *trained.warnings)
+                connection,
+                job,
+                lease.ending(f"model {model_id} is ready", model_id=model_id, warnings=trained.warnings),
             )
     except (*ConnectionLost, asyncio.CancelledError):
         # Whether the commit arrived is unknown: the sweep will know.
@@ -53,6 +56,16 @@ async def record_model(
         raise
     await asyncio.to_thread(trace.unlink, missing_ok=True)
     return True
+
+
+async def record_same(pool: Pool, lease: Lease, model_id: int) -> bool:
+    """End a job with the model that equal work has made; False when the job is not ours any more."""
+    message = f"same as model {model_id}: request, rows and code are equal"
+    async with transaction(pool) as connection:
+        if not await jobs.hold(connection, lease.job):
+            return False
+        notice = {"code": "same_as_model", "message": f"{message}; force trains anyway"}
+        return await jobs.finish(connection, lease.job, lease.ending(message, model_id=model_id, warnings=(notice,)))
 
 
 async def _insert(
@@ -80,7 +93,6 @@ async def _insert(
         train_end=request.train_end,
         features=list(trained.features),
         phases=request.phases,
-        params=job.params,
         warnings=[*job.warnings, *trained.warnings],
         model_file_path=str(path),
         model_file_sha256=trained.sha256,

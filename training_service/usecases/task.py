@@ -1,11 +1,12 @@
-"""What passes between the worker and the process that fits: a task in, the trained model out."""
+"""What passes between the worker and the process that fits: a task in, its steps and its result out."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.contracts.model_request import CreateModel
+from shared.contracts.model_request import CreateModel, TuneModel
 
 Warnings = tuple[dict[str, str], ...]
 
@@ -15,14 +16,19 @@ class _Message(BaseModel):
 
 
 class TrainTask(_Message):
-    """One attempt at one job."""
+    """One attempt at a model."""
 
+    kind: Literal["train"] = "train"
     job_id: int
     model_id: int
     name: str
     request: dict[str, Any]
     features: tuple[str, ...]
     params: dict[str, Any]
+    is_tuned: bool = False
+    """Hyper-parameters are searched for before the fit."""
+    trials: tuple[dict[str, Any], ...] = ()
+    """Trials that earlier attempts have finished."""
     dsn: str
     path: Path
     """Where the model file goes."""
@@ -31,7 +37,51 @@ class TrainTask(_Message):
 
     def asked(self) -> CreateModel:
         """Give the request as it was accepted."""
-        return CreateModel.model_validate(self.request)
+        return (TuneModel if self.is_tuned else CreateModel).model_validate(self.request)
+
+
+class TestedModel(_Message):
+    """A model to be measured on other rows."""
+
+    model_id: int
+    name: str
+    path: Path
+    sha256: str
+    train_start: datetime
+    train_end: datetime
+    train_accuracy: float | None
+    train_f1: float | None
+    train_precision: float | None
+    train_recall: float | None
+    request: dict[str, Any]
+    """What it was asked for with, empty where that is not known any more: costs of a trade are taken from it."""
+
+
+class TestTask(_Message):
+    """One attempt at measuring one model on a window."""
+
+    kind: Literal["test"] = "test"
+    job_id: int
+    dsn: str
+    max_rows: int
+    model: TestedModel
+    test_start: datetime
+    test_end: datetime
+
+
+class CompareTask(_Message):
+    """One attempt at measuring several models on the same rows."""
+
+    kind: Literal["compare"] = "compare"
+    job_id: int
+    dsn: str
+    max_rows: int
+    models: tuple[TestedModel, ...]
+    test_start: datetime
+    test_end: datetime
+
+
+Task = Annotated[TrainTask | TestTask | CompareTask, Field(discriminator="kind")]
 
 
 class Step(_Message):
@@ -40,6 +90,17 @@ class Step(_Message):
     kind: Literal["step"] = "step"
     progress: float
     message: str
+    fold: dict[str, Any] | None = None
+    """Scores of a fold of the cross-validation that was just finished."""
+    trial: dict[str, Any] | None = None
+    """A trial of the search that was just finished."""
+
+
+class Keyed(_Message):
+    """The rows are read, and this hash names the work; the process waits to hear that it is to go on."""
+
+    kind: Literal["keyed"] = "keyed"
+    run_key: str
 
 
 class Failed(_Message):
@@ -62,6 +123,7 @@ class Trained(_Message):
     kind: Literal["trained"] = "trained"
     sha256: str
     features: tuple[str, ...]
+    params: dict[str, Any]
     training_accuracy: float | None
     training_f1: float | None
     training_precision: float | None
@@ -79,7 +141,62 @@ class Trained(_Message):
     cv_overfitting_gap: float | None
     feature_importance: dict[str, float]
     metrics: dict[str, Any]
+    card: dict[str, Any]
+    run_key: str
     warnings: Warnings
 
 
-Message = Annotated[Step | Failed | Crashed | Trained, Field(discriminator="kind")]
+class Tested(_Message):
+    """A model measured on a window: the columns of a test result."""
+
+    kind: Literal["tested"] = "tested"
+    model_id: int
+    test_start: datetime
+    test_end: datetime
+    accuracy: float | None
+    f1_score: float | None
+    precision_score: float | None
+    recall: float | None
+    roc_auc: float | None
+    mcc: float | None
+    fpr: float | None
+    fnr: float | None
+    simulated_profit_pct: float
+    expected_value_pct: float | None
+    confusion_matrix: dict[str, int]
+    tp: int
+    tn: int
+    fp: int
+    fn: int
+    num_samples: int
+    num_positive: int
+    num_negative: int
+    has_overlap: bool
+    overlap_note: str | None
+    train_accuracy: float | None
+    train_f1: float | None
+    train_precision: float | None
+    train_recall: float | None
+    accuracy_degradation: float | None
+    f1_degradation: float | None
+    is_overfitted: bool | None
+    test_duration_days: float
+    metrics: dict[str, Any]
+    warnings: Warnings
+
+
+class Compared(_Message):
+    """Several models measured on the same rows."""
+
+    kind: Literal["compared"] = "compared"
+    tests: tuple[Tested, ...]
+    """Each model on all of its own rows of the window."""
+    winner_id: int | None
+    """None: no model is proved better than every other."""
+    results: dict[str, Any]
+    """Figures on the rows all models share, paired differences with intervals, and the rule."""
+    warnings: Warnings
+
+
+Result = Failed | Trained | Tested | Compared
+Message = Annotated[Step | Keyed | Failed | Crashed | Trained | Tested | Compared, Field(discriminator="kind")]

@@ -1,7 +1,6 @@
 """From finished work to a model file, proved by reading it as the prediction service will."""
 
 import hashlib
-import importlib.metadata
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -19,19 +18,8 @@ from training_service.ml.golden import golden_windows, histograms
 from training_service.ml.model import Made
 from training_service.ml.split import Split
 from training_service.usecases.jobs import to_warnings
+from training_service.usecases.run_key import libraries_present
 from training_service.usecases.task import Trained, TrainTask
-
-_LIBRARIES = (
-    "pumpcast",
-    "numpy",
-    "scikit-learn",
-    "xgboost",
-    "xgboost-cpu",
-    "onnx",
-    "skl2onnx",
-    "onnxmltools",
-    "onnxruntime",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +32,7 @@ class Work:
     made: Made
     figures: Figures
     cross: CrossValidation | None
+    run_key: str
 
 
 def write_model(task: TrainTask, work: Work) -> Trained:
@@ -66,6 +55,7 @@ def write_model(task: TrainTask, work: Work) -> Trained:
     return Trained(
         sha256=sha256,
         features=data.spec.names,
+        params=task.params,
         training_accuracy=decision.accuracy,
         training_f1=decision.f1,
         training_precision=decision.precision,
@@ -83,6 +73,8 @@ def write_model(task: TrainTask, work: Work) -> Trained:
         cv_overfitting_gap=None if work.cross is None else work.cross.overfitting_gap,
         feature_importance=feature_importance(made.native, data.spec.names),
         metrics=metrics,
+        card={},
+        run_key=work.run_key,
         warnings=tuple(to_warnings([*data.notices, *_notices(work), *judge(figures, data, work.cross)])),
     )
 
@@ -107,7 +99,7 @@ def _manifest(task: TrainTask, work: Work, metrics: dict[str, object], counts: d
         train_start=asked.train_start,
         train_end=asked.train_end,
         counts=counts,
-        libraries=_libraries(),
+        libraries=libraries_present(),
         onnx_sha256=hashlib.sha256(made.onnx).hexdigest(),
         golden=golden_windows(data, split.holdout, made.scorer, random_state=asked.random_state),
     )
@@ -149,13 +141,3 @@ def _notices(work: Work) -> list[Notice]:
         message = "the stored model was fitted on all rows; the figures are those of the model before"
         notices.append(Notice(code="refitted", message=message))
     return notices
-
-
-def _libraries() -> dict[str, str]:
-    found = {}
-    for name in _LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found

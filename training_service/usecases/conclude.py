@@ -1,0 +1,62 @@
+"""The end of an attempt: record what was made, or say why there is nothing."""
+
+import structlog
+
+from shared.db import ConnectionLost, PostgresError
+from shared.errors import PumpcastError
+from training_service.store import jobs
+from training_service.store.jobs import ClaimedJob
+from training_service.usecases.assign import Workshop
+from training_service.usecases.fitting import FittingDied, SameModel
+from training_service.usecases.lease import Lease
+from training_service.usecases.record import record_model, record_same
+from training_service.usecases.record_results import record_comparison, record_test
+from training_service.usecases.task import Compared, CompareTask, Failed, Result, Tested, TestTask, Trained, TrainTask
+
+log = structlog.get_logger(__name__)
+
+Task = TrainTask | TestTask | CompareTask
+
+
+async def conclude(shop: Workshop, lease: Lease, task: Task, outcome: Result | SameModel) -> None:
+    """Write the end of a job into the database."""
+    job = lease.job
+    if isinstance(outcome, Failed):
+        await fail(shop, job, outcome.error, is_final=True)
+        return
+    try:
+        recorded = await _record(shop, lease, task, outcome)
+    except ConnectionLost:
+        raise
+    except (PumpcastError, PostgresError) as error:
+        log.exception("result cannot be recorded")
+        reason = error.message if isinstance(error, PumpcastError) else type(error).__name__
+        await fail(shop, job, f"the result could not be recorded: {reason}", is_final=False)
+        return
+    log.info("result recorded" if recorded else "result refused: the job was taken away")
+
+
+async def fail(shop: Workshop, job: ClaimedJob, error: str, *, is_final: bool) -> None:
+    """End an attempt without a result."""
+    status = await jobs.fail(shop.pool, job, error=error, is_final=is_final)
+    log.warning("attempt failed", error=error, status=status)
+
+
+async def died(shop: Workshop, job: ClaimedJob, error: FittingDied) -> None:
+    """End an attempt whose process is gone; another one may go better."""
+    await fail(shop, job, error.message, is_final=False)
+
+
+async def _record(shop: Workshop, lease: Lease, task: Task, outcome: Trained | Tested | Compared | SameModel) -> bool:
+    match outcome:
+        case SameModel():
+            return await record_same(shop.pool, lease, outcome.model_id)
+        case Trained():
+            assert isinstance(task, TrainTask)
+            return await record_model(
+                shop.pool, lease, outcome, model_id=task.model_id, incoming=task.path, folder=shop.folder
+            )
+        case Tested():
+            return await record_test(shop.pool, lease, outcome)
+        case Compared():
+            return await record_comparison(shop.pool, lease, outcome)
