@@ -9,7 +9,7 @@ import pytest
 from tests.support.serving import served
 from tests.support.training import body, training_settings
 from training_service.app import build
-from training_service.ml.estimators import MODEL_TYPES
+from training_service.ml.model_types import MODEL_TYPES
 from training_service.store import jobs
 
 

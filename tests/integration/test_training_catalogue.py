@@ -10,7 +10,7 @@ from tests.support.database import insert_rows, row
 from tests.support.serving import Api, api_of
 from tests.support.training import create, training_settings
 from training_service.app import build
-from training_service.ml.estimators import MODEL_TYPES
+from training_service.ml.model_types import MODEL_TYPES
 from training_service.store import jobs
 
 

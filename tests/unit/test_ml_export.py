@@ -7,7 +7,7 @@ from shared.artifact import Scorer
 from shared.contracts.artifact import IsotonicCalibration, NoCalibration
 from shared.errors import JobFailed
 from training_service.ml import export
-from training_service.ml.estimators import MODEL_TYPES, resolve_parameters
+from training_service.ml.model_types import MODEL_TYPES, resolve_parameters
 from training_service.ml.export import export_onnx
 from training_service.ml.fit import feature_importance, fit_model, native_scores
 from training_service.ml.parity import Comparison, check_flips, check_parity

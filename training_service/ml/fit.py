@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.errors import JobFailed
-from training_service.ml.estimators import Value, make_estimator
+from training_service.ml.model_types import Value, make_estimator
 
 Features = NDArray[np.float32]
 Answers = NDArray[np.int8]
@@ -29,13 +29,14 @@ def fit_model(
 def native_scores(native: Any, features: Features) -> NDArray[np.float64]:
     """Give the native model's score of class 1: float64[n] in 0..1."""
     # Two threads add up the votes of a forest in an order that changes from call to call.
-    native.set_params(n_jobs=1)
+    if "n_jobs" in native.get_params(deep=False):
+        native.set_params(n_jobs=1)
     return np.asarray(native.predict_proba(features)[:, 1], np.float64)
 
 
 def feature_importance(native: Any, names: Sequence[str]) -> dict[str, float]:
-    """Give each feature's share of what the model learned; sums to 1, or is empty when the model never split."""
-    raw = np.nan_to_num(np.asarray(native.feature_importances_, np.float64))
+    """Give each feature's share of what the model learned; sums to 1, or is empty when the model knows of none."""
+    raw = np.nan_to_num(np.asarray(getattr(native, "feature_importances_", ()), np.float64))
     total = float(raw.sum())
     if total <= 0:
         return {}

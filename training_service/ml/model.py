@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,10 +14,10 @@ from shared.errors import JobFailed
 from shared.features import Notice
 from training_service.ml.calibrate import choose_thresholds, fit_calibration
 from training_service.ml.dataset import Dataset
-from training_service.ml.estimators import Value
-from training_service.ml.export import export_onnx
-from training_service.ml.fit import fit_model
+from training_service.ml.fit import Answers, Features, fit_model
+from training_service.ml.model_types import Value, find_kind
 from training_service.ml.parity import Comparison, check_flips, check_parity
+from training_service.ml.resample import ResampleError, resample
 from training_service.ml.split import Index, Split, split_by_time
 
 _DAY_US = 86_400_000_000
@@ -32,6 +32,18 @@ class Recipe:
     random_state: int
     calibrate: bool
     alerts_per_day: float | None
+    use_smote: bool = False
+    """The rows to fit on are resampled when one answer is rare."""
+    on_resample_error: Literal["fail", "skip"] = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learning:
+    """Rows as they go into a fit."""
+
+    features: Features
+    answers: Answers
+    notices: tuple[Notice, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +81,36 @@ def divide(data: Dataset, *, test_size: float, horizon_us: int) -> Split:
     return split
 
 
+def rows_to_learn(data: Dataset, rows: Index, recipe: Recipe) -> Learning:
+    """Give the rows for a fit, resampled when the recipe says so; nothing else is ever resampled.
+
+    Raises:
+        JobFailed: they cannot be resampled, and `on_resample_error` is "fail".
+
+    """
+    features, answers = data.features[rows], data.answers[rows]
+    if not recipe.use_smote:
+        return Learning(features=features, answers=answers, notices=())
+    try:
+        found = resample(features, answers, random_state=recipe.random_state)
+    except ResampleError as error:
+        if recipe.on_resample_error == "fail":
+            raise JobFailed(
+                f"{error}: take a longer window, an easier target, use_smote false, or on_resample_error skip"
+            ) from error
+        notice = Notice(code="resampling_skipped", message=f"{error}: the model is fitted on the rows as they are")
+        return Learning(features=features, answers=answers, notices=(notice,))
+    notices = () if found.notice is None else (found.notice,)
+    return Learning(features=found.features, answers=found.answers, notices=notices)
+
+
 def make_model(data: Dataset, split: Split, recipe: Recipe) -> Made:
     """Fit on the first part, calibrate and choose the thresholds on the second, check the export on the hold-out."""
-    native, onnx, comparison = _fit(data, split.fit, split.holdout, recipe)
+    learning = rows_to_learn(data, split.fit, recipe)
+    native, onnx, comparison = _fit(learning, data.features[split.holdout], recipe)
     features, answers = data.features[split.calibration], data.answers[split.calibration]
     calibration: Calibration = NoCalibration()
-    notices = []
+    notices = [*learning.notices]
     if recipe.calibrate:
         calibration = fit_calibration(Scorer(onnx, NoCalibration()).scores(features), answers)
         if isinstance(calibration, NoCalibration):
@@ -101,9 +137,9 @@ def make_model(data: Dataset, split: Split, recipe: Recipe) -> Made:
 
 
 def refit_model(data: Dataset, made: Made, recipe: Recipe) -> Made:
-    """Fit again on all rows; calibration and thresholds stay those that were measured."""
-    everything = np.arange(len(data))
-    native, onnx, comparison = _fit(data, everything, everything, recipe)
+    """Fit again on all rows, resampled as before; calibration and thresholds stay those that were measured."""
+    learning = rows_to_learn(data, np.arange(len(data)), recipe)
+    native, onnx, comparison = _fit(learning, data.features, recipe)
     check_flips(comparison, made.calibration, (made.decision_threshold, made.alert_threshold))
     return replace(made, native=native, onnx=onnx, parity=comparison.difference, scorer=Scorer(onnx, made.calibration))
 
@@ -113,16 +149,16 @@ def days_of(timestamp: Ints) -> float:
     return float(np.ptp(timestamp)) / _DAY_US if len(timestamp) else 0.0
 
 
-def _fit(data: Dataset, rows: Index, checked: Index, recipe: Recipe) -> tuple[Any, bytes, Comparison]:
+def _fit(learning: Learning, checked: Features, recipe: Recipe) -> tuple[Any, bytes, Comparison]:
     native = fit_model(
-        data.features[rows],
-        data.answers[rows],
+        learning.features,
+        learning.answers,
         model_type=recipe.model_type,
         parameters=recipe.parameters,
         random_state=recipe.random_state,
     )
-    onnx = export_onnx(native, width=data.features.shape[1])
-    return native, onnx, check_parity(native, onnx, data.features[checked], random_state=recipe.random_state)
+    onnx = find_kind(recipe.model_type).export(native, checked.shape[1])
+    return native, onnx, check_parity(native, onnx, checked, random_state=recipe.random_state)
 
 
 def _span(timestamp: Ints) -> str:

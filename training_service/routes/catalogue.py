@@ -16,7 +16,7 @@ from shared.contracts.jobs import (
 )
 from shared.features import catalogue
 from training_service.deps import PoolDep
-from training_service.ml.estimators import MODEL_TYPES
+from training_service.ml.model_types import MODEL_TYPES
 from training_service.store import models, tracker
 
 router = APIRouter(tags=["catalogue"])

@@ -3,7 +3,7 @@
 import pytest
 
 from shared.errors import Invalid
-from training_service.ml.estimators import MODEL_TYPES, resolve_parameters
+from training_service.ml.model_types import MODEL_TYPES, resolve_parameters
 
 
 @pytest.mark.parametrize("model_type", list(MODEL_TYPES))
