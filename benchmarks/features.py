@@ -1,15 +1,13 @@
 """How long the engineered features take, of all rows of a history and of the last rows of 500 coins, beside pandas."""
 
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from statistics import median
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pumpcast.market.simulate import simulate_history
+from benchmarks.market import simulated_rows
+from benchmarks.stopwatch import timed
 from shared.coin_metrics.rows import CoinRows, Floats, Ints
 from shared.features import DEFAULT_WINDOWS, FeatureSpec, build, build_last
 from shared.features.families import FAMILY
@@ -31,12 +29,6 @@ def measure() -> dict[str, float]:
         "features_last_row_500_coins": timed(lambda: build_last(values, timestamp, count, SPEC), times=21),
         "features_last_row_500_coins_pandas": timed(lambda: pandas_last(chosen), times=1),
     }
-
-
-def simulated_rows(count: int) -> CoinRows:
-    """Give so many rows of a simulated market, each coin and moment once, sorted."""
-    table = simulate_history(seed=1, start=datetime(2026, 1, 1, tzinfo=UTC), minutes=150, coins_per_minute=30)
-    return CoinRows.from_arrow(table).deduplicated().take(slice(0, count))
 
 
 def last_rows(rows: CoinRows, spec: FeatureSpec) -> tuple[Floats, Ints, Ints]:
@@ -84,17 +76,6 @@ def pandas_last(frame: pd.DataFrame) -> pd.DataFrame:
     depth = SPEC.history_needed()
     last = [pandas_features(own.tail(depth), lambda one: one).tail(1) for _, own in frame.groupby("coin")]
     return pd.concat(last)
-
-
-def timed(call: Callable[[], object], *, times: int) -> float:
-    """Give the median seconds of some calls, after one that is not counted."""
-    call()
-    seconds = []
-    for _ in range(times):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return median(seconds)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,11 @@
 """How long time labels take, beside pandas, and how often the usual shift by rows is wrong."""
 
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime
-from statistics import median
-
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pumpcast.market.simulate import simulate_history
-from shared.coin_metrics.rows import CoinRows
+from benchmarks.market import simulated_rows
+from benchmarks.stopwatch import timed
 from shared.labels import TimeTarget, label
 
 ROWS = 500_000
@@ -47,12 +42,6 @@ def measure() -> dict[str, float]:
     }
 
 
-def simulated_rows(count: int) -> CoinRows:
-    """Give so many rows of a simulated market, each coin and moment once, sorted."""
-    table = simulate_history(seed=1, start=datetime(2026, 1, 1, tzinfo=UTC), minutes=150, coins_per_minute=30)
-    return CoinRows.from_arrow(table).deduplicated().take(slice(0, count))
-
-
 def merge_asof(frame: pd.DataFrame) -> NDArray[np.float64]:
     """Look the last price at or before the horizon up with pandas; nothing else of the rules."""
     by_time = frame.sort_values("timestamp", kind="stable")
@@ -68,17 +57,6 @@ def row_shift(frame: pd.DataFrame) -> NDArray[np.float64]:
     later = by_time.shift(-MINUTES * 60 // SECONDS_PER_ROW)
     change = (later / by_time - 1) * 100
     return (change >= THRESHOLD).reindex(frame.index).to_numpy().astype(np.float64)
-
-
-def timed(call: Callable[[], object], *, times: int) -> float:
-    """Give the median seconds of some calls, after one that is not counted."""
-    call()
-    seconds = []
-    for _ in range(times):
-        start = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - start)
-    return median(seconds)
 
 
 if __name__ == "__main__":

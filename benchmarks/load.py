@@ -3,28 +3,20 @@
 import asyncio
 import importlib
 import json
-import resource
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 from statistics import median
 
 import psutil
-import pyarrow as pa
 
-from pumpcast.market.simulate import simulate_history
-from shared import cluster
+from benchmarks.market import START, filled_database, simulated_table
+from benchmarks.stopwatch import in_process, peak_bytes
 from shared.coin_metrics.columns import BASE_FEATURES, COLUMNS
 from shared.coin_metrics.load import load_range
-from shared.embedded import database
-from training_service.settings import TrainingSettings
 
 ROWS = 500_000
-START = datetime(2026, 1, 1, tzinfo=UTC)
 TIMES = 3
 HORIZON_MINUTES = 10
 HISTORY_ROWS = 15
@@ -32,16 +24,9 @@ HISTORY_ROWS = 15
 
 def measure() -> dict[str, float]:
     """Give medians: seconds, and megabytes above what the process held before."""
-    table = simulate_history(seed=1, start=START, minutes=150, coins_per_minute=30).slice(0, ROWS)
-    with tempfile.TemporaryDirectory(prefix="pumpcast-bench-") as folder:
-        home = Path(folder)
-        with (
-            cluster.server(home / "postgres"),
-            database(TrainingSettings(db_dsn="", pumpcast_home=home)) as dsn,
-        ):
-            _fill(dsn, table)
-            # One after the other, each in a process of its own: the peak of a process never falls again.
-            runs = [(way, _in_process(way, dsn)) for _ in range(TIMES) for way in WAYS]
+    with filled_database(simulated_table().slice(0, ROWS)) as (_, dsn):
+        # One after the other, each in a process of its own: the peak of a process never falls again.
+        runs = [(way, in_process("benchmarks.load", way, dsn)) for _ in range(TIMES) for way in WAYS]
     return {
         f"load_{way}_{figure}": median(found[figure] for name, found in runs if name == way)
         for way in WAYS
@@ -87,35 +72,6 @@ def through_rows(dsn: str) -> int:
 WAYS: dict[str, Callable[[str], int]] = {"arrow": through_arrow, "rows": through_rows}
 
 
-def _fill(dsn: str, table: pa.Table) -> None:
-    from adbc_driver_postgresql import dbapi
-
-    names = ", ".join(table.column_names)
-    with dbapi.connect(dsn) as connection, connection.cursor() as cursor:
-        cursor.adbc_ingest("incoming", table, mode="create")
-        cursor.execute(f"INSERT INTO coin_metrics ({names}) SELECT {names} FROM incoming")
-        cursor.execute("DROP TABLE incoming")
-        connection.commit()
-        cursor.execute("ANALYZE coin_metrics")
-        connection.commit()
-
-
-def _in_process(way: str, dsn: str) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.load", way, dsn]
-    output = subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=Path(__file__).parents[1]).stdout
-    found: dict[str, float] = json.loads(output)
-    return found
-
-
-def _peak_bytes() -> int:
-    status = Path("/proc/self/status")
-    if status.exists():
-        # The peak that getrusage gives starts with that of the process we were forked from.
-        (line,) = (line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) << 10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
 def _report(way: str, dsn: str) -> None:
     # Loading the libraries is not what is measured.
     for library in ("adbc_driver_postgresql.dbapi", "pandas", "shared.db"):
@@ -123,7 +79,7 @@ def _report(way: str, dsn: str) -> None:
     before, started = psutil.Process().memory_info().rss, time.perf_counter()
     rows = WAYS[way](dsn)
     seconds = time.perf_counter() - started
-    print(json.dumps({"seconds": seconds, "megabytes": (_peak_bytes() - before) / 1e6, "rows": rows}))
+    print(json.dumps({"seconds": seconds, "megabytes": (peak_bytes() - before) / 1e6, "rows": rows}))
 
 
 if __name__ == "__main__":
