@@ -104,7 +104,11 @@ class Scorer:
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Give the calibrated score, rounded to 6 decimals: the number that is stored and compared everywhere."""
-        probabilities: NDArray[np.float64] = np.round(calibrate(self.scores(features), self._calibration), 6)
+        return self.calibrated(self.scores(features))
+
+    def calibrated(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give the probabilities that belong to scores of this model."""
+        probabilities: NDArray[np.float64] = np.round(calibrate(scores, self._calibration), 6)
         # Nothing but the scores of a few golden rows says that a foreign model keeps to the scale.
         return np.clip(probabilities, 0.0, 1.0)
 

@@ -1,33 +1,36 @@
 """Figures of the hold-out against scikit-learn's, and the warnings they call for."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from sklearn import metrics
 
 from shared.errors import JobFailed
-from shared.labels import TimeTarget
+from shared.labels import RuleTarget, TimeTarget
 from tests.support.datasets import dataset
 from tests.support.market_rows import MINUTE
 from training_service.ml.crossval import CrossValidation
-from training_service.ml.figures import Costs, judge, measure
+from training_service.ml.figures import Scored, measure
 from training_service.ml.model import divide
+from training_service.ml.returns import Costs
+from training_service.ml.verdict import judge
 
 UP = TimeTarget(target_var="price_close", future_minutes=5, min_percent_change=10)
 COSTS = Costs(fee_pct=1.0, slippage_pct=0.0, trade_size_sol=0.5)
 
 
-class Identity:
-    """A model whose probability is its only feature."""
+def scored(data):
+    """What a model says whose probability is its only feature, and whose raw score is half of it."""
+    probabilities = np.round(data.features[:, 0].astype(np.float64), 6)
+    return Scored(
+        scores=probabilities / 2, probabilities=probabilities, answers=data.answers, timestamp=data.timestamp,
+        coin=data.coin, change_pct=data.change_pct, reserves_sol=data.reserves_sol,
+    )  # fmt: skip
 
-    def probabilities(self, features):
-        return np.round(features[:, 0].astype(np.float64), 6)
 
-
-def figures_of(data, *, decision=0.5, alert=0.9):
-    made = SimpleNamespace(scorer=Identity(), decision_threshold=decision, alert_threshold=alert)
-    return measure(data, np.arange(len(data)), made, target=UP, costs=COSTS)
+def figures_of(data, *, decision=0.5, alert=0.9, target=UP):
+    return measure(
+        scored(data), decision_threshold=decision, alert_threshold=alert, target=target, costs=COSTS, random_state=1
+    )
 
 
 def learnt(count=3000, seed=1):
@@ -42,7 +45,7 @@ def test_figures_equal_those_of_scikit_learn():
 
     found = figures_of(data, decision=0.4)
 
-    scores = Identity().probabilities(data.features)
+    scores = scored(data).probabilities
     said = scores >= 0.4
     assert found.decision.accuracy == pytest.approx(metrics.accuracy_score(answers, said))
     assert found.decision.f1 == pytest.approx(metrics.f1_score(answers, said))
@@ -50,6 +53,7 @@ def test_figures_equal_those_of_scikit_learn():
     assert found.roc_auc == pytest.approx(metrics.roc_auc_score(answers, scores))
     assert found.average_precision == pytest.approx(metrics.average_precision_score(answers, scores))
     assert found.brier == pytest.approx(metrics.brier_score_loss(answers, scores))
+    assert found.brier_uncalibrated == pytest.approx(metrics.brier_score_loss(answers, scores / 2))
     assert found.log_loss == pytest.approx(metrics.log_loss(answers, scores))
     counts = found.decision
     assert found.simulated_profit_pct == pytest.approx((0.01 * counts.tp - 0.005 * counts.fp) / len(data) * 100)
@@ -67,9 +71,14 @@ def test_expected_value_is_that_of_the_alerts():
     assert found.to_metrics()["alerts_per_day"] == pytest.approx(alerts.sum() / (2999 / 1440))
 
 
-def codes(figures, data, gap=None):
+def verdict(figures, data, gap=None, target=UP):
     cross = None if gap is None else CrossValidation(scores={}, overfitting_gap=gap)
-    return {notice.code for notice in judge(figures, data, cross)}
+    notices = judge(figures, base_rate=data.readings.base_rate, target=target, cross=cross)
+    return {notice.code: notice.message for notice in notices}
+
+
+def codes(figures, data, gap=None):
+    return set(verdict(figures, data, gap))
 
 
 def test_a_sound_model_calls_for_no_warning():
@@ -89,7 +98,7 @@ def test_rare_positives_and_high_accuracy_are_told_beside_what_always_no_would_r
     answers = np.arange(1000) % 50 == 0
     data = dataset(np.where(answers, 0.9, 0.1), answers)
 
-    notices = {notice.code: notice.message for notice in judge(figures_of(data), data, None)}
+    notices = verdict(figures_of(data), data)
 
     assert set(notices) == {"label_imbalance", "suspiciously_accurate"}
     assert "2.00% of the rows are positive" in notices["label_imbalance"]

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.labels import RuleTarget, TimeTarget
-from training_service.ml.returns import expected_value_pct, trade_return_pct
+from training_service.ml.returns import Costs, earn, free_positions, returns_of, trade_return_pct
 
 UP = TimeTarget(target_var="price_close", future_minutes=5, min_percent_change=10)
 NOTHING = {"fee_pct": 0.0, "slippage_pct": 0.0, "trade_size_sol": 0.5}
+MINUTE = 60_000_000
 
 
 def walk_the_curve(change_pct, reserves, size, fee_pct):
@@ -39,16 +42,69 @@ def test_return_where_the_reserves_are_missing_takes_those_of_a_new_coin():
     np.testing.assert_array_equal(unknown, trade_return_pct(np.array([10.0, 10.0]), np.array([30.0, 30.0]), **costs))
 
 
-def test_expected_value_counts_alerts_with_a_known_change_only():
-    value = expected_value_pct(
-        np.array([True, True, True, False]),
-        np.array([10.0, -4.0, np.nan, 999.0]),
-        np.full(4, 30.0),
-        target=UP,
-        **NOTHING,
+def test_return_of_a_coin_that_fell_to_nothing_is_the_whole_stake():
+    found = trade_return_pct(
+        np.array([-100.0, np.nan]), np.full(2, 30.0), fee_pct=1.0, slippage_pct=None, trade_size_sol=0.5
     )
 
-    assert value == pytest.approx(3)
+    np.testing.assert_array_equal(found, [-100.0, np.nan])
+
+
+def earned(alerts, returns, minutes, coins, *, horizon=5, days=1.0, size=0.5):
+    return earn(
+        np.array(alerts), np.array(returns), np.array(minutes) * MINUTE, np.array(coins), horizon_us=horizon * MINUTE,
+        days=days, costs=Costs(fee_pct=1.0, slippage_pct=None, trade_size_sol=size), random_state=1,
+    )  # fmt: skip
+
+
+def test_earnings_count_alerts_with_a_known_outcome_only():
+    money = earned([True, True, True, False], [10.0, -4.0, np.nan, 999.0], [0, 1, 2, 3], [0, 1, 2, 3], days=2.0)
+
+    every = money.every_alert
+    assert (every.trades, every.mean_pct, every.median_pct, every.share_positive) == (2, 3, 3, 0.5)
+    assert (every.worst_pct, every.best_pct) == (-4, 10)
+    assert (every.total_sol, every.per_day_sol) == (pytest.approx(0.03), pytest.approx(0.015))
+    assert money.alerts_without_outcome == 1
+
+
+def test_earnings_of_few_moments_have_no_interval_and_say_why():
+    every = earned([True, True], [10.0, -4.0], [0, 1], [0, 1]).every_alert
+
+    assert (every.low_pct, every.high_pct) == (None, None)
+    assert every.interval_note == ("2 values lie in 1 stretches of 10 minutes; an interval needs values in 10 of them")
+
+
+def test_earnings_interval_holds_the_mean_and_is_wider_when_alerts_come_in_bursts():
+    random = np.random.default_rng(1)
+    moment = random.normal(0, 10, 60)
+    minutes = np.repeat(np.arange(60) * 30, 20)
+    coins = np.arange(1200)
+    alike = earned(np.full(1200, True), np.repeat(moment, 20), minutes, coins).every_alert
+    apart = earned(np.full(1200, True), random.normal(0, 10, 1200), minutes, coins).every_alert
+
+    assert alike.low_pct < alike.mean_pct < alike.high_pct
+    assert alike.high_pct - alike.low_pct > 3 * (apart.high_pct - apart.low_pct)
+
+
+def test_earnings_of_one_position_leave_out_what_a_held_coin_would_have_brought():
+    money = earned([True] * 4, [1.0, 2.0, 4.0, 8.0], [0, 4, 5, 4], [0, 0, 0, 1])
+
+    assert money.every_alert.trades == 4
+    assert (money.one_position.trades, money.one_position.mean_pct) == (3, pytest.approx(13 / 3))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 60)), unique=True, max_size=60), st.integers(1, 20))
+def test_free_positions_of_any_alerts_are_those_of_a_trader_who_waits(alerts, horizon):
+    coin = np.array([coin for coin, _ in alerts], np.int64)
+    minute = np.array([minute for _, minute in alerts], np.int64)
+
+    found = free_positions(minute, coin, horizon_us=horizon)
+
+    until, expected = {}, np.zeros(len(alerts), np.bool_)
+    for at in np.argsort(minute, kind="stable"):
+        if minute[at] >= until.get(coin[at], -1):
+            until[coin[at]], expected[at] = minute[at] + horizon, True
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize(
@@ -59,9 +115,13 @@ def test_expected_value_counts_alerts_with_a_known_change_only():
         TimeTarget(target_var="volume_sol", future_minutes=5, min_percent_change=10),
     ],
 )
-def test_expected_value_of_a_question_that_no_purchase_answers_is_none(target):
-    assert expected_value_pct(np.array([True]), np.array([10.0]), np.array([30.0]), target=target, **NOTHING) is None
+def test_returns_of_a_question_that_no_purchase_answers_are_none(target):
+    costs = Costs(**NOTHING)
+    assert returns_of(np.array([10.0]), np.array([30.0]), target=target, costs=costs) is None
+    assert returns_of(np.array([10.0]), np.array([30.0]), target=UP, costs=costs).round(9).tolist() == [10.0]
 
 
-def test_expected_value_without_alerts_is_none():
-    assert expected_value_pct(np.array([False]), np.array([1.0]), np.array([30.0]), target=UP, **NOTHING) is None
+def test_earnings_without_alerts_are_nothing():
+    every = earned([False], [1.0], [0], [0]).every_alert
+
+    assert (every.trades, every.mean_pct, every.total_sol, every.interval_note) == (0, None, 0.0, "there is no trade")

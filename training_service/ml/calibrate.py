@@ -6,13 +6,15 @@ import numpy as np
 
 from shared.coin_metrics.rows import Floats
 from shared.contracts.artifact import Calibration, IsotonicCalibration, NoCalibration, SigmoidCalibration
+from shared.contracts.model_request import ThresholdChoice
 from shared.errors import JobFailed
 from shared.features import Notice
-from shared.scoring import alerts_per_day_threshold, best_f1_threshold, top_share_threshold
+from shared.scoring import alerts_per_day_threshold, best_f1_threshold, best_return_threshold, top_share_threshold
 from training_service.ml.fit import Answers
 
 ISOTONIC_POSITIVES = 1000
 DEFAULT_ALERT_SHARE = 0.01
+LEAST_TRADES = 20  # fewer that did well are luck
 _CLEARLY_MORE = 1.5
 
 
@@ -57,52 +59,82 @@ class Thresholds:
 
     decision: float
     alert: float
+    by: ThresholdChoice
+    """How the alert threshold was chosen in the end."""
     notices: tuple[Notice, ...] = ()
 
 
 def choose_thresholds(
-    probabilities: Floats, answers: Answers, *, days: float, alerts_per_day: float | None
-) -> Thresholds:
+    probabilities: Floats, answers: Answers, *, days: float, alerts_per_day: float | None,
+    by: ThresholdChoice | None = None, returns_pct: Floats | None = None,
+) -> Thresholds:  # fmt: skip
     """Give the probability with the best F1, and the one from which on a row is an alert.
 
     Args:
         probabilities: float64[n] of the calibrating rows, as the model file gives them.
         answers: int8[n], at least one 1.
         days: span of the rows.
-        alerts_per_day: how many alerts are wanted; None: 1 % of the rows.
+        alerts_per_day: how many alerts are wanted, where `by` asks for a number of them.
+        by: share: 1 % of the rows; alerts_per_day: so many; expected_value: from where on trading every row sums to the
+            highest return, over at least 20 trades. None: alerts_per_day where that is given, else share.
+        returns_pct: float64[n], what a trade at each row brings in %, NaN where unknown; None where nothing is traded.
 
     Returns:
-        Both, with a notice when even the highest probability is shared by clearly more rows than are wanted.
+        Both, with a notice when even the highest probability is shared by clearly more rows than are wanted, and one
+        when no threshold earns anything: then it is that of 1 % of the rows.
 
     Raises:
-        JobFailed: no row is positive, or all have the same probability.
+        JobFailed: no row is positive, all have the same probability, or returns are asked for where nothing is traded.
 
-    >>> choose_thresholds(np.array([0.1, 0.2, 0.3, 0.4]), np.array([0, 0, 1, 1], np.int8), days=2, alerts_per_day=0.5)
-    Thresholds(decision=0.3, alert=0.4, notices=())
+    >>> probabilities, answers = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0, 0, 1, 1], np.int8)
+    >>> choose_thresholds(probabilities, answers, days=2, alerts_per_day=0.5)
+    Thresholds(decision=0.3, alert=0.4, by='alerts_per_day', notices=())
 
     """
     decision = best_f1_threshold(probabilities, answers)
-    if alerts_per_day is None:
-        wanted = DEFAULT_ALERT_SHARE * len(probabilities)
-        alert = top_share_threshold(probabilities, DEFAULT_ALERT_SHARE)
-    else:
-        wanted = days * alerts_per_day
-        alert = alerts_per_day_threshold(probabilities, days=days, alerts_per_day=alerts_per_day)
-    if decision is None or alert is None:
+    if decision is None:
         raise JobFailed("the rows that calibrate hold no positive one: take a longer window or an easier target")
     if np.ptp(probabilities) == 0:
         raise JobFailed(
-            f"the model gives every row the same probability ({alert:.6g}): nothing was learnt; "
+            f"the model gives every row the same probability ({decision:.6g}): nothing was learnt; "
             "choose other features, an easier target or hyper-parameters that let a tree grow"
         )
+    notices: list[Notice] = []
+    choice = by or ("share" if alerts_per_day is None else "alerts_per_day")
+    if choice == "expected_value":
+        alert = _most_profitable(probabilities, returns_pct)
+        if alert is not None:
+            return Thresholds(decision=decision, alert=alert, by="expected_value")
+        choice = "share"
+        message = (
+            f"no alert threshold that at least {LEAST_TRADES} of the {len(probabilities)} calibrating rows reach would "
+            f"have earned anything after costs: that of the highest {DEFAULT_ALERT_SHARE:.0%} was taken"
+        )
+        notices.append(Notice(code="no_profitable_threshold", message=message))
+    if choice == "alerts_per_day" and alerts_per_day is not None:
+        wanted = days * alerts_per_day
+        alert = alerts_per_day_threshold(probabilities, days=days, alerts_per_day=alerts_per_day)
+    else:
+        wanted = DEFAULT_ALERT_SHARE * len(probabilities)
+        alert = top_share_threshold(probabilities, DEFAULT_ALERT_SHARE)
+    assert alert is not None
     reached = int((probabilities >= alert).sum())
-    if reached <= _CLEARLY_MORE * max(wanted, 1):
-        return Thresholds(decision=decision, alert=alert)
-    message = (
-        f"the highest probability, {alert:.6g}, is shared by {reached} of {len(probabilities)} rows "
-        f"({reached / len(probabilities):.1%}) where {wanted:.6g} alerts were wanted: there will be more"
-    )
-    return Thresholds(decision=decision, alert=alert, notices=(Notice(code="many_alerts", message=message),))
+    if reached > _CLEARLY_MORE * max(wanted, 1):
+        message = (
+            f"the highest probability, {alert:.6g}, is shared by {reached} of {len(probabilities)} rows "
+            f"({reached / len(probabilities):.1%}) where {wanted:.6g} alerts were wanted: there will be more"
+        )
+        notices.append(Notice(code="many_alerts", message=message))
+    return Thresholds(decision=decision, alert=alert, by=choice, notices=tuple(notices))
+
+
+def _most_profitable(probabilities: Floats, returns_pct: Floats | None) -> float | None:
+    if returns_pct is None:
+        raise JobFailed(
+            "the alert threshold cannot be chosen by expected value: only a question about a price that rises can be "
+            "traded; take alert_threshold_by share or alerts_per_day"
+        )
+    return best_return_threshold(probabilities, returns_pct, least_trades=LEAST_TRADES)
 
 
 def _fit_isotonic(scores: Floats, answers: Answers) -> Calibration:

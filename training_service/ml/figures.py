@@ -1,44 +1,75 @@
-"""What a model is worth on the hold-out, and what a user should know about it."""
+"""What a model is worth on rows it never saw: arrays in, figures out, for a hold-out as for any other window."""
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-from shared.features import Notice
-from shared.labels import Target
+from shared.artifact import Scorer
+from shared.coin_metrics.rows import Floats, Ints
+from shared.labels import Target, TimeTarget
 from shared.scoring import (
+    Answers,
     CalibrationBin,
     Confusion,
     CurvePoint,
+    PrecisionPoint,
+    RatePoint,
     average_precision,
     brier,
     calibration_bins,
     confusion,
     log_loss,
+    precision_recall_curve,
     roc_auc,
+    roc_curve,
     threshold_curve,
 )
-from training_service.ml.crossval import CrossValidation
 from training_service.ml.dataset import Dataset
-from training_service.ml.model import Made, days_of
-from training_service.ml.returns import expected_value_pct, legacy_profit_pct
+from training_service.ml.model import days_of
+from training_service.ml.periods import cut_periods
+from training_service.ml.returns import Costs, Money, earn, legacy_profit_pct, returns_of
 from training_service.ml.split import Index
-
-_RARE, _COMMON = 0.10, 0.90
-_TOO_GOOD = 0.95
-_BARELY = 0.55
-_LOW_F1 = 0.5
-_GAP = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Costs:
-    """What a trade costs."""
+class Scored:
+    """Rows with what a model said and what was true; arrays have one entry a row."""
 
-    fee_pct: float
-    slippage_pct: float | None
-    trade_size_sol: float
+    scores: Floats
+    """As the model file gives them, before calibration."""
+    probabilities: Floats
+    answers: Answers
+    """0 or 1."""
+    timestamp: Ints
+    """Microseconds since 1970."""
+    coin: Ints
+    change_pct: Floats
+    """Realised change at the horizon in %; NaN where unknown."""
+    reserves_sol: Floats
+    """SOL side of the bonding curve at the row; NaN where missing."""
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodFigures:
+    """How a model did in one stretch of the clock."""
+
+    start: datetime
+    minutes: int
+    """Length of the stretch."""
+    rows: int
+    base_rate: float
+    average_precision: float | None
+    roc_auc: float | None
+    alerts: int
+    precision: float | None
+    """Share of the alerts that were right."""
+    expected_value_pct: float | None
+    """Mean return of the alerts after costs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +86,20 @@ class Figures:
     roc_auc: float | None
     average_precision: float | None
     brier: float | None
+    brier_uncalibrated: float | None
+    """Of the scores as the model file gives them."""
     log_loss: float | None
     curve: tuple[CurvePoint, ...]
+    precision_recall: tuple[PrecisionPoint, ...]
+    roc: tuple[RatePoint, ...]
     bins: tuple[CalibrationBin, ...]
+    bins_uncalibrated: tuple[CalibrationBin, ...]
+    periods: tuple[PeriodFigures, ...]
     simulated_profit_pct: float
     expected_value_pct: float | None
+    """Mean return of all alerts after costs."""
+    money: Money | None
+    """None where no rising price is asked about."""
     days: float
 
     def to_metrics(self) -> dict[str, Any]:
@@ -68,83 +108,74 @@ class Figures:
             "base_rate": self.base_rate,
             "average_precision": self.average_precision,
             "brier": self.brier,
+            "brier_uncalibrated": self.brier_uncalibrated,
             "log_loss": self.log_loss,
             "holdout_days": self.days,
-            "at_decision_threshold": _counts(self.decision),
-            "at_half": _counts(self.half),
-            "at_alert_threshold": _counts(self.alert),
+            "at_decision_threshold": counts_and_shares(self.decision),
+            "at_half": counts_and_shares(self.half),
+            "at_alert_threshold": counts_and_shares(self.alert),
             "alerts_per_day": (self.alert.tp + self.alert.fp) / self.days if self.days > 0 else None,
+            "money": None if self.money is None else asdict(self.money),
             "threshold_curve": [asdict(point) for point in self.curve],
             "calibration_bins": [asdict(part) for part in self.bins],
         }
 
 
-def measure(data: Dataset, holdout: Index, made: Made, *, target: Target, costs: Costs) -> Figures:
-    """Measure the exported model on the hold-out."""
-    probabilities = made.scorer.probabilities(data.features[holdout])
-    answers = data.answers[holdout]
-    decision = confusion(probabilities, answers, made.decision_threshold)
-    days = days_of(data.timestamp[holdout])
+def score_rows(data: Dataset, rows: Index, scorer: Scorer) -> Scored:
+    """Ask the exported model about some rows of a dataset."""
+    scores = scorer.scores(data.features[rows])
+    return Scored(
+        scores=scores,
+        probabilities=scorer.calibrated(scores),
+        answers=data.answers[rows],
+        timestamp=data.timestamp[rows],
+        coin=data.coin[rows],
+        change_pct=data.change_pct[rows],
+        reserves_sol=data.reserves_sol[rows],
+    )
+
+
+def measure(
+    scored: Scored, *, decision_threshold: float, alert_threshold: float, target: Target, costs: Costs,
+    random_state: int,
+) -> Figures:  # fmt: skip
+    """Measure what a model said of rows, at least one; `random_state` seeds the interval of the returns."""
+    probabilities, answers = scored.probabilities, scored.answers
+    decision = confusion(probabilities, answers, decision_threshold)
+    alerts = probabilities >= alert_threshold
+    days = days_of(scored.timestamp)
+    returns = returns_of(scored.change_pct, scored.reserves_sol, target=target, costs=costs)
+    money = None
+    if returns is not None and isinstance(target, TimeTarget):
+        money = earn(
+            alerts, returns, scored.timestamp, scored.coin, horizon_us=target.horizon, days=days, costs=costs,
+            random_state=random_state,
+        )  # fmt: skip
     return Figures(
         decision=decision,
         half=confusion(probabilities, answers, 0.5),
-        alert=confusion(probabilities, answers, made.alert_threshold),
+        alert=confusion(probabilities, answers, alert_threshold),
         base_rate=float(np.mean(answers)),
         roc_auc=roc_auc(probabilities, answers),
         average_precision=average_precision(probabilities, answers),
         brier=brier(probabilities, answers),
+        brier_uncalibrated=brier(scored.scores, answers),
         log_loss=log_loss(probabilities, answers),
-        curve=threshold_curve(probabilities, answers, days=days),
+        curve=threshold_curve(probabilities, answers, days=days, returns_pct=returns),
+        precision_recall=precision_recall_curve(probabilities, answers),
+        roc=roc_curve(probabilities, answers),
         bins=calibration_bins(probabilities, answers),
+        bins_uncalibrated=calibration_bins(scored.scores, answers),
+        periods=_by_period(scored, alert_threshold=alert_threshold, returns_pct=returns),
         simulated_profit_pct=legacy_profit_pct(decision.tp, decision.fp, len(answers)),
-        expected_value_pct=expected_value_pct(
-            probabilities >= made.alert_threshold,
-            data.change_pct[holdout],
-            data.reserves_sol[holdout],
-            target=target,
-            fee_pct=costs.fee_pct,
-            slippage_pct=costs.slippage_pct,
-            trade_size_sol=costs.trade_size_sol,
-        ),
+        expected_value_pct=None if money is None else money.every_alert.mean_pct,
+        money=money,
         days=days,
     )
 
 
-def judge(figures: Figures, data: Dataset, cross: CrossValidation | None) -> list[Notice]:
-    """Give the warnings that the figures call for."""
-    notices = []
-    rate = data.readings.base_rate or 0.0
-    if not _RARE <= rate <= _COMMON:
-        notices.append(_notice("label_imbalance", f"{rate:.2%} of the rows are positive: accuracy alone says little"))
-    accuracy, f1, auc = figures.decision.accuracy, figures.decision.f1, figures.roc_auc
-    if accuracy is not None and accuracy > _TOO_GOOD:
-        trivial = max(figures.base_rate, 1 - figures.base_rate)
-        notices.append(
-            _notice(
-                "suspiciously_accurate",
-                f"accuracy is {accuracy:.1%}; always giving the more frequent answer would have {trivial:.1%}",
-            )
-        )
-    if auc is None:
-        notices.append(
-            _notice("one_class_holdout", "the hold-out holds one answer only: ROC AUC and MCC have no value")
-        )
-    elif auc < _BARELY:
-        notices.append(_notice("barely_learned", f"ROC AUC on the hold-out is {auc:.3f}, chance has 0.5"))
-    if f1 is None or f1 < _LOW_F1:
-        notices.append(_notice("low_f1", f"F1 on the hold-out is {0.0 if f1 is None else f1:.3f}, below {_LOW_F1}"))
-    if cross is not None and cross.overfitting_gap > _GAP:
-        notices.append(
-            _notice(
-                "overfitting",
-                f"accuracy falls by {cross.overfitting_gap:.2f} from the rows learnt to those that follow: "
-                "take fewer or flatter trees, or more rows",
-            )
-        )
-    return notices
-
-
-def _counts(counts: Confusion) -> dict[str, float | int | None]:
+def counts_and_shares(counts: Confusion) -> dict[str, float | int | None]:
+    """Give the counts with the shares that follow from them."""
     return {
         **asdict(counts),
         "accuracy": counts.accuracy,
@@ -154,5 +185,27 @@ def _counts(counts: Confusion) -> dict[str, float | int | None]:
     }
 
 
-def _notice(code: str, message: str) -> Notice:
-    return Notice(code=code, message=message)
+def _by_period(scored: Scored, *, alert_threshold: float, returns_pct: Floats | None) -> tuple[PeriodFigures, ...]:
+    periods = cut_periods(scored.timestamp)
+    found = []
+    for number, rows in enumerate(periods.rows()):
+        probabilities, answers = scored.probabilities[rows], scored.answers[rows]
+        counts = confusion(probabilities, answers, alert_threshold)
+        known = np.empty(0)
+        if returns_pct is not None:
+            brought = returns_pct[rows][probabilities >= alert_threshold]
+            known = brought[~np.isnan(brought)]
+        found.append(
+            PeriodFigures(
+                start=periods.start(number),
+                minutes=periods.minutes,
+                rows=len(rows),
+                base_rate=float(answers.mean()),
+                average_precision=average_precision(probabilities, answers),
+                roc_auc=roc_auc(probabilities, answers),
+                alerts=counts.tp + counts.fp,
+                precision=counts.precision,
+                expected_value_pct=float(known.mean()) if len(known) else None,
+            )
+        )
+    return tuple(found)
