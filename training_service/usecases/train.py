@@ -7,8 +7,9 @@ import numpy as np
 from shared.features import FeatureSpec
 from shared.labels import TimeTarget
 from training_service.ml.crossval import cross_validate
-from training_service.ml.figures import Costs, measure
+from training_service.ml.figures import measure, score_rows
 from training_service.ml.model import Recipe, divide, make_model, refit_model
+from training_service.ml.returns import Costs
 from training_service.usecases.prepare import build_dataset, load_rows
 from training_service.usecases.run_key import data_sha256, run_key
 from training_service.usecases.task import Keyed, Step, Trained, TrainTask
@@ -51,7 +52,14 @@ def train(task: TrainTask, report: Report) -> Trained:
     made = make_model(data, split, recipe)
     tell(0.8, f"evaluate: {len(split.holdout)} rows of the hold-out")
     costs = Costs(fee_pct=asked.fee_pct, slippage_pct=asked.slippage_pct, trade_size_sol=asked.trade_size_sol)
-    figures = measure(data, split.holdout, made, target=target, costs=costs)
+    figures = measure(
+        score_rows(data, split.holdout, made.scorer),
+        decision_threshold=made.decision_threshold,
+        alert_threshold=made.alert_threshold,
+        target=target,
+        costs=costs,
+        random_state=asked.random_state,
+    )
     if asked.refit:
         tell(0.85, f"refit: all {len(data)} rows")
         made = refit_model(data, made, recipe)

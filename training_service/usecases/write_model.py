@@ -12,11 +12,12 @@ from shared.errors import ArtifactInvalid, JobFailed
 from shared.features import FEATURES_VERSION, Notice
 from training_service.ml.crossval import CrossValidation
 from training_service.ml.dataset import Dataset
-from training_service.ml.figures import Figures, judge
+from training_service.ml.figures import Figures
 from training_service.ml.fit import feature_importance
 from training_service.ml.golden import golden_windows, histograms
 from training_service.ml.model import Made
 from training_service.ml.split import Split
+from training_service.ml.verdict import judge
 from training_service.usecases.jobs import to_warnings
 from training_service.usecases.run_key import libraries_present
 from training_service.usecases.task import Trained, TrainTask
@@ -75,7 +76,7 @@ def write_model(task: TrainTask, work: Work) -> Trained:
         metrics=metrics,
         card={},
         run_key=work.run_key,
-        warnings=tuple(to_warnings([*data.notices, *_notices(work), *judge(figures, data, work.cross)])),
+        warnings=tuple(to_warnings([*data.notices, *_notices(work), *_judged(work)])),
     )
 
 
@@ -119,6 +120,15 @@ def _counts(work: Work) -> dict[str, int]:
         "holdout_rows": len(split.holdout),
         "purged_rows": split.purged,
     }
+
+
+def _judged(work: Work) -> list[Notice]:
+    return judge(
+        work.figures,
+        base_rate=work.data.readings.base_rate or 0.0,
+        target=work.asked.target().to_target(),
+        cross=work.cross,
+    )
 
 
 def _notices(work: Work) -> list[Notice]:
