@@ -7,9 +7,8 @@ from shared.artifact import Scorer
 from shared.contracts.artifact import IsotonicCalibration, NoCalibration
 from shared.errors import JobFailed
 from training_service.ml import export
-from training_service.ml.model_types import MODEL_TYPES, resolve_parameters
-from training_service.ml.export import export_onnx
 from training_service.ml.fit import feature_importance, fit_model, native_scores
+from training_service.ml.model_types import MODEL_TYPES, find_kind, resolve_parameters
 from training_service.ml.parity import Comparison, check_flips, check_parity
 
 WIDTH = 6
@@ -34,6 +33,10 @@ def fit(model_type, *, holes, seed=0, **parameters):
     return fit_model(features, answers, model_type=model_type, parameters=asked, random_state=42)
 
 
+def to_onnx(model_type, native):
+    return find_kind(model_type).export(native, WIDTH)
+
+
 @both_types
 @pytest.mark.parametrize("learnt_holes", [0.0, 0.2])
 @pytest.mark.parametrize("served_holes", [0.0, 0.4])
@@ -41,7 +44,7 @@ def test_exported_scores_equal_native_ones_with_and_without_missing_values(model
     native = fit(model_type, holes=learnt_holes)
     features, _ = rows(3000, seed=9, holes=served_holes)
 
-    exported = Scorer(export_onnx(native, width=WIDTH), NoCalibration()).scores(features)
+    exported = Scorer(to_onnx(model_type, native), NoCalibration()).scores(features)
 
     assert np.abs(exported - native_scores(native, features)).max() < 1e-5
     assert exported.std() > 0.05
@@ -49,8 +52,8 @@ def test_exported_scores_equal_native_ones_with_and_without_missing_values(model
 
 @both_types
 def test_the_same_request_gives_the_same_bytes(model_type):
-    first = export_onnx(fit(model_type, holes=0.1), width=WIDTH)
-    second = export_onnx(fit(model_type, holes=0.1), width=WIDTH)
+    first = to_onnx(model_type, fit(model_type, holes=0.1))
+    second = to_onnx(model_type, fit(model_type, holes=0.1))
 
     assert first == second
 
@@ -60,9 +63,7 @@ def test_another_random_state_gives_another_model(model_type):
     features, answers = rows(1500, holes=0.1)
     asked = resolve_parameters(model_type, {"n_estimators": 5})
     models = [
-        export_onnx(
-            fit_model(features, answers, model_type=model_type, parameters=asked, random_state=state), width=WIDTH
-        )
+        to_onnx(model_type, fit_model(features, answers, model_type=model_type, parameters=asked, random_state=state))
         for state in (1, 2)
     ]
 
@@ -73,7 +74,7 @@ def test_a_boosted_model_whose_first_tree_is_one_empty_leaf_keeps_its_intercept(
     features, answers = rows(1500)
     native = fit("xgboost", holes=0.0, n_estimators=3, gamma=1e5)
 
-    exported = Scorer(export_onnx(native, width=WIDTH), NoCalibration()).scores(features)
+    exported = Scorer(to_onnx("xgboost", native), NoCalibration()).scores(features)
 
     np.testing.assert_allclose(exported, native_scores(native, features), atol=1e-5)
     assert feature_importance(native, list("abcdef")) == {}
@@ -83,7 +84,7 @@ def test_a_boosted_model_whose_first_tree_is_one_empty_leaf_keeps_its_intercept(
 @both_types
 def test_parity_check_when_the_export_is_of_another_model_fails_the_job(model_type):
     features, _ = rows(500, seed=5)
-    other = export_onnx(fit(model_type, holes=0.0, seed=3), width=WIDTH)
+    other = to_onnx(model_type, fit(model_type, holes=0.0, seed=3))
 
     with pytest.raises(JobFailed, match="the exported model differs from the fitted one by"):
         check_parity(fit(model_type, holes=0.0), other, features, random_state=1)
@@ -95,7 +96,7 @@ def test_parity_check_sees_an_export_that_is_wrong_only_where_values_are_missing
     features, _ = rows(500, seed=5)
 
     with pytest.raises(JobFailed, match="differs"):
-        check_parity(native, export_onnx(native, width=WIDTH), features, random_state=1)
+        check_parity(native, to_onnx("random_forest", native), features, random_state=1)
 
 
 STEEP = IsotonicCalibration(x=(0.0, 0.499995, 0.500005, 1.0), y=(0.1, 0.2, 0.8, 0.9))
@@ -123,7 +124,7 @@ def test_flip_check_when_the_row_lies_beside_the_threshold_passes():
 def test_flip_check_of_a_faithful_export_passes_at_any_threshold(model_type):
     native = fit(model_type, holes=0.2)
     features, _ = rows(500, seed=5)
-    found = check_parity(native, export_onnx(native, width=WIDTH), features, random_state=1)
+    found = check_parity(native, to_onnx(model_type, native), features, random_state=1)
 
     check_flips(found, NoCalibration(), np.unique(found.exported))
 
@@ -133,7 +134,7 @@ def test_a_giant_model_is_refused_before_it_is_converted(model_type, monkeypatch
     monkeypatch.setattr(export, "MAX_NODES", 50)
 
     with pytest.raises(JobFailed, match=r"25 trees hold .* nodes, more than 50: lower n_estimators or max_depth"):
-        export_onnx(fit(model_type, holes=0.0), width=WIDTH)
+        to_onnx(model_type, fit(model_type, holes=0.0))
 
 
 @both_types

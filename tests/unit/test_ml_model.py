@@ -1,11 +1,16 @@
 """Making a model: what is done that nobody asked for is told."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from shared.errors import JobFailed
 from tests.support.datasets import dataset
-from training_service.ml.model import Recipe, divide, make_model
+from training_service.ml import model
+from training_service.ml.calibrate import fit_calibration
+from training_service.ml.fit import fit_model
+from training_service.ml.model import Recipe, divide, make_model, refit_model
 
 RECIPE = Recipe(
     model_type="xgboost",
@@ -28,10 +33,10 @@ def turned_round(values):
 
 
 def test_model_whose_scores_fall_with_the_answers_says_that_it_is_not_calibrated():
-    model = made(turned_round)
+    found = made(turned_round)
 
-    assert model.calibration.method == "none"
-    assert "not_calibrated" in [notice.code for notice in model.notices]
+    assert found.calibration.method == "none"
+    assert "not_calibrated" in [notice.code for notice in found.notices]
 
 
 def test_model_that_was_not_to_be_calibrated_says_nothing():
@@ -50,3 +55,103 @@ def test_model_that_gives_one_score_only_fails_the_job():
 
     with pytest.raises(JobFailed, match="every row the same probability"):
         made(lambda values: (values > 0.7).astype(np.int8), recipe=recipe)
+
+
+SMOTE = replace(RECIPE, use_smote=True)
+
+
+def codes(found):
+    return [notice.code for notice in found.notices]
+
+
+def seldom(values):
+    return (values > 0.9).astype(np.int8)
+
+
+def watch_what_is_fitted(monkeypatch):
+    """Give the rows and answers of each fit, as they reach the estimator."""
+    seen = []
+
+    def watched(features, answers, **how):
+        seen.append((features[:, 0], answers))
+        return fit_model(features, answers, **how)
+
+    monkeypatch.setattr(model, "fit_model", watched)
+    return seen
+
+
+def test_resampling_when_one_answer_is_rare_touches_the_rows_to_fit_and_no_others(monkeypatch):
+    seen = watch_what_is_fitted(monkeypatch)
+    values = np.random.default_rng(2).random(1000)
+    data = dataset(values, seldom(values))
+    before = data.features.tobytes(), data.answers.tobytes()
+    split = divide(data, test_size=0.2, horizon_us=0)
+    calibrated = []
+    monkeypatch.setattr(
+        model, "fit_calibration", lambda scores, answers: calibrated.append(answers) or fit_calibration(scores, answers)
+    )
+
+    make_model(data, split, SMOTE)
+
+    ((features, answers),) = seen
+    fitted, later = data.features[split.fit, 0], data.features[np.concatenate([split.calibration, split.holdout]), 0]
+    assert answers.mean() == pytest.approx(0.444, abs=0.01)
+    assert data.answers[split.fit].mean() < 0.12
+    assert set(fitted[data.answers[split.fit] == 1]) < set(features)
+    assert not set(later) & set(features)
+    assert calibrated[0].tolist() == data.answers[split.calibration].tolist()
+    assert (data.features.tobytes(), data.answers.tobytes()) == before
+
+
+def test_refit_of_a_resampled_model_resamples_all_rows(monkeypatch):
+    seen = watch_what_is_fitted(monkeypatch)
+    values = np.random.default_rng(2).random(1000)
+    data = dataset(values, seldom(values))
+
+    refit_model(data, make_model(data, divide(data, test_size=0.2, horizon_us=0), SMOTE), SMOTE)
+
+    assert len(seen[1][1]) > len(seen[0][1])
+    assert seen[1][1].mean() == pytest.approx(0.444, abs=0.01)
+
+
+def test_resampled_model_is_as_well_calibrated_as_one_that_is_not():
+    found = made(seldom, recipe=SMOTE)
+
+    assert found.is_resampled
+    assert "distorted_probabilities" not in codes(found)
+    assert found.scorer.probabilities(np.array([[0.2]], np.float32))[0] < 0.05
+
+
+def test_resampled_model_that_nothing_calibrates_says_that_its_probabilities_are_off():
+    found = made(seldom, recipe=replace(SMOTE, calibrate=False))
+
+    assert codes(found)[0] == "distorted_probabilities"
+    assert "44% were positive, in the data it is 10.3%" in found.notices[0].message
+
+
+def test_model_that_was_to_be_resampled_without_need_says_that_it_was_not():
+    found = made(lambda values: (values > 0.5).astype(np.int8), recipe=replace(SMOTE, calibrate=False))
+
+    assert "not_resampled" in codes(found)
+    assert "distorted_probabilities" not in codes(found)
+
+
+def one_rare_row(values):
+    return np.isin(np.arange(len(values)), [5, 700, 720, 740, 900]).astype(np.int8)
+
+
+def test_model_that_cannot_be_resampled_fails_the_job_with_what_to_do():
+    with pytest.raises(JobFailed, match=r"positive ones among the 640 rows to fit on: 1: .* or on_resample_error skip"):
+        made(one_rare_row, recipe=SMOTE)
+
+
+def test_model_that_cannot_be_resampled_and_need_not_is_fitted_as_it_is(monkeypatch):
+    seen = watch_what_is_fitted(monkeypatch)
+    values = np.random.default_rng(2).random(1000)
+    data = dataset(np.where(one_rare_row(values), 2, values), one_rare_row(values))
+    recipe = replace(SMOTE, on_resample_error="skip", parameters={"n_estimators": 10, "min_child_weight": 0})
+
+    found = make_model(data, divide(data, test_size=0.2, horizon_us=0), recipe)
+
+    assert [len(answers) for _, answers in seen] == [640]
+    assert "resampling_skipped" in codes(found)

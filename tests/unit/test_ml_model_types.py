@@ -1,9 +1,78 @@
-"""Hyper-parameters: what is taken, what is refused, and how it is said."""
+"""Kinds of models: each is one file; what is taken, what is refused, and how it is said."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from shared.errors import Invalid
+from tests.support import logistic
+from training_service.ml.model_types import MODEL_TYPES, find_kind, resolve_parameters
+
+ROOT = Path(__file__).parents[2]
+
+TRAINS_WITH_IT = """
+import sys
+import numpy as np
+from tests.support.datasets import dataset
+from training_service.ml.model import Recipe, divide, make_model
 from training_service.ml.model_types import MODEL_TYPES, resolve_parameters
+
+print(__file__, sys.modules["training_service"].__file__)
+values = np.random.default_rng(2).normal(size=1000)
+data = dataset(np.where(values > 2, np.nan, values), (values > 0.7).astype(np.int8))
+recipe = Recipe(
+    model_type="logistic", parameters=resolve_parameters("logistic", {"C": 5}), random_state=1, calibrate=True,
+    alerts_per_day=None,
+)
+made = make_model(data, divide(data, test_size=0.2, horizon_us=0), recipe)
+probabilities = made.scorer.probabilities(np.array([[-2], [0], [2], [np.nan]], np.float32))
+print(*MODEL_TYPES, *probabilities, made.parity < 1e-5)
+"""
+
+
+def test_a_kind_that_is_put_in_as_one_file_can_be_trained_and_served(tmp_path):
+    package = tmp_path / "training_service"
+    shutil.copytree(ROOT / "training_service", package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(logistic.__file__, package / "ml" / "model_types")
+    (tmp_path / "trains.py").write_text(TRAINS_WITH_IT)
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", tmp_path / "trains.py"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.stderr == ""
+    where, found = done.stdout.splitlines()
+    assert where.count(str(tmp_path)) == 2
+    *names, low, middle, high, missing, exported = found.split()
+    assert names == ["logistic", "random_forest", "xgboost"]
+    assert float(low) < float(middle) < float(high)
+    assert float(missing) == float(middle)
+    assert exported == "True"
+
+
+def test_the_api_when_it_starts_loads_none_of_the_libraries_that_fit():
+    code = (
+        "import sys, training_service.app, training_service.ml.space;"
+        "print([name for name in ('sklearn', 'xgboost', 'imblearn', 'optuna', 'scipy') if name in sys.modules])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"
+
+
+def test_an_unknown_kind_is_refused_with_all_there_are():
+    with pytest.raises(
+        Invalid, match=r"no model type 'xgbost': it is one of random_forest, xgboost; did you mean xgb"
+    ) as refusal:
+        find_kind("xgbost")
+
+    assert refusal.value.pointer == "/model_type"
 
 
 @pytest.mark.parametrize("model_type", list(MODEL_TYPES))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.model_selection import TimeSeriesSplit
 
 from training_service.ml.split import split_by_time, walk_forward
 
@@ -63,3 +64,23 @@ def test_walk_forward_learns_from_more_in_each_fold():
 
     assert [len(cut.before) for cut in cuts] == [90, 190, 290, 390, 490]
     assert [len(cut.after) for cut in cuts] == [100] * 5
+
+
+def test_walk_forward_of_many_coins_leaves_no_label_that_reaches_over_where_a_gap_in_rows_leaves_thousands():
+    """60 coins × 1,500 minutes, a horizon of ten minutes, five folds."""
+    timestamp = np.repeat(np.arange(1500), 60) * MINUTE
+    horizon = 10 * MINUTE
+    rows = np.arange(len(timestamp))
+
+    ours = [(cut.before, cut.after) for cut in walk_forward(timestamp, rows, folds=5, horizon_us=horizon)]
+    by_rows = list(TimeSeriesSplit(n_splits=5, gap=10).split(rows))
+
+    assert len(ours) == len(by_rows) == 5
+    assert [_reaching(timestamp, *fold, horizon) for fold in ours] == [0] * 5
+    assert sum(_reaching(timestamp, *fold, horizon) for fold in by_rows) == 2950
+    # The price: ten minutes of 60 coins a fold.
+    assert [len(by_rows[fold][0]) - len(ours[fold][0]) for fold in range(5)] == [590] * 5
+
+
+def _reaching(timestamp, before, after, horizon):
+    return int((timestamp[before] + horizon >= timestamp[after].min()).sum())

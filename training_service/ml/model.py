@@ -43,7 +43,8 @@ class Learning:
 
     features: Features
     answers: Answers
-    notices: tuple[Notice, ...]
+    is_resampled: bool = False
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,8 @@ class Made:
     alert_threshold: float
     parity: float
     """Largest difference between native and exported scores."""
+    is_resampled: bool
+    """It learnt from resampled rows."""
     notices: tuple[Notice, ...]
 
 
@@ -90,7 +93,7 @@ def rows_to_learn(data: Dataset, rows: Index, recipe: Recipe) -> Learning:
     """
     features, answers = data.features[rows], data.answers[rows]
     if not recipe.use_smote:
-        return Learning(features=features, answers=answers, notices=())
+        return Learning(features=features, answers=answers)
     try:
         found = resample(features, answers, random_state=recipe.random_state)
     except ResampleError as error:
@@ -100,8 +103,9 @@ def rows_to_learn(data: Dataset, rows: Index, recipe: Recipe) -> Learning:
             ) from error
         notice = Notice(code="resampling_skipped", message=f"{error}: the model is fitted on the rows as they are")
         return Learning(features=features, answers=answers, notices=(notice,))
-    notices = () if found.notice is None else (found.notice,)
-    return Learning(features=found.features, answers=found.answers, notices=notices)
+    if found.notice is not None:
+        return Learning(features=features, answers=answers, notices=(found.notice,))
+    return Learning(features=found.features, answers=found.answers, is_resampled=True)
 
 
 def make_model(data: Dataset, split: Split, recipe: Recipe) -> Made:
@@ -116,6 +120,12 @@ def make_model(data: Dataset, split: Split, recipe: Recipe) -> Made:
         if isinstance(calibration, NoCalibration):
             message = "scores do not rise with the answers on the rows that calibrate: they are taken as probabilities"
             notices.append(Notice(code="not_calibrated", message=message))
+    if learning.is_resampled and isinstance(calibration, NoCalibration):
+        message = (
+            f"the model learnt from rows of which {learning.answers.mean():.0%} were positive, in the data it is "
+            f"{data.answers[split.fit].mean():.1%}, and nothing calibrates it: its probabilities are far off"
+        )
+        notices.append(Notice(code="distorted_probabilities", message=message))
     scorer = Scorer(onnx, calibration)
     thresholds = choose_thresholds(
         scorer.probabilities(features),
@@ -132,16 +142,27 @@ def make_model(data: Dataset, split: Split, recipe: Recipe) -> Made:
         decision_threshold=thresholds.decision,
         alert_threshold=thresholds.alert,
         parity=comparison.difference,
+        is_resampled=learning.is_resampled,
         notices=(*notices, *thresholds.notices),
     )
 
 
 def refit_model(data: Dataset, made: Made, recipe: Recipe) -> Made:
     """Fit again on all rows, resampled as before; calibration and thresholds stay those that were measured."""
-    learning = rows_to_learn(data, np.arange(len(data)), recipe)
+    # A curve that was fitted on scores of one kind of rows says nothing about the other.
+    alike = replace(recipe, use_smote=made.is_resampled)
+    learning = rows_to_learn(data, np.arange(len(data)), alike)
     native, onnx, comparison = _fit(learning, data.features, recipe)
     check_flips(comparison, made.calibration, (made.decision_threshold, made.alert_threshold))
-    return replace(made, native=native, onnx=onnx, parity=comparison.difference, scorer=Scorer(onnx, made.calibration))
+    return replace(
+        made,
+        native=native,
+        onnx=onnx,
+        parity=comparison.difference,
+        scorer=Scorer(onnx, made.calibration),
+        is_resampled=learning.is_resampled,
+        notices=(*made.notices, *learning.notices),
+    )
 
 
 def days_of(timestamp: Ints) -> float:
