@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
+from shared.contracts.results import Comparison, TestResult
 from shared.contracts.training import Answer, JobStatus, JobType, JsonObject, Model, ModelKind, Operator, Warned
 
 
@@ -47,6 +48,8 @@ class Job(Answer):
     result_test_id: int | None
     result_comparison_id: int | None
     result_model: Model | None = None
+    result_test: TestResult | None = None
+    result_comparison: Comparison | None = None
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None

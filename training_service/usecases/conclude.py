@@ -3,7 +3,7 @@
 import structlog
 
 from shared.db import ConnectionLost, PostgresError
-from shared.errors import PumpcastError
+from shared.errors import JobFailed, PumpcastError
 from training_service.store import jobs
 from training_service.store.jobs import ClaimedJob
 from training_service.usecases.assign import Workshop
@@ -28,6 +28,9 @@ async def conclude(shop: Workshop, lease: Lease, task: Task, outcome: Result | S
         recorded = await _record(shop, lease, task, outcome)
     except ConnectionLost:
         raise
+    except JobFailed as error:
+        await fail(shop, job, error.message, is_final=True)
+        return
     except (PumpcastError, PostgresError) as error:
         log.exception("result cannot be recorded")
         reason = error.message if isinstance(error, PumpcastError) else type(error).__name__

@@ -90,7 +90,8 @@ async def retry(pool: Pool, job_id: int) -> Record:
         found = await jobs.get(connection, job_id)
         if found is None:
             raise NotFound(f"There is no job {job_id}")
-        name = await free_name(connection, found["request"]["name"], except_job=job_id)
+        wanted = found["request"].get("name")
+        name = None if wanted is None else await free_name(connection, wanted, except_job=job_id)
         job = await jobs.retry(connection, job_id, name=name)
         if job is None:
             raise Conflict(f"Job {job_id} is {found['status']}: only a failed or cancelled one can be retried")
