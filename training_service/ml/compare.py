@@ -22,7 +22,7 @@ from training_service.ml.bootstrap import (
     expanded_tail,
 )
 
-MOST_LEVELS = 2000
+MOST_LEVELS = 1000
 RANKED = ("average_precision", "roc_auc", "brier")
 MEASURES = (*RANKED, "expected_value_pct")
 _CHUNK = 250
@@ -93,7 +93,7 @@ def estimate(contender: Contender) -> dict[str, float | None]:
 def draw(contender: Contender, blocks: Blocks) -> dict[str, Floats]:
     """Give each measure of a model in every draw, float64[rounds]; NaN where a draw leaves it without meaning.
 
-    Average precision and AUC come from counts per block and level of score; where scores take more than 2,000 values,
+    Average precision and AUC come from counts per block and level of score; where scores take more than 1,000 values,
     neighbours share a level, and the draws are shifted by what that changes on all rows.
 
     >>> contender = Contender(

@@ -13,22 +13,24 @@ _LOW_F1 = 0.5
 _GAP = 0.1
 
 
-def judge(figures: Figures, *, base_rate: float, target: Target, cross: CrossValidation | None = None) -> list[Notice]:
-    """Give the warnings that the figures call for; `base_rate` is that of all rows of the window."""
+def judge(
+    figures: Figures, *, base_rate: float, target: Target, cross: CrossValidation | None = None, where: str = "hold-out"
+) -> list[Notice]:
+    """Give the warnings that the figures call for; `base_rate` is that of all rows, `where` names those measured."""
     notices = []
     if not _RARE <= base_rate <= _COMMON:
         message = f"{base_rate:.2%} of the rows are positive: accuracy alone says little"
         notices.append(_notice("label_imbalance", message))
     f1, auc = figures.decision.f1, figures.roc_auc
-    notices.extend(_too_good(figures, target))
+    notices.extend(_too_good(figures, target, where))
     if auc is None:
         notices.append(
-            _notice("one_class_holdout", "the hold-out holds one answer only: ROC AUC and MCC have no value")
+            _notice("one_class_holdout", f"the {where} holds one answer only: ROC AUC and MCC have no value")
         )
     elif auc < _BARELY:
-        notices.append(_notice("barely_learned", f"ROC AUC on the hold-out is {auc:.3f}, chance has 0.5"))
+        notices.append(_notice("barely_learned", f"ROC AUC on the {where} is {auc:.3f}, chance has 0.5"))
     if f1 is None or f1 < _LOW_F1:
-        notices.append(_notice("low_f1", f"F1 on the hold-out is {0.0 if f1 is None else f1:.3f}, below {_LOW_F1}"))
+        notices.append(_notice("low_f1", f"F1 on the {where} is {0.0 if f1 is None else f1:.3f}, below {_LOW_F1}"))
     if cross is not None and cross.overfitting_gap > _GAP:
         notices.append(
             _notice(
@@ -40,7 +42,7 @@ def judge(figures: Figures, *, base_rate: float, target: Target, cross: CrossVal
     return notices
 
 
-def _too_good(figures: Figures, target: Target) -> list[Notice]:
+def _too_good(figures: Figures, target: Target, where: str) -> list[Notice]:
     """Tell of a model that errs almost never.
 
     The job does not fail: each feature alone was tested, and what several of them say together about the same row (a
@@ -52,13 +54,13 @@ def _too_good(figures: Figures, target: Target) -> list[Notice]:
         told.append(f"accuracy is {accuracy:.1%}; always giving the more frequent answer would have {trivial:.1%}")
     if auc is not None and auc >= _TOO_SHARP and isinstance(target, RuleTarget):
         message = (
-            f"ROC AUC on the hold-out is {auc:.4f}: the features together give {target.target_var} of the same row "
+            f"ROC AUC on the {where} is {auc:.4f}: the features together give {target.target_var} of the same row "
             "away, so the model repeats the rule"
         )
         notices.append(_notice("target_in_features", message))
     elif auc is not None and auc >= _TOO_SHARP:
         told.append(
-            f"ROC AUC on the hold-out is {auc:.4f}, which no market allows: look for a column that was filled in later"
+            f"ROC AUC on the {where} is {auc:.4f}, which no market allows: look for a column that was filled in later"
         )
     return [*([_notice("suspiciously_accurate", "; ".join(told))] if told else []), *notices]
 
