@@ -1,5 +1,6 @@
 """The process that does one job: reads its task on stdin, tells steps and result on stdout, ends when stdin does."""
 
+import errno
 import faulthandler
 import os
 import sys
@@ -31,6 +32,11 @@ from training_service.usecases.task import (
 log = structlog.get_logger(__name__)
 
 ORPHANED = 3
+# What a disk says that is full, read only or gone; trying at once again would fit for nothing.
+_NO_ROOM = {
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR,
+    errno.EIO,
+}  # fmt: skip
 STDIN = 0
 _TASK: TypeAdapter[TrainTask | TestTask | CompareTask] = TypeAdapter(Task)
 
@@ -58,11 +64,23 @@ def main() -> None:
         result = _do(task, report)
     except JobFailed as error:
         _send(answers, Failed(error=error.message))
+    except MemoryError:
+        _send(answers, Crashed(error="the memory does not suffice: take fewer rows or features, then retry the job"))
     except Exception as error:
         log.exception("job crashed", job_id=task.job_id)
-        _send(answers, Crashed(error=f"the work failed unexpectedly ({type(error).__name__}); the log says more"))
+        if isinstance(task, TrainTask) and isinstance(error, OSError) and error.errno in _NO_ROOM:
+            _send(answers, Failed(error=_cannot_write(error)))
+        else:
+            _send(answers, Crashed(error=f"the work failed unexpectedly ({type(error).__name__}); the log says more"))
     else:
         _send(answers, result)
+
+
+def _cannot_write(error: OSError) -> str:
+    return (
+        f"the model file cannot be written ({error.strerror}): check room and rights where MODEL_STORAGE_PATH points, "
+        "then retry the job"
+    )
 
 
 def _do(task: TrainTask | TestTask | CompareTask, report: Callable[[Step | Keyed], None]) -> Result:

@@ -50,8 +50,10 @@ async def _take_jobs(shop: Workshop, wakeup: Wakeup, stop: asyncio.Event) -> Non
         running: set[asyncio.Task[None]] = set()
         while not stop.is_set():
             try:
+                # Also when all hands are full: one of them may wait for the job of a worker that is lost.
+                await _release_lost(shop)
                 while len(running) < shop.settings.max_concurrent_jobs and not stop.is_set():
-                    job = await _next_job(shop, worker)
+                    job = await jobs.claim(shop.pool, worker=worker)
                     if job is None:
                         break
                     task = group.create_task(_run(shop, job, stop, wakeup))
@@ -65,13 +67,12 @@ async def _take_jobs(shop: Workshop, wakeup: Wakeup, stop: asyncio.Event) -> Non
     poking.cancel()
 
 
-async def _next_job(shop: Workshop, worker: str) -> ClaimedJob | None:
+async def _release_lost(shop: Workshop) -> None:
     lost = await jobs.release_lost(shop.pool)
     for row in lost:
         log.warning("job of a lost worker", job_id=row["id"], status=row["status"])
     if lost:
         await sweep(shop.pool, shop.folder)
-    return await jobs.claim(shop.pool, worker=worker)
 
 
 async def _run(shop: Workshop, job: ClaimedJob, stop: asyncio.Event, wakeup: Wakeup) -> None:

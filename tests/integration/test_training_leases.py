@@ -1,7 +1,6 @@
 """Who may write a result: leases, lost workers, dead children, cancellations, left-over files."""
 
 import asyncio
-import signal
 from datetime import timedelta
 
 import psutil
@@ -67,7 +66,7 @@ async def test_a_child_that_dies_three_times_ends_the_job(pool, settings, market
         job = await until_over(pool, job_id)
 
     assert (job["status"], job["attempts"]) == ("FAILED", 3)
-    assert job["error_msg"] == f"the fitting process died (signal {signal.SIGKILL.value})"
+    assert job["error_msg"].startswith("the fitting process was killed (signal 9), mostly for want of memory: take fewer")
 
 
 async def test_a_cancelled_job_stops_its_child_within_seconds(pool, settings, market):
@@ -95,7 +94,7 @@ async def test_a_stopping_worker_hands_its_job_back_without_counting_an_attempt(
 
 
 async def test_two_workers_share_the_queue_and_make_each_model_once(pool, settings, market):
-    ids = [await create(pool, name=f"m{number}") for number in range(4)]
+    ids = [await create(pool, name=f"m{number}", random_state=number) for number in range(4)]
     async with working(settings), working(settings):
         done = [await until_over(pool, job_id) for job_id in ids]
 
@@ -149,7 +148,7 @@ async def test_a_job_whose_workers_are_lost_ten_times_fails(pool):
 
     job = await jobs.get(pool, job_id)
     assert (job["status"], job["lost_leases"], job["attempts"]) == ("FAILED", 10, 0)
-    assert job["error_msg"] == "the worker was lost 10 times while this job ran"
+    assert job["error_msg"].startswith("the worker was lost 10 times while this job ran: it may want more memory")
 
 
 async def test_a_name_taken_while_the_job_ran_gives_the_model_the_next_one(pool, folder):
@@ -171,7 +170,7 @@ async def test_a_model_that_the_database_refuses_ends_the_job_after_three_attemp
         job = await until_over(pool, job_id)
 
     assert (job["status"], job["attempts"]) == ("FAILED", 3)
-    assert job["error_msg"] == "the model could not be recorded: CheckViolationError"
+    assert job["error_msg"] == "the result could not be recorded: CheckViolationError"
     assert not list(settings.model_folder("training").rglob("*.zip"))
 
 

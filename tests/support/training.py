@@ -17,6 +17,7 @@ from training_service.settings import TrainingSettings
 from training_service.store import jobs, models
 from training_service.store.jobs import ClaimedJob
 from training_service.usecases.jobs import enqueue
+from training_service.usecases.lease import Lease
 from training_service.usecases.record import record_model
 from training_service.usecases.task import Trained
 from training_service.worker import work
@@ -122,7 +123,7 @@ async def until(pool: Pool, job_id: int, *statuses: str, seconds: float = 120) -
 
 
 TRAINED = Trained(
-    sha256="0" * 64, features=("a",), training_accuracy=0.5, training_f1=0.5, training_precision=0.5,
+    sha256="0" * 64, features=("a",), params={}, card={}, run_key="a key", training_accuracy=0.5, training_f1=0.5, training_precision=0.5,
     training_recall=0.5, roc_auc=0.5, mcc=0.0, fpr=0.5, fnr=0.5,
     confusion_matrix={"tp": 1, "tn": 1, "fp": 1, "fn": 1}, decision_threshold=0.5, alert_threshold=0.5,
     simulated_profit_pct=0.0, expected_value_pct=None, cv_scores=None, cv_overfitting_gap=None,
@@ -135,4 +136,4 @@ async def finish(pool: Pool, job: ClaimedJob, folder: Path) -> bool:
     model_id = await models.reserve_id(pool)
     incoming = folder / ".incoming" / f"{job.id}-{job.token}.zip"
     incoming.write_bytes(b"a model")
-    return await record_model(pool, job, TRAINED, model_id=model_id, incoming=incoming, folder=folder)
+    return await record_model(pool, Lease(job=job), TRAINED, model_id=model_id, incoming=incoming, folder=folder)

@@ -136,6 +136,11 @@ async def get_log(executor: Executor, job_id: int) -> Record | None:
     return await _queries.fetchrow(executor, "log", id=job_id)
 
 
+async def look(executor: Executor, job_id: int, *, seen: str | None) -> Record | None:
+    """Give where one job is; log and interim are None while its row is the version that was seen."""
+    return await _queries.fetchrow(executor, "look", id=job_id, seen=seen)
+
+
 async def get(executor: Executor, job_id: int) -> Record | None:
     """Give one job."""
     return await _queries.fetchrow(executor, "get", id=job_id)
@@ -262,8 +267,8 @@ async def cancel(connection: Connection, job_id: int) -> Record | None:
     return await _queries.fetchrow(connection, "cancel", id=job_id)
 
 
-async def retry(connection: Connection, job_id: int, *, name: str) -> Record | None:
-    """Let a failed or cancelled job wait again; None when it is neither."""
+async def retry(connection: Connection, job_id: int, *, name: str | None) -> Record | None:
+    """Let a failed or cancelled job wait again, for a model of that name if it makes one; None when it is neither."""
     row = await _queries.fetchrow(connection, "retry", id=job_id, name=name)
     await _queries.execute(connection, "notify")
     return row

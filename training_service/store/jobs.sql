@@ -34,6 +34,14 @@ SELECT * FROM ml_jobs WHERE id = :id;
 -- name: log
 SELECT id, status, log FROM ml_jobs WHERE id = :id;
 
+-- name: look
+-- Asked for again and again: the large columns are read only where the row is not the version that was seen.
+SELECT
+    id, status, progress, progress_msg, error_msg, xmin::text AS version,
+    CASE WHEN xmin::text IS DISTINCT FROM :seen::text THEN log END AS log,
+    CASE WHEN xmin::text IS DISTINCT FROM :seen::text THEN interim END AS interim
+FROM ml_jobs WHERE id = :id;
+
 -- name: list
 -- Without log and interim, which are larger than all the rest.
 SELECT
@@ -56,7 +64,8 @@ WHERE (:status::text IS NULL OR status = :status) AND (:job_type::text IS NULL O
 UPDATE ml_jobs
 SET status = CASE WHEN lost_leases + 1 < :most THEN 'PENDING' ELSE 'FAILED' END,
     error_msg = CASE WHEN lost_leases + 1 < :most THEN error_msg
-                     ELSE format('the worker was lost %s times while this job ran', :most) END,
+                     ELSE format('the worker was lost %s times while this job ran: it may want more memory than there is; '
+                                 'see its log, then retry the job', :most) END,
     completed_at = CASE WHEN lost_leases + 1 < :most THEN NULL ELSE now() END,
     lost_leases = lost_leases + 1, lease_token = lease_token + 1, lease_expires_at = NULL, worker_id = NULL, progress = 0,
     progress_msg = 'its worker was lost',
@@ -129,7 +138,7 @@ RETURNING true;
 SELECT pg_advisory_xact_lock(hashtextextended('ml_jobs.run_key', 0));
 
 -- name: run_key_holder
-SELECT id FROM ml_jobs WHERE run_key = :run_key AND status = 'RUNNING' AND id <> :id LIMIT 1;
+SELECT id FROM ml_jobs WHERE run_key = :run_key AND status = 'RUNNING' AND id <> :id ORDER BY id LIMIT 1;
 
 -- name: set_run_key
 UPDATE ml_jobs SET run_key = :run_key WHERE id = :id AND lease_token = :token AND status = 'RUNNING';

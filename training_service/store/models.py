@@ -41,9 +41,9 @@ async def get_card(executor: Executor, model_id: int) -> dict[str, Any] | None:
     return card
 
 
-async def by_run_key(executor: Executor, run_key: str) -> Record | None:
-    """Give id and file of the first model of equal work."""
-    return await _queries.fetchrow(executor, "by_run_key", run_key=run_key)
+async def by_run_key(executor: Executor, run_key: str) -> list[Record]:
+    """Give id and file of the models of equal work, the first one first."""
+    return await _queries.fetch(executor, "by_run_key", run_key=run_key)
 
 
 async def add_type(executor: Executor, *, name: str, title: str, description: str) -> None:

@@ -49,8 +49,8 @@ SELECT
 FROM ml_models WHERE id = ANY(:ids::bigint[]);
 
 -- name: by_run_key
--- The first model of equal work.
-SELECT id, model_file_path FROM ml_models WHERE run_key = :run_key AND NOT is_deleted AND status = 'READY' ORDER BY id LIMIT 1;
+-- The models of equal work, the first one first; there are several where one was forced, or had lost its file.
+SELECT id, model_file_path FROM ml_models WHERE run_key = :run_key AND NOT is_deleted AND status = 'READY' ORDER BY id;
 
 -- name: list
 -- Without metrics and card, which are as large as all the rest.

@@ -1,10 +1,11 @@
 """What a claimed job asks of the process that does it."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from shared.db import Pool, Record
-from shared.errors import JobFailed
+from shared.errors import JobFailed, Unavailable
 from training_service.settings import TrainingSettings
 from training_service.store import jobs, models
 from training_service.store.jobs import ClaimedJob
@@ -22,9 +23,31 @@ class Workshop:
     folder: Path
     """Where model files of the training service live."""
 
+    @property
+    def incoming_folder(self) -> Path:
+        """Give the folder of files that are not yet a model's."""
+        return self.folder / ".incoming"
+
     def incoming(self, job: ClaimedJob) -> Path:
         """Give the place of a file that is not yet a model's."""
-        return self.folder / ".incoming" / f"{job.id}-{job.token}.zip"
+        return self.incoming_folder / f"{job.id}-{job.token}.zip"
+
+    def clear(self, job: ClaimedJob) -> None:
+        """Remove the file of an attempt that is over, and what a process killed while writing has left of it."""
+        path = self.incoming(job)
+        for left in [path, *path.parent.glob(f".{path.name}.*.tmp")]:
+            with suppress(OSError):
+                left.unlink()
+
+    def make_room(self) -> None:
+        """Make the folder of files to come, where somebody has removed it; Unavailable when that cannot be."""
+        try:
+            self.incoming_folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(
+                f"the model store cannot be made ({error.strerror}): check MODEL_STORAGE_PATH and its rights, "
+                "then retry the job"
+            ) from error
 
 
 async def make_task(shop: Workshop, job: ClaimedJob) -> TrainTask | TestTask | CompareTask:

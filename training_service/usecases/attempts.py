@@ -3,24 +3,24 @@
 import asyncio
 import os
 import time
-from pathlib import Path
 
 import structlog
 from prometheus_client import Gauge, Histogram
 
-from shared.db import transaction
-from shared.errors import JobFailed
-from training_service.store import jobs, models
+from shared.db import ConnectionLost
+from shared.errors import JobFailed, Unavailable
+from training_service.store import jobs
 from training_service.store.jobs import ClaimedJob
 from training_service.usecases.assign import Workshop, make_task
-from training_service.usecases.conclude import conclude, died, fail
+from training_service.usecases.conclude import Task, conclude, fail
+from training_service.usecases.equal_work import same_work
 from training_service.usecases.fitting import Fitting, FittingDied, SameModel
 from training_service.usecases.lease import TROUBLE, Lease
-from training_service.usecases.task import CompareTask, Keyed, Result, TestTask, TrainTask
+from training_service.usecases.task import Keyed, Result, Trained, TrainTask
 
 log = structlog.get_logger(__name__)
 
-WAIT_FOR_EQUAL_SECONDS = 1.0
+RECORD_AGAIN_SECONDS = 1.0
 ACTIVE = Gauge("ml_active_jobs", "Jobs this worker runs")
 DURATION = Histogram(
     "ml_jobs_duration_seconds",
@@ -41,25 +41,27 @@ async def run_attempt(shop: Workshop, job: ClaimedJob, *, stop: asyncio.Event) -
             # The lease runs out by itself, and the job is taken up again.
             log.warning("job given up: database trouble", error=type(error).__name__, detail=str(error)[:500])
         finally:
-            await asyncio.to_thread(shop.incoming(job).unlink, missing_ok=True)
+            await asyncio.to_thread(shop.clear, job)
     DURATION.labels(job.job_type).observe(time.monotonic() - started)
 
 
 async def _attempt(shop: Workshop, job: ClaimedJob, *, stop: asyncio.Event) -> None:
     try:
+        # Made anew where somebody has removed it: the models that were in it are lost, the next ones are not.
+        await asyncio.to_thread(shop.make_room)
         task = await make_task(shop, job)
         fitting = await Fitting.start(task)
     except JobFailed as error:
         await fail(shop, job, error.message, is_final=True)
         return
-    except FittingDied as error:
-        await died(shop, job, error)
+    except (FittingDied, Unavailable) as error:
+        await fail(shop, job, error.message, is_final=False)
         return
     log.info("work started", child=fitting.pid)
     lease = Lease(job=job, interim={"trials": list(task.trials)} if isinstance(task, TrainTask) and task.trials else {})
 
     async def settle(keyed: Keyed) -> int | None:
-        return await _same_work(shop, lease, keyed.run_key)
+        return await same_work(shop, lease, keyed.run_key)
 
     result = asyncio.create_task(fitting.result(lease.note, settle))
     keeping = asyncio.create_task(lease.keep(shop.pool))
@@ -67,8 +69,9 @@ async def _attempt(shop: Workshop, job: ClaimedJob, *, stop: asyncio.Event) -> N
     try:
         await asyncio.wait({result, keeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if result.done():
-            await _end(shop, lease, task, result)
-            if not isinstance(result.exception(), Exception) and not isinstance(result.result(), SameModel):
+            outcome = await _outcome(result)
+            await _end(shop, lease, task, outcome, stop=stop)
+            if not isinstance(outcome, SameModel | FittingDied):
                 await fitting.leave()
         elif keeping.done():
             log.warning("job lost: cancelled, or given to another worker")
@@ -83,35 +86,30 @@ async def _attempt(shop: Workshop, job: ClaimedJob, *, stop: asyncio.Event) -> N
         await fitting.end()
 
 
-async def _end(
-    shop: Workshop, lease: Lease, task: TrainTask | TestTask | CompareTask, result: "asyncio.Task[Result | SameModel]"
-) -> None:
+async def _outcome(result: "asyncio.Task[Result | SameModel]") -> Result | SameModel | FittingDied:
     try:
-        outcome = result.result()
+        return await result
     except FittingDied as error:
-        await died(shop, lease.job, error)
-        return
-    await conclude(shop, lease, task, outcome)
+        return error
 
 
-async def _same_work(shop: Workshop, lease: Lease, run_key: str) -> int | None:
-    """Give the model that equal work has made; wait while equal work is under way; None to go on."""
-    job = lease.job
-    forced = bool(job.request.get("force"))
-    told = 0
+async def _end(
+    shop: Workshop, lease: Lease, task: Task, outcome: Result | SameModel | FittingDied, *, stop: asyncio.Event
+) -> None:
     while True:
-        found = None if forced else await models.by_run_key(shop.pool, run_key)
-        # Where its file is lost, the work is worth doing again.
-        if found is not None and await asyncio.to_thread(Path(found["model_file_path"]).is_file):
-            return int(found["id"])
-        async with transaction(shop.pool) as connection:
-            holder = await jobs.take_run_key(connection, job, run_key)
-        if holder is None or forced:
-            return None
-        if holder != told:
-            told = holder
-            lease.note(lease.step.model_copy(update={"message": f"waits for job {holder}, which does equal work"}))
-        await asyncio.sleep(WAIT_FOR_EQUAL_SECONDS)
+        try:
+            # Nothing is told of the job while its end is written: the end tells all of it.
+            async with lease.telling:
+                await conclude(shop, lease, task, outcome)
+        except ConnectionLost as error:
+            # A file that was moved belongs to a commit of which nobody knows whether it arrived.
+            is_moved = isinstance(outcome, Trained) and not await asyncio.to_thread(shop.incoming(lease.job).exists)
+            if is_moved or lease.expired or stop.is_set():
+                raise
+            log.warning("result cannot be recorded yet", error=type(error).__name__)
+        else:
+            return
+        await asyncio.sleep(RECORD_AGAIN_SECONDS)
 
 
 def worker_name(host: str) -> str:

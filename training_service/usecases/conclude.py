@@ -18,11 +18,15 @@ log = structlog.get_logger(__name__)
 Task = TrainTask | TestTask | CompareTask
 
 
-async def conclude(shop: Workshop, lease: Lease, task: Task, outcome: Result | SameModel) -> None:
-    """Write the end of a job into the database."""
+async def conclude(shop: Workshop, lease: Lease, task: Task, outcome: Result | SameModel | FittingDied) -> None:
+    """Write the end of an attempt into the database."""
     job = lease.job
     if isinstance(outcome, Failed):
         await fail(shop, job, outcome.error, is_final=True)
+        return
+    if isinstance(outcome, FittingDied):
+        # Another attempt may go better.
+        await fail(shop, job, outcome.message, is_final=False)
         return
     try:
         recorded = await _record(shop, lease, task, outcome)
@@ -43,11 +47,6 @@ async def fail(shop: Workshop, job: ClaimedJob, error: str, *, is_final: bool) -
     """End an attempt without a result."""
     status = await jobs.fail(shop.pool, job, error=error, is_final=is_final)
     log.warning("attempt failed", error=error, status=status)
-
-
-async def died(shop: Workshop, job: ClaimedJob, error: FittingDied) -> None:
-    """End an attempt whose process is gone; another one may go better."""
-    await fail(shop, job, error.message, is_final=False)
 
 
 async def _record(shop: Workshop, lease: Lease, task: Task, outcome: Trained | Tested | Compared | SameModel) -> bool:

@@ -17,6 +17,7 @@ from training_service.usecases.task import CompareTask, Crashed, Keyed, Message,
 _MESSAGE: TypeAdapter[Step | Keyed | Crashed | Result] = TypeAdapter(Message)
 _LONGEST_LINE = 64 << 20
 LEAVING_SECONDS = 5.0
+COMMAND = (sys.executable, "-m", "training_service.child")
 
 
 class FittingDied(PumpcastError):
@@ -43,9 +44,7 @@ class Fitting:
         """Start the process and give it its task; its stdin stays open as a sign that we live."""
         try:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "training_service.child",
+                *COMMAND,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 limit=_LONGEST_LINE,
@@ -94,7 +93,7 @@ class Fitting:
             # No message, or one longer than any that we send.
             raise FittingDied("the fitting process said something that cannot be read") from error
         code = await self._process.wait()
-        raise FittingDied(f"the fitting process died ({_cause(code)})")
+        raise FittingDied(_cause(code))
 
     async def leave(self) -> None:
         """Give a process that has told its result time to end by itself."""
@@ -110,4 +109,10 @@ class Fitting:
 
 
 def _cause(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
+    if code == -signal.SIGKILL:
+        return (
+            "the fitting process was killed (signal 9), mostly for want of memory: take fewer rows or features, or set "
+            "MAX_CONCURRENT_JOBS lower, then retry the job"
+        )
+    cause = f"signal {-code}" if code < 0 else f"exit code {code}"
+    return f"the fitting process died ({cause}): the worker's log may say why; then retry the job"

@@ -10,7 +10,7 @@ import structlog
 
 from shared.db import ConnectionLost, Pool, PostgresError
 from training_service.store import jobs
-from training_service.store.jobs import LEASE_SECONDS, ClaimedJob, Ending
+from training_service.store.jobs import ClaimedJob, Ending
 from training_service.usecases.task import Step
 
 log = structlog.get_logger(__name__)
@@ -33,6 +33,8 @@ class Lease:
     has_news: bool = False
     """Interim has grown since it was last told."""
     renewed: float = field(default_factory=time.monotonic)
+    telling: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by whoever tells the database of the job."""
 
     def note(self, step: Step) -> None:
         """Take a step of the work."""
@@ -42,6 +44,10 @@ class Lease:
             if part is not None:
                 self.interim.setdefault(name, []).append(part)
                 self.has_news = True
+
+    def say(self, message: str) -> None:
+        """Add to the step that is being done."""
+        self.note(Step(progress=self.step.progress, message=message))
 
     def ending(self, message: str, *, warnings: Iterable[dict[str, str]], **result: int) -> Ending:
         """Give the end of the job, with everything that was not told yet."""
@@ -56,14 +62,14 @@ class Lease:
     @property
     def expired(self) -> bool:
         """Tell whether another worker may have the job by now."""
-        return time.monotonic() - self.renewed > LEASE_SECONDS
+        return time.monotonic() - self.renewed > jobs.LEASE_SECONDS
 
     async def keep(self, pool: Pool) -> None:
         """Return when the job is not ours any more: cancelled, taken, or not renewed for too long."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             try:
-                async with asyncio.timeout(RENEW_SECONDS):
+                async with self.telling, asyncio.timeout(RENEW_SECONDS):
                     held = await self._look(pool)
             except TROUBLE as error:
                 log.warning("lease cannot be renewed", error=type(error).__name__)

@@ -112,7 +112,8 @@ async def fresh_id(pool: Pool, folder: Path) -> int:
 async def sweep(pool: Pool, folder: Path) -> int:
     """Remove results that killed processes left, of jobs that nobody runs any more; give their number."""
     swept = 0
-    for path in [path for path in (folder / ".incoming").iterdir() if path.is_file()]:
+    # Of a folder that somebody has removed, glob gives nothing.
+    for path in [path for path in (folder / ".incoming").glob("*") if path.is_file()]:
         job_id, token = _job_and_token(path.name)
         if not await jobs.is_held(pool, job_id=job_id, token=token):
             # A result is committed under a lock on its job: what is not there by now never comes.
@@ -143,7 +144,9 @@ def _move(incoming: Path, final: Path, trace: Path) -> None:
         incoming.rename(final)
         handle = os.open(final.parent, os.O_RDONLY)
     except OSError as error:
-        raise Unavailable(f"the model store cannot take the file: {error.strerror}") from error
+        raise Unavailable(
+            f"the model store cannot take the file ({error.strerror}): check room and rights of MODEL_STORAGE_PATH"
+        ) from error
     try:
         os.fsync(handle)
     finally:
