@@ -1,0 +1,207 @@
+"""The leak audit: proofs, before anything is learnt, that a model cannot know what it is asked."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from shared.coin_metrics.rows import Ints
+from shared.errors import JobFailed
+from shared.features import Notice
+from shared.labels import RuleTarget, Target
+from shared.scoring import roc_auc
+from training_service.ml.dataset import Dataset
+from training_service.ml.fit import native_scores
+from training_service.ml.laws import Laws, prove_laws
+from training_service.ml.model import Recipe
+from training_service.ml.model_types import make_estimator
+from training_service.ml.split import Split
+from training_service.ml.tripwire import SUSPICIOUS_AUC, FeatureAuc, feature_aucs
+
+_TOLD = 5
+# Of a rule's answer no more than one row in ten thousand wrong: the feature is the rule's column in other words.
+_EXACT = 1e-4
+# A merely easy rule has two errors in a thousand on real rows: so many of each answer do not hide them by luck.
+_FEWEST_FOR_EXACT = 1000
+_NOTABLE_AUC = 0.95
+_PERMUTED_ROWS = 10_000
+_PERMUTED_TREES = 20
+_SIGMAS = 5.0
+_MINUTE_US = 60_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitProof:
+    """That no answer learnt from reaches into what it is measured on, counted from the times of the rows."""
+
+    fit_rows: int
+    calibration_rows: int
+    holdout_rows: int
+    purged_rows: int
+    reaching_rows: int
+    """Rows whose horizon reaches into a later part, and rows in two parts: 0, or the job has failed."""
+    gap_to_calibration_minutes: float
+    """From the last horizon of the fitting part to the first row of the next one."""
+    gap_to_holdout_minutes: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermutedLabels:
+    """What the same recipe makes of shuffled answers: nothing, or rows are shared between the parts."""
+
+    auc: float | None
+    """ROC AUC on the hold-out; None where it holds too few of one answer."""
+    bound: float | None
+    """Five standard errors: further from 0.5 the job fails."""
+    fit_rows: int
+    holdout_rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What was proved."""
+
+    laws: Laws
+    split: SplitProof
+    strongest_features: tuple[FeatureAuc, ...]
+    """The five that tell most alone, best first; none where there are too few rows of one answer."""
+    permuted: PermutedLabels
+    notices: tuple[Notice, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Give what was proved as it is stored."""
+        found = asdict(self)
+        del found["notices"]
+        return found
+
+
+def audit(data: Dataset, split: Split, recipe: Recipe, *, target: Target, horizon_us: int) -> Audit:
+    """Prove the feature laws and the split, and try what single features and shuffled answers can tell.
+
+    Args:
+        data: the rows a model is made of.
+        split: how they are divided.
+        recipe: how the model is made.
+        target: the question.
+        horizon_us: how far a label looks ahead, microseconds; 0 when it does not.
+
+    Raises:
+        JobFailed: a feature breaks a law, alone gives the answer away, or rows are shared between the parts.
+
+    """
+    laws = prove_laws(data, random_state=recipe.random_state)
+    proof = prove_split(data.timestamp, split, horizon_us=horizon_us)
+    aucs = feature_aucs(data.features, data.answers, split.fit, data.spec.names, random_state=recipe.random_state)
+    rarer = int(np.bincount(data.answers[split.fit], minlength=2).min())
+    return Audit(
+        laws=laws,
+        split=proof,
+        strongest_features=aucs[:_TOLD],
+        permuted=permute_labels(data, split, recipe),
+        notices=tuple(_judge_feature(one, target, rarer=rarer) for one in aucs if one.auc >= _NOTABLE_AUC),
+    )
+
+
+def prove_split(timestamp: Ints, split: Split, *, horizon_us: int) -> SplitProof:
+    """Count the rows whose label looks into a later part, and those that lie in two parts; fail with their number."""
+    calibration, holdout = int(timestamp[split.calibration].min()), int(timestamp[split.holdout].min())
+    fit_known, calibration_known = timestamp[split.fit] + horizon_us, timestamp[split.calibration] + horizon_us
+    for name, reaching in (
+        ("fitting", fit_known >= min(calibration, holdout)),
+        ("calibrating", calibration_known >= holdout),
+    ):
+        if reaching.any():
+            raise JobFailed(
+                f"{np.count_nonzero(reaching)} of the {len(reaching)} rows for {name} have labels that look into a "
+                "later part: the split leaks"
+            )
+    uses = np.bincount(np.concatenate([split.fit, split.calibration, split.holdout]), minlength=len(timestamp))
+    if uses.max() > 1:
+        raise JobFailed(f"{np.count_nonzero(uses > 1)} rows are used twice by the split: what is measured was learnt")
+    return SplitProof(
+        fit_rows=len(split.fit),
+        calibration_rows=len(split.calibration),
+        holdout_rows=len(split.holdout),
+        purged_rows=split.purged,
+        reaching_rows=0,
+        gap_to_calibration_minutes=(calibration - int(fit_known.max())) / _MINUTE_US,
+        gap_to_holdout_minutes=(holdout - int(calibration_known.max())) / _MINUTE_US,
+    )
+
+
+def permute_labels(data: Dataset, split: Split, recipe: Recipe) -> PermutedLabels:
+    """Fit a small model of the recipe on shuffled answers and measure it on the shuffled answers of the hold-out.
+
+    At most 20 trees and 10,000 rows of each part, which takes a tenth of a second. A row of the hold-out that was
+    learnt from is remembered with its shuffled answer, and only such a row can be.
+
+    Raises:
+        JobFailed: the ROC AUC is five standard errors or more away from 0.5.
+
+    """
+    random = np.random.default_rng(recipe.random_state)
+    shuffled = random.permutation(data.answers)
+    fit, holdout = (
+        part if len(part) <= _PERMUTED_ROWS else random.choice(part, _PERMUTED_ROWS, replace=False)
+        for part in (split.fit, split.holdout)
+    )
+    ones = int(shuffled[holdout].sum())
+    zeros = len(holdout) - ones
+    nothing = PermutedLabels(auc=None, bound=None, fit_rows=len(fit), holdout_rows=len(holdout))
+    if min(ones, zeros) == 0 or len(np.unique(shuffled[fit])) == 1:
+        return nothing
+    parameters = dict(recipe.parameters)
+    if isinstance(trees := parameters.get("n_estimators"), int):
+        parameters["n_estimators"] = min(trees, _PERMUTED_TREES)
+    native = make_estimator(recipe.model_type, parameters, random_state=recipe.random_state)
+    if "n_jobs" in native.get_params(deep=False):
+        # On so few rows a second thread waits more than it works.
+        native.set_params(n_jobs=1)
+    native.fit(data.features[fit], shuffled[fit].astype(np.int64))
+    auc = roc_auc(native_scores(native, data.features[holdout]), shuffled[holdout])
+    bound = _SIGMAS * auc_error(ones, zeros)
+    if auc is None:
+        return nothing
+    if abs(auc - 0.5) >= bound:
+        raise JobFailed(
+            f"a model fitted on shuffled answers has ROC AUC {auc:.3f} on the hold-out, where {0.5 - bound:.3f} to "
+            f"{0.5 + bound:.3f} is chance: rows of the hold-out take part in the fit"
+        )
+    return PermutedLabels(auc=auc, bound=bound, fit_rows=len(fit), holdout_rows=len(holdout))
+
+
+def auc_error(ones: int, zeros: int) -> float:
+    """Give the standard error of the ROC AUC of scores that know nothing: √((a + b + 1) / (12·a·b)).
+
+    Source:
+        H. Mann and D. Whitney, On a Test of Whether One of Two Random Variables is Stochastically Larger, 1947.
+
+    >>> round(auc_error(100, 900), 4)
+    0.0304
+    """
+    return math.sqrt((ones + zeros + 1) / (12 * ones * zeros))
+
+
+def _judge_feature(one: FeatureAuc, target: Target, *, rarer: int) -> Notice:
+    """Fail for a feature that gives the answer away, else say that it comes near.
+
+    A question about the future that one number of the present answers is a column that was filled in later. A rule is
+    about the present, and its column's neighbours legitimately come near: only one that never errs repeats it.
+    """
+    known = f"{one.name} alone tells the answer with ROC AUC {one.auc:.4f}"
+    if isinstance(target, RuleTarget):
+        exact = one.misjudged is not None and one.misjudged <= _EXACT
+        if exact and rarer >= _FEWEST_FOR_EXACT:
+            raise JobFailed(
+                f"the feature {known} and no error: it is {target.target_var} in other words; leave {one.name} out"
+            )
+        return Notice(
+            code="target_in_features", message=f"{known}: the rule about {target.target_var} is nearly its own"
+        )
+    if one.auc >= SUSPICIOUS_AUC:
+        raise JobFailed(
+            f"the feature {known}, which nothing known at that moment can: the column holds what was written later; "
+            f"leave {one.name} out"
+        )
+    return Notice(code="suspicious_feature", message=f"{known}: make sure that its column is not filled in later")
