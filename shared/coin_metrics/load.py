@@ -1,6 +1,5 @@
 """Load a stretch of `coin_metrics` for training: through ADBC into Arrow, a fraction of the time and memory of rows."""
 
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,35 +7,64 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from shared.coin_metrics.arrow import fetch, run
+from shared.coin_metrics.assemble import TrainingRows, assemble
 from shared.coin_metrics.clock import AHEAD, recording_clock
-from shared.coin_metrics.read import microseconds, moment
-from shared.coin_metrics.rows import CoinRows
+from shared.coin_metrics.presence import presence
+from shared.coin_metrics.read import moment
+from shared.coin_metrics.sample import CoinSample, Sampled, fitting_share
 from shared.coin_metrics.table import FIXED, casts
 from shared.coin_metrics.table import queries as table_queries
-from shared.db import Queries, Query
+from shared.db import Queries
 from shared.errors import JobFailed
+
+__all__ = ["ColumnsMissing", "LoadTookTooLong", "TrainingRows", "Wanted", "load", "load_range"]
 
 _queries = Queries.beside(__file__)
 _FINISHED_PHASES = frozenset({99, 100})
 _OUT_OF_RANGE = "22003"
+_CANCELLED = "57014"
+
+
+class ColumnsMissing(JobFailed):
+    """The table lacks columns without which the work cannot be done."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        super().__init__(f"coin_metrics has no column {' and no column '.join(columns)}")
+        self.columns = tuple(columns)
+
+
+class LoadTookTooLong(JobFailed):
+    """A statement did not end in time: the table is locked or the machine busy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingRows:
-    """Rows of a window with what comes before and after it."""
+class Wanted:
+    """A stretch of `coin_metrics` to read."""
 
-    rows: CoinRows
-    """Each (coin, timestamp) once, sorted by coin and timestamp; only coins with a row in the window."""
-    in_window: NDArray[np.bool_]
-    """bool[n]: the row lies in the window itself, bounds included."""
-    last_seen: NDArray[np.int64]
-    """int64[coins]: newest timestamp of each coin in the whole table, up to the clock, microseconds."""
-    clock_us: int
-    """The recording clock in microseconds."""
-    untracked_phases: frozenset[int]
-    """Phases in which a coin is not recorded any more."""
+    start: datetime
+    end: datetime
+    """Included."""
+    horizon_minutes: int
+    """So much of what follows is read as well."""
+    history_rows: int
+    """So many rows of each coin before the start."""
+    columns: Sequence[str]
+    presence_of: Sequence[str] = ()
+    """Further columns that are needed; 1.0 stands for each of their numbers."""
+    optional_columns: Sequence[str] = ()
+    """Left missing where the table lacks them."""
+    sample: CoinSample | None = None
+    """One of share 1 leaves out no coin, and lets the refusal of too many rows name a share that would fit."""
+    max_rows: int | None = None
+    patience_seconds: float | None = None
+    """A statement that takes longer is ended."""
+
+    @property
+    def sampled(self) -> str:
+        """Give the SQL that tells whether a coin is read."""
+        return "true" if self.sample is None else self.sample.condition_sql
 
 
 def load_range(
@@ -50,91 +78,149 @@ def load_range(
     optional_columns: Sequence[str] = (),
     max_rows: int | None = None,
 ) -> TrainingRows:
-    """Read the rows from start to end, those of the horizon after it and `history_rows` rows of each coin before it.
+    """Read all coins from start to end, their horizon and their histories; see `load`."""
+    wanted = Wanted(
+        start=start,
+        end=end,
+        horizon_minutes=horizon_minutes,
+        history_rows=history_rows,
+        columns=columns,
+        optional_columns=optional_columns,
+        max_rows=max_rows,
+    )
+    return load(dsn, wanted)
+
+
+def load(dsn: str, wanted: Wanted) -> TrainingRows:
+    """Read the rows of a window, those of the horizon after it and some of each coin before it.
 
     All queries see one snapshot. Nothing newer than the recording clock is read.
 
     Raises:
-        JobFailed: the table or a column is missing, no row lies in the window, or more than `max_rows` would be loaded.
+        JobFailed: the table or a column is missing, no row lies in the window, more than `max_rows` would be loaded, or
+            a statement took too long.
 
     """
     from adbc_driver_manager import Error
 
-    wanted = _Wanted(
-        start=start, end=end, reach=timedelta(minutes=horizon_minutes), history_rows=history_rows, max_rows=max_rows
-    )
     try:
-        return _load(dsn, wanted, columns, optional_columns, safe=False)
+        try:
+            return _load(dsn, wanted, safe=False)
+        except Error as error:
+            if error.sqlstate != _OUT_OF_RANGE:
+                raise
+        return _load(dsn, wanted, safe=True)
     except Error as error:
-        if error.sqlstate != _OUT_OF_RANGE:
-            raise
-    return _load(dsn, wanted, columns, optional_columns, safe=True)
+        if error.sqlstate == _CANCELLED:
+            raise LoadTookTooLong(f"reading coin_metrics took longer than {wanted.patience_seconds:g} s") from error
+        raise
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    start: datetime
-    end: datetime
-    reach: timedelta
-    history_rows: int
-    max_rows: int | None
-
-
-def _load(dsn: str, wanted: _Wanted, columns: Sequence[str], optional: Sequence[str], *, safe: bool) -> TrainingRows:
+def _load(dsn: str, wanted: Wanted, *, safe: bool) -> TrainingRows:
     from adbc_driver_postgresql import dbapi
 
     with dbapi.connect(dsn) as connection, connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        chosen = _choose_columns(_fetch(cursor, table_queries["columns"]), columns, optional)
+        if wanted.patience_seconds is not None:
+            cursor.execute(f"SET LOCAL statement_timeout = {round(wanted.patience_seconds * 1000)}")
+        types = _types(cursor, wanted)
         clock_us = _read_clock(cursor)
-        until = min(wanted.end + wanted.reach, moment(clock_us))
+        until = min(wanted.end + timedelta(minutes=wanted.horizon_minutes), moment(clock_us))
         last = min(wanted.end, until)
-        counted = _fetch(cursor, _queries["count"], start=wanted.start, until=until)["rows"][0].as_py()
-        _check_count(counted, wanted)
-        select = "".join(f", {part}" for part in casts(chosen, chosen, safe=safe))
-        tables = [_fetch(cursor, _queries["rows"], columns=select, start=wanted.start, until=until)]
+        counted, sampled = _count(cursor, wanted, until=until, last=last)
+        parts = casts(types, [name for name in (*wanted.columns, *wanted.optional_columns) if name in types], safe=safe)
+        names = [part.rpartition(" ")[2] for part in parts]
+        if wanted.presence_of:
+            parts.append(f"{presence(wanted.presence_of, types)} AS presence")
+            names.append("presence")
+        select = "".join(f", {part}" for part in dict.fromkeys(parts))
+        only = {"sampled": wanted.sampled}
+        tables = [fetch(cursor, _queries["rows"], columns=select, start=wanted.start, until=until, **only)]
         window = {"start": wanted.start, "end_": last}
-        seen = _fetch(cursor, _queries["last_seen"], clock=moment(clock_us), **window)
+        seen = None
+        if until < moment(clock_us):
+            # Else everything up to the clock is read anyway.
+            seen = fetch(cursor, _queries["last_seen"], clock=moment(clock_us), **window, **only)
         if wanted.history_rows > 0:
-            names = "".join(f", h.{name}" for name in chosen)
+            names_of = "".join(f", h.{name}" for name in dict.fromkeys(names))
             limit = str(wanted.history_rows)
-            _run(cursor, _queries["history"], columns=select, names=names, limit=limit, **window)
-            tables.append(_bounded(cursor, before=counted, wanted=wanted))
+            run(cursor, _queries["history"], columns=select, names=names_of, limit=limit, **window, **only)
+            tables.append(_bounded(cursor, wanted, until=until, before=counted))
         untracked = _read_untracked(cursor)
-    return _assemble(tables, seen, start=wanted.start, end=last, clock_us=clock_us, untracked=untracked)
+    found = assemble(
+        tables,
+        seen,
+        presence_of=wanted.presence_of,
+        start=wanted.start,
+        end=last,
+        clock_us=clock_us,
+        untracked=untracked,
+        sampled=sampled,
+    )
+    if not found.in_window.any():
+        raise JobFailed(_nothing(wanted))
+    return found
 
 
-def _assemble(
-    tables: list[Any], seen: Any, *, start: datetime, end: datetime, clock_us: int, untracked: frozenset[int]
-) -> TrainingRows:
+def _types(cursor: Any, wanted: Wanted) -> dict[str, str]:
+    present = fetch(cursor, table_queries["columns"])
+    types = dict(zip(present["name"].to_pylist(), present["type"].to_pylist(), strict=True))
+    if not types:
+        raise JobFailed("the table coin_metrics does not exist: start the tracker, or run `pumpcast load`")
+    missing = [name for name in dict.fromkeys((*FIXED, *wanted.columns, *wanted.presence_of)) if name not in types]
+    if missing:
+        raise ColumnsMissing(missing)
+    return types
+
+
+def _count(cursor: Any, wanted: Wanted, *, until: datetime, last: datetime) -> tuple[int, Sampled | None]:
+    sampled = None
+    if wanted.sample is not None and not wanted.sample.takes_all:
+        coins = fetch(cursor, _queries["coins"], start=wanted.start, end_=last, sampled=wanted.sampled)
+        kept, present = coins["kept"][0].as_py(), coins["present"][0].as_py()
+        if present and not kept:
+            raise JobFailed(
+                f"sample_by_coin {wanted.sample.share:g} takes none of the {present} coins of the window: "
+                "ask for a larger share"
+            )
+        sampled = Sampled(share=wanted.sample.share, kept=kept, present=present)
+    rows = fetch(cursor, _queries["count"], start=wanted.start, until=until, sampled=wanted.sampled)["rows"][0].as_py()
+    if rows == 0:
+        raise JobFailed(_nothing(wanted))
+    if wanted.max_rows is not None and rows > wanted.max_rows:
+        raise JobFailed(
+            f"the window holds {rows} rows, more than MAX_TRAINING_ROWS ({wanted.max_rows}): "
+            f"take a shorter window or raise the setting{_hint(cursor, wanted, until=until)}"
+        )
+    return rows, sampled
+
+
+def _hint(cursor: Any, wanted: Wanted, *, until: datetime) -> str:
+    if wanted.sample is None or wanted.max_rows is None:
+        return ""
+    sizes = fetch(cursor, _queries["sizes"], start=wanted.start, until=until, hash=wanted.sample.hash_sql)
+    hashes = np.array([int(digits, 16) for digits in sizes["hash"].to_pylist()], np.int64)
+    share = fitting_share(hashes, sizes["rows"].to_numpy() + wanted.history_rows, wanted.max_rows)
+    return "" if share is None else f"; sample_by_coin {share:g} would fit as well"
+
+
+def _bounded(cursor: Any, wanted: Wanted, *, until: datetime, before: int) -> Any:
+    """Fetch a result piece by piece, so that one too many is refused before it fills the memory."""
     import pyarrow as pa
 
-    rows = CoinRows.from_arrow(pa.concat_tables(tables))
-    # Five million rows exist twice in memory from here on; not three times.
-    tables.clear()
-    rows = rows.deduplicated()
-    in_window = (rows.timestamp >= microseconds(start)) & (rows.timestamp <= microseconds(end))
-    if not in_window.any():
-        raise JobFailed(_nothing(start, end))
-    present = np.zeros(len(rows.mints), np.bool_)
-    present[rows.coin[in_window]] = True
-    # Coins that only appear after the window teach nothing.
-    kept = present[rows.coin]
-    newest = dict(
-        zip(
-            seen["mint"].to_pylist(),
-            seen["timestamp"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_pylist(),
-            strict=True,
-        )
-    )
-    last_seen = np.array([newest.get(mint) or 0 for mint in rows.mints], np.int64)
-    return TrainingRows(
-        rows=rows if kept.all() else rows.take(kept),
-        in_window=in_window[kept],
-        last_seen=last_seen,
-        clock_us=clock_us,
-        untracked_phases=untracked,
-    )
+    reader = cursor.fetch_record_batch()
+    pieces, rows = [], before
+    for piece in reader:
+        rows += piece.num_rows
+        if wanted.max_rows is not None and rows > wanted.max_rows:
+            reader.close()
+            raise JobFailed(
+                f"the window holds {before} rows, with the history before them more than MAX_TRAINING_ROWS "
+                f"({wanted.max_rows}): take a shorter window, features that look back less far, or raise the setting"
+                f"{_hint(cursor, wanted, until=until)}"
+            )
+        pieces.append(piece)
+    return pa.Table.from_batches(pieces, reader.schema)
 
 
 def _read_clock(cursor: Any) -> int:
@@ -142,8 +228,8 @@ def _read_clock(cursor: Any) -> int:
 
     wall = time.time_ns() // 1000
     limit = moment(wall + AHEAD)
-    table = _fetch(cursor, table_queries["clock_rows"], limit=limit)
-    few = bool(_fetch(cursor, table_queries["few_coins"], limit=limit)["few"][0].as_py())
+    table = fetch(cursor, table_queries["clock_rows"], limit=limit)
+    few = bool(fetch(cursor, table_queries["few_coins"], limit=limit)["few"][0].as_py())
     times = table["time"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
     coins = table["mint"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
     clock = recording_clock(times, coins, wall=wall, few_coins=few)
@@ -156,64 +242,12 @@ def _read_untracked(cursor: Any) -> frozenset[int]:
     from adbc_driver_manager import Error
 
     try:
-        return frozenset(_fetch(cursor, _queries["untracked"])["id"].to_pylist())
+        return frozenset(fetch(cursor, _queries["untracked"])["id"].to_pylist())
     except Error:
         # Not every tracker keeps this table; these two numbers are the ones all of them use.
         return _FINISHED_PHASES
 
 
-def _choose_columns(present: Any, needed: Sequence[str], optional: Sequence[str]) -> dict[str, str]:
-    types = dict(zip(present["name"].to_pylist(), present["type"].to_pylist(), strict=True))
-    if not types:
-        raise JobFailed("the table coin_metrics does not exist: start the tracker, or run `pumpcast load`")
-    missing = [name for name in (*FIXED, *needed) if name not in types]
-    if missing:
-        raise JobFailed(f"coin_metrics has no column {' and no column '.join(missing)}")
-    return {name: types[name] for name in dict.fromkeys((*needed, *optional)) if name in types}
-
-
-def _check_count(rows: int, wanted: _Wanted) -> None:
-    if rows == 0:
-        raise JobFailed(_nothing(wanted.start, wanted.end))
-    if wanted.max_rows is not None and rows > wanted.max_rows:
-        raise JobFailed(
-            f"the window holds {rows} rows, more than MAX_TRAINING_ROWS ({wanted.max_rows}): "
-            "take a shorter window or raise the setting"
-        )
-
-
-def _bounded(cursor: Any, *, before: int, wanted: _Wanted) -> Any:
-    """Fetch a result piece by piece, so that one too many is refused before it fills the memory."""
-    import pyarrow as pa
-
-    reader = cursor.fetch_record_batch()
-    pieces, rows = [], before
-    for piece in reader:
-        rows += piece.num_rows
-        if wanted.max_rows is not None and rows > wanted.max_rows:
-            raise JobFailed(
-                f"the window holds {before} rows, with the history before them more than MAX_TRAINING_ROWS "
-                f"({wanted.max_rows}): take a shorter window, features that look back less far, or raise the setting"
-            )
-        pieces.append(piece)
-    return pa.Table.from_batches(pieces, reader.schema)
-
-
-def _nothing(start: datetime, end: datetime) -> str:
-    span = f"from {start.isoformat()} to {end.isoformat()}"
+def _nothing(wanted: Wanted) -> str:
+    span = f"from {wanted.start.isoformat()} to {wanted.end.isoformat()}"
     return f"coin_metrics holds no rows {span}: GET /data-availability says which times it covers"
-
-
-def _fetch(cursor: Any, query: Query, /, **values: datetime | str) -> Any:
-    """Run a query and give its result as a table."""
-    _run(cursor, query, **values)
-    return cursor.fetch_arrow_table()
-
-
-def _run(cursor: Any, query: Query, /, **values: datetime | str) -> None:
-    """Run a query; moments become literals, since a bound parameter would cost the driver its COPY path."""
-    moments = [f"timestamptz '{value.isoformat()}'" if isinstance(value, datetime) else "" for value in values.values()]
-    literals = dict(zip(values, moments, strict=True))
-    text = re.sub(r"\$(\d+)", lambda match: literals[query.parameters[int(match[1]) - 1]], query.text)
-    fragments = {key: value for key, value in values.items() if isinstance(value, str)}
-    cursor.execute(re.sub(r"\{(\w+)\}", lambda match: fragments[match[1]], text))
