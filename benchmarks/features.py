@@ -1,6 +1,6 @@
 """How long the engineered features take, of all rows of a history and of the last rows of 500 coins, beside pandas."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,13 +45,15 @@ def last_rows(rows: CoinRows, spec: FeatureSpec) -> tuple[Floats, Ints, Ints]:
     return values, timestamp, count
 
 
-def pandas_features(frame: pd.DataFrame, by_coin: Callable[[pd.DataFrame], Any]) -> pd.DataFrame:
+def pandas_features(
+    frame: pd.DataFrame, by_coin: Callable[[pd.DataFrame], Any], windows: Sequence[int] = DEFAULT_WINDOWS
+) -> pd.DataFrame:
     """Compute the same families column by column; `by_coin` groups the frame where it holds more than one coin."""
     growth = frame["price_close"] / by_coin(frame)["price_close"].shift()
     frame = frame.assign(log_return=np.log(growth.to_numpy()))
     coins = by_coin(frame)
     found: dict[str, Any] = {}
-    for window in DEFAULT_WINDOWS:
+    for window in windows:
 
         def over(column: str, how: str, rows: int = window, fewest: int = 1) -> Any:
             return coins[column].transform(lambda values: getattr(values.rolling(rows, min_periods=fewest), how)())

@@ -19,9 +19,9 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @lru_cache(maxsize=1)
-def simulated_table() -> pa.Table:
-    """Give two and a half hours of a market, some 600,000 rows in order of time."""
-    return simulate_history(seed=1, start=START, minutes=150, coins_per_minute=30)
+def simulated_table(*, minutes: int = 150, coins_per_minute: float = 30) -> pa.Table:
+    """Give rows of a market in order of time; by default some 600,000 of two and a half busy hours."""
+    return simulate_history(seed=1, start=START, minutes=minutes, coins_per_minute=coins_per_minute)
 
 
 def simulated_rows(count: int) -> CoinRows:

@@ -1,0 +1,186 @@
+"""Half a million rows and 35 features to a model file, beside the straightforward way, each in a process of its own."""
+
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.abc import MetaPathFinder
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pyarrow as pa
+
+from benchmarks.market import START, filled_database, simulated_table
+from benchmarks.stopwatch import in_process, peak_bytes
+from shared.coin_metrics.columns import BASE_FEATURES
+from shared.contracts.model_request import CreateModel
+from shared.features import FeatureSpec
+from shared.features.families import FAMILY
+
+ROWS = 500_000
+HOURS = 11
+COINS_PER_MINUTE = 6
+WINDOWS = (5, 10, 15, 30, 60)
+FEATURES = [f"{family}_{window}" for family in FAMILY for window in WINDOWS]
+TIMES = 3
+TIME_GOAL, MEMORY_GOAL = 5, 3
+WAYS = ("ours", "naive", "frugal")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """Medians of one way."""
+
+    seconds: float
+    """From the start of loading to the model file; libraries that are imported on the way included."""
+    process_seconds: float
+    """From the start of the process to its end."""
+    megabytes: float
+    """Most that the process held, interpreter and libraries included."""
+    steps: Mapping[str, float]
+    """Seconds of each step, in order."""
+    step_megabytes: Mapping[str, float]
+    """Most that the process held at the end of each step."""
+    figures: Mapping[str, Any]
+
+
+def market() -> pa.Table:
+    """Give the rows: those of half a day, so that little of it lies within a horizon of the splits."""
+    return simulated_table(minutes=60 * HOURS, coins_per_minute=COINS_PER_MINUTE).slice(0, ROWS)
+
+
+def asked() -> CreateModel:
+    """Give the request that both ways fulfil."""
+    return CreateModel.model_validate(
+        {
+            "name": "half a million rows",
+            "model_type": "xgboost",
+            "features": FEATURES,
+            "feature_engineering_windows": list(WINDOWS),
+            "train_start": START.isoformat(),
+            "train_end": (START + timedelta(hours=HOURS)).isoformat(),
+            "future_minutes": 10,
+            "min_percent_change": 30,
+            "use_timeseries_split": False,
+        }
+    )
+
+
+def measure() -> dict[str, Way]:
+    """Run both ways in turn and give their medians."""
+    runs = defaultdict(list)
+    with filled_database(market()) as (home, dsn):
+        for number in range(TIMES):
+            for way in WAYS:
+                file = home / f"{way}-{number}.zip"
+                runs[way].append(in_process("benchmarks.training", way, dsn, str(file)))
+    return {way: _medians(found) for way, found in runs.items()}
+
+
+def _medians(runs: Sequence[Mapping[str, Any]]) -> Way:
+    def over(key: str) -> float:
+        return median(float(run[key]) for run in runs)
+
+    def over_steps(key: str) -> dict[str, float]:
+        return {step: median(float(run[key][step]) for run in runs) for step in runs[0][key]}
+
+    return Way(
+        seconds=over("seconds"),
+        process_seconds=over("process_seconds"),
+        megabytes=over("megabytes"),
+        steps=over_steps("steps"),
+        step_megabytes=over_steps("step_megabytes"),
+        figures=runs[0]["figures"],
+    )
+
+
+class Steps:
+    """When each step of a run began, and what the process had held at most by then."""
+
+    def __init__(self) -> None:
+        self._begun: list[tuple[str, float, float]] = []
+
+    def begin(self, message: str) -> None:
+        """Note a step by the words before its colon."""
+        self._begun.append((message.partition(":")[0], time.perf_counter(), peak_bytes() / 1e6))
+
+    def as_json(self) -> dict[str, Any]:
+        """Give what the run cost, its last step ending now."""
+        self.begin("end")
+        seconds: dict[str, float] = defaultdict(float)
+        megabytes = {}
+        for (name, start, _), (_, end, peak) in zip(self._begun, self._begun[1:], strict=False):
+            seconds[name] += end - start
+            megabytes[name] = peak
+        return {
+            "seconds": self._begun[-1][1] - self._begun[0][1],
+            "megabytes": peak_bytes() / 1e6,
+            "steps": seconds,
+            "step_megabytes": megabytes,
+        }
+
+
+def ours(dsn: str, path: Path, steps: Steps) -> dict[str, Any]:
+    """Train as the worker's process does."""
+    from training_service.ml.model_types import resolve_parameters
+    from training_service.usecases.task import Keyed, Step, TrainTask
+    from training_service.usecases.train import train
+
+    def report(message: Step | Keyed) -> None:
+        if isinstance(message, Step):
+            steps.begin(message.message)
+
+    request = asked()
+    spec, _ = FeatureSpec.resolve(
+        request.features,
+        use_engineered=request.use_engineered_features,
+        windows=request.feature_engineering_windows,
+        target=request.target().to_target(),
+    )
+    task = TrainTask(
+        job_id=1, model_id=1, name=request.name, request=request.model_dump(mode="json"), features=spec.names,
+        params=resolve_parameters(request.model_type, request.params), dsn=dsn, path=path, signing_key="",
+        max_rows=5_000_000,
+    )  # fmt: skip
+    trained = train(task, report)
+    return {"roc_auc": trained.roc_auc, **trained.metrics["counts"]}
+
+
+def naive(dsn: str, path: Path, steps: Steps, *, is_frugal: bool = False) -> dict[str, Any]:
+    """Train in the straightforward way, with the same hyper-parameters and threads."""
+    from benchmarks.training_naive import USED, train
+    from training_service.ml.model_types import THREADS, resolve_parameters
+
+    request = asked()
+    params = resolve_parameters(request.model_type, request.params)
+    columns = USED if is_frugal else BASE_FEATURES
+    return train(dsn, path, request, params, columns=columns, threads=THREADS, tell=steps.begin)
+
+
+def _report(way: str, dsn: str, path: str) -> None:
+    steps = Steps()
+    if way == "ours":
+        # As it is installed to run: pandas is there for development alone, but pyarrow imports it where it finds it.
+        sys.meta_path.insert(0, _Absent())
+        figures = ours(dsn, Path(path), steps)
+    else:
+        figures = naive(dsn, Path(path), steps, is_frugal=way == "frugal")
+    print(json.dumps(steps.as_json() | {"figures": figures}))
+
+
+class _Absent(MetaPathFinder):
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> None:  # noqa: ARG002
+        if fullname in {"pandas", "polars"}:
+            raise ModuleNotFoundError(fullname)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        _report(*sys.argv[1:])
+    else:
+        for name, found in measure().items():
+            print(name, found)
