@@ -14,7 +14,7 @@ from shared.migrate import pending
 from shared.settings import read_settings_or_exit
 from shared.web.app import create_app, serve
 from shared.web.health import HealthSource
-from training_service.routes import catalogue, jobs, models, results
+from training_service.routes import catalogue, events, jobs, models, results
 from training_service.settings import TrainingSettings
 from training_service.store import jobs as job_store
 from training_service.store import models as model_store
@@ -26,7 +26,7 @@ def build(settings: TrainingSettings) -> FastAPI:
         title="pumpcast training",
         description="Ask for models, follow their jobs, fetch what was trained.",
         settings=settings,
-        routers=[models.router, results.router, jobs.router, catalogue.router],
+        routers=[models.router, results.router, jobs.router, events.router, catalogue.router],
         health=HealthSource(
             service="training",
             model_store=settings.model_folder("training"),

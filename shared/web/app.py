@@ -1,6 +1,8 @@
 """Assemble and serve a FastAPI app: database, problems, guards, health."""
 
+import asyncio
 import importlib.metadata
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
@@ -46,6 +48,16 @@ class _Api(FastAPI):
         await super().__call__(scope, receive, send_short)
 
 
+class Server(uvicorn.Server):
+    """A server that tells the app when it is about to end: it waits for answers under way, and some have no end."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what the app does, then the connections."""
+        if isinstance(self.config.app, FastAPI) and hasattr(self.config.app.state, "stopping"):
+            self.config.app.state.stopping.set()
+        await super().shutdown(sockets)
+
+
 def create_app(
     *,
     title: str,
@@ -55,7 +67,7 @@ def create_app(
     health: HealthSource,
     resources: Callable[[FastAPI], AbstractAsyncContextManager[None]],
 ) -> FastAPI:
-    """Give the app: `app.state` holds settings, dsn and pool while it runs; `resources` may add to it."""
+    """Give the app: `app.state` holds settings, dsn, pool and stopping while it runs; `resources` may add to it."""
     check_binding(settings)
 
     @asynccontextmanager
@@ -74,6 +86,7 @@ def create_app(
         with database(settings) as dsn:
             pool = await open_pool(dsn, application=title)
             app.state.settings, app.state.dsn, app.state.pool = settings, dsn, pool
+            app.state.stopping = asyncio.Event()
             try:
                 async with resources(app):
                     yield
@@ -110,7 +123,7 @@ def serve(build: Callable[[], FastAPI], *, settings: ServiceSettings, service: s
         app, host=settings.bind_host, port=port, log_config=None, access_log=False, server_header=False,
         timeout_graceful_shutdown=10, lifespan="on",
     )  # fmt: skip
-    server = uvicorn.Server(config)
+    server = Server(config)
     with suppress(SystemExit):
         # Its own exit code of a start that failed is 3, which elsewhere here means a gate that was not met.
         server.run()

@@ -123,8 +123,8 @@ async def until(pool: Pool, job_id: int, *statuses: str, seconds: float = 120) -
 
 
 TRAINED = Trained(
-    sha256="0" * 64, features=("a",), params={}, card={}, run_key="a key", training_accuracy=0.5, training_f1=0.5, training_precision=0.5,
-    training_recall=0.5, roc_auc=0.5, mcc=0.0, fpr=0.5, fnr=0.5,
+    sha256="0" * 64, features=("a",), params={}, card={}, run_key="a key",
+    training_accuracy=0.5, training_f1=0.5, training_precision=0.5, training_recall=0.5, roc_auc=0.5, mcc=0.0, fpr=0.5, fnr=0.5,
     confusion_matrix={"tp": 1, "tn": 1, "fp": 1, "fn": 1}, decision_threshold=0.5, alert_threshold=0.5,
     simulated_profit_pct=0.0, expected_value_pct=None, cv_scores=None, cv_overfitting_gap=None,
     feature_importance={}, metrics={}, warnings=(),

@@ -1,16 +1,14 @@
 """Routes of the job queue."""
 
-from collections.abc import Sequence
-
 from fastapi import APIRouter
 
 from shared.contracts.fields import PathId
 from shared.contracts.jobs import Job, JobList
-from shared.contracts.training import JobStatus, JobType, Model
-from shared.db import Pool, Record
+from shared.contracts.training import JobStatus, JobType
 from shared.errors import NotFound
 from training_service.deps import Limit, Offset, PoolDep
-from training_service.store import jobs, models
+from training_service.routes.embedding import with_results
+from training_service.store import jobs
 from training_service.usecases import jobs as job_usecases
 
 router = APIRouter(prefix="/queue", tags=["queue"])
@@ -25,7 +23,7 @@ async def list_jobs(
     offset: Offset = 0,
 ) -> JobList:
     rows, total = await jobs.list_page(pool, status=status, job_type=job_type, limit=limit, offset=offset)
-    return JobList(jobs=await _with_results(pool, rows), total=total)
+    return JobList(jobs=await with_results(pool, rows), total=total)
 
 
 @router.get("/{job_id:int}", summary="One job with its result")
@@ -33,21 +31,14 @@ async def get_job(pool: PoolDep, job_id: PathId) -> Job:
     row = await jobs.get(pool, job_id)
     if row is None:
         raise NotFound(f"There is no job {job_id}")
-    return (await _with_results(pool, [row]))[0]
+    return (await with_results(pool, [row]))[0]
 
 
 @router.post("/{job_id:int}/cancel", summary="Cancel a waiting or running job")
 async def cancel_job(pool: PoolDep, job_id: PathId) -> Job:
-    return (await _with_results(pool, [await job_usecases.cancel(pool, job_id)]))[0]
+    return (await with_results(pool, [await job_usecases.cancel(pool, job_id)]))[0]
 
 
 @router.post("/{job_id:int}/retry", summary="Run a failed or cancelled job again")
 async def retry_job(pool: PoolDep, job_id: PathId) -> Job:
-    return (await _with_results(pool, [await job_usecases.retry(pool, job_id)]))[0]
-
-
-async def _with_results(pool: Pool, rows: Sequence[Record]) -> list[Job]:
-    ids = [row["result_model_id"] for row in rows if row["result_model_id"] is not None]
-    found = await models.by_ids(pool, ids)
-    ready = {model_id: Model.model_validate(dict(row)) for model_id, row in found.items()}
-    return [Job.model_validate({**row, "result_model": ready.get(row["result_model_id"])}) for row in rows]
+    return (await with_results(pool, [await job_usecases.retry(pool, job_id)]))[0]
