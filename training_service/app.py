@@ -14,10 +14,11 @@ from shared.migrate import pending
 from shared.settings import read_settings_or_exit
 from shared.web.app import create_app, serve
 from shared.web.health import HealthSource
-from training_service.routes import catalogue, events, jobs, models, results
+from training_service.routes import catalogue, events, jobs, models, preflight, results
 from training_service.settings import TrainingSettings
 from training_service.store import jobs as job_store
 from training_service.store import models as model_store
+from training_service.usecases.preflight import Preflight
 
 
 def build(settings: TrainingSettings) -> FastAPI:
@@ -26,7 +27,7 @@ def build(settings: TrainingSettings) -> FastAPI:
         title="pumpcast training",
         description="Ask for models, follow their jobs, fetch what was trained.",
         settings=settings,
-        routers=[models.router, results.router, jobs.router, events.router, catalogue.router],
+        routers=[preflight.router, models.router, results.router, jobs.router, events.router, catalogue.router],
         health=HealthSource(
             service="training",
             model_store=settings.model_folder("training"),
@@ -59,8 +60,12 @@ def refuse_old_database(settings: TrainingSettings) -> None:
 
 
 @asynccontextmanager
-async def _resources(_app: FastAPI) -> AsyncIterator[None]:
-    yield
+async def _resources(app: FastAPI) -> AsyncIterator[None]:
+    app.state.preflight = Preflight(app.state.dsn, max_rows=app.state.settings.max_training_rows)
+    try:
+        yield
+    finally:
+        await app.state.preflight.end()
 
 
 async def _details(pool: Pool) -> tuple[Mapping[str, Any], str | None]:

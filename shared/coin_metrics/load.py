@@ -11,13 +11,14 @@ import numpy as np
 from shared.coin_metrics.arrow import fetch, run
 from shared.coin_metrics.assemble import TrainingRows, assemble
 from shared.coin_metrics.clock import AHEAD, recording_clock
+from shared.coin_metrics.columns import BASE_FEATURES
 from shared.coin_metrics.presence import presence
 from shared.coin_metrics.read import moment
 from shared.coin_metrics.sample import CoinSample, Sampled, fitting_share
 from shared.coin_metrics.table import FIXED, casts
 from shared.coin_metrics.table import queries as table_queries
 from shared.db import Queries
-from shared.errors import JobFailed
+from shared.errors import JobFailed, Unavailable
 
 __all__ = ["ColumnsMissing", "LoadTookTooLong", "TrainingRows", "Wanted", "load", "load_range"]
 
@@ -35,7 +36,7 @@ class ColumnsMissing(JobFailed):
         self.columns = tuple(columns)
 
 
-class LoadTookTooLong(JobFailed):
+class LoadTookTooLong(Unavailable):
     """A statement did not end in time: the table is locked or the machine busy."""
 
 
@@ -97,8 +98,8 @@ def load(dsn: str, wanted: Wanted) -> TrainingRows:
     All queries see one snapshot. Nothing newer than the recording clock is read.
 
     Raises:
-        JobFailed: the table or a column is missing, no row lies in the window, more than `max_rows` would be loaded, or
-            a statement took too long.
+        JobFailed: the table or a column is missing, no row lies in the window, or more than `max_rows` would be loaded.
+        LoadTookTooLong: a statement took more than the patience.
 
     """
     from adbc_driver_manager import Error
@@ -167,7 +168,8 @@ def _types(cursor: Any, wanted: Wanted) -> dict[str, str]:
     types = dict(zip(present["name"].to_pylist(), present["type"].to_pylist(), strict=True))
     if not types:
         raise JobFailed("the table coin_metrics does not exist: start the tracker, or run `pumpcast load`")
-    missing = [name for name in dict.fromkeys((*FIXED, *wanted.columns, *wanted.presence_of)) if name not in types]
+    needed = {*FIXED, *wanted.columns, *wanted.presence_of}.difference(types)
+    missing = [name for name in (*FIXED, *BASE_FEATURES) if name in needed]
     if missing:
         raise ColumnsMissing(missing)
     return types

@@ -1,26 +1,33 @@
 """From rows to what a model is fitted on: features, answers, and what is needed to judge them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.coin_metrics.rows import CoinRows, Floats, Ints
+from shared.coin_metrics.rows import Bools, CoinRows, Floats, Ints
 from shared.errors import JobFailed
 from shared.features import FeatureSpec, Notice, build
-from shared.labels import Labels, Readings, Target, TimeTarget, label, nearest_threshold
+from shared.labels import Labels, Readings, Target, TimeTarget, label
+from training_service.ml.nearest import nearest_workable
 
 _MANY_UNSEEN = 0.2
 _RATES_APART = 1 / 3
+_HOLDOUT = 0.2
+
+
+class OneAnswer(JobFailed):
+    """Every known answer is the same."""
+
+    def __init__(self, message: str, *, nearest: float | None) -> None:
+        super().__init__(message)
+        self.nearest = nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dataset:
+class Answered:
     """The resolved rows of a window; arrays have one entry a row, sorted by coin and time."""
 
-    spec: FeatureSpec
-    features: NDArray[np.float32]
-    """float32[n, F], NaN = missing, no infinity."""
     answers: NDArray[np.int8]
     """0 or 1."""
     timestamp: Ints
@@ -41,9 +48,130 @@ class Dataset:
         return len(self.answers)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset(Answered):
+    """The same rows with their features."""
+
+    spec: FeatureSpec
+    features: NDArray[np.float32]
+    """float32[n, F], NaN = missing, no infinity."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledRows:
+    """All rows that were loaded with their labels, and which of them a model may learn from."""
+
+    rows: CoinRows
+    labels: Labels
+    target: Target
+    chosen: Bools
+    """Rows of the window and phases, whether their answer is known or not."""
+    readings: Readings
+    """Of the chosen ones."""
+
+    @property
+    def kept(self) -> Ints:
+        """Give the chosen rows whose answer is known."""
+        return np.flatnonzero(self.chosen & ~np.isnan(self.labels.values))
+
+    def answered(self, *notices: Notice) -> Answered:
+        """Give the rows whose answer is known."""
+        kept, rows, labels = self.kept, self.rows, self.labels
+        reserves = rows.values.get("virtual_sol_reserves", np.full(len(rows), np.nan))
+        return Answered(
+            answers=labels.values[kept].astype(np.int8),
+            timestamp=rows.timestamp[kept],
+            coin=rows.coin[kept],
+            change_pct=labels.change_pct[kept],
+            reserves_sol=reserves[kept],
+            position=kept,
+            rows=rows,
+            readings=self.readings,
+            notices=(*notices, *_reading_notices(self.readings)),
+        )
+
+
+def label_rows(
+    rows: CoinRows,
+    in_window: Bools,
+    *,
+    target: Target,
+    phases: tuple[int, ...] | None,
+    clock_us: int,
+    last_seen: Ints,
+    untracked_phases: frozenset[int],
+) -> LabelledRows:
+    """Label all rows and choose those of the window and phases.
+
+    Args:
+        rows: each (coin, timestamp) once, sorted by both, from `history_needed()` rows before the window on to the
+            horizon.
+        in_window: bool[n], which of them lie in the window.
+        target: the question.
+        phases: phases whose rows are chosen; None: all. They never shorten a history.
+        clock_us: the recording clock in microseconds.
+        last_seen: int64[coins], newest timestamp of each coin in the whole table, microseconds.
+        untracked_phases: phases in which a coin is not recorded any more.
+
+    Raises:
+        JobFailed: no row of the window lies in the phases.
+
+    """
+    chosen = in_window if phases is None else in_window & np.isin(rows.phase, phases)
+    if not chosen.any():
+        raise JobFailed(f"none of the {int(in_window.sum())} rows of the window lies in phases {list(phases or ())}")
+    labels = label(rows, target, clock=clock_us, untracked_phases=untracked_phases, last_seen=last_seen)
+    return LabelledRows(rows=rows, labels=labels, target=target, chosen=chosen, readings=labels.readings(chosen))
+
+
+def refuse_one_answer(labelled: LabelledRows, *, test_size: float) -> None:
+    """Raise OneAnswer unless both answers occur; name the nearest threshold with which they would.
+
+    `test_size` is the share of the hold-out: what is learnt and calibrated on must hold both answers for itself.
+    """
+    readings, target = labelled.readings, labelled.target
+    if readings.resolved == 0:
+        reasons = ", ".join(f"{rows} {reason.replace('_', ' ')}" for reason, rows in readings.unresolved.items())
+        raise JobFailed(f"none of the {readings.rows} rows of the window has a known answer: {reasons}")
+    if 0 < readings.positives < readings.resolved:
+        return
+    kept = labelled.kept
+    nearest = nearest_workable(labelled.labels, target, kept, labelled.rows.timestamp[kept], test_size=test_size)
+    name = "min_percent_change" if isinstance(target, TimeTarget) else "target_value"
+    hint = f"no {name} would give both"
+    if nearest is not None:
+        hint = f"the nearest {name} that gives both is {repr(nearest).removesuffix('.0')}"
+    rate = f"base rate {readings.positives / readings.resolved:.0%}"
+    raise OneAnswer(f"all {readings.resolved} rows have the same answer ({rate}); {hint}", nearest=nearest)
+
+
+def notice_empty(names: tuple[str, ...], empty: list[bool]) -> tuple[Notice, ...]:
+    """Tell of the features without any value; JobFailed when there is no other."""
+    if all(empty):
+        raise JobFailed("every feature is missing in every row of the window: choose other features")
+    return tuple(_empty_notice(name) for name, gone in zip(names, empty, strict=True) if gone)
+
+
+def add_features(labelled: LabelledRows, spec: FeatureSpec) -> Dataset:
+    """Build the features; one that is missing in every row whose answer is known is dropped with a notice.
+
+    Raises:
+        JobFailed: no feature has a value.
+
+    """
+    features = build(labelled.rows, spec)[labelled.kept]
+    empty: list[bool] = np.all(np.isnan(features), axis=0).tolist()
+    answered = labelled.answered(*notice_empty(spec.names, empty))
+    return Dataset(
+        **{field.name: getattr(answered, field.name) for field in fields(Answered)},
+        spec=FeatureSpec(tuple(name for name, gone in zip(spec.names, empty, strict=True) if not gone)),
+        features=np.ascontiguousarray(features[:, np.logical_not(empty)]),
+    )
+
+
 def make_dataset(
     rows: CoinRows,
-    in_window: NDArray[np.bool_],
+    in_window: Bools,
     *,
     spec: FeatureSpec,
     target: Target,
@@ -54,60 +182,23 @@ def make_dataset(
 ) -> Dataset:
     """Label all rows, build their features and keep those of the window and phases whose answer is known.
 
-    Args:
-        rows: each (coin, timestamp) once, sorted by both, from `history_needed()` rows before the window on to the
-            horizon.
-        in_window: bool[n], which of them lie in the window.
-        spec: the features asked for; one that is missing in every row is dropped with a notice.
-        target: the question.
-        phases: phases whose rows are kept; None: all. They never shorten a history.
-        clock_us: the recording clock in microseconds.
-        last_seen: int64[coins], newest timestamp of each coin in the whole table, microseconds.
-        untracked_phases: phases in which a coin is not recorded any more.
+    For the arguments see `label_rows`.
 
     Raises:
         JobFailed: no row is left, there is one answer only, or no feature has a value.
 
     """
-    labels = label(rows, target, clock=clock_us, untracked_phases=untracked_phases, last_seen=last_seen)
-    chosen = in_window if phases is None else in_window & np.isin(rows.phase, phases)
-    if not chosen.any():
-        raise JobFailed(f"none of the {int(in_window.sum())} rows of the window lies in phases {list(phases or ())}")
-    readings = labels.readings(chosen)
-    _refuse_one_answer(labels, target, chosen, readings)
-    kept = np.flatnonzero(chosen & ~np.isnan(labels.values))
-    features = build(rows, spec)[kept]
-    empty: list[bool] = np.all(np.isnan(features), axis=0).tolist()
-    if all(empty):
-        raise JobFailed("every feature is missing in every row of the window: choose other features")
-    notices = [_empty_notice(name) for name, gone in zip(spec.names, empty, strict=True) if gone]
-    reserves = rows.values.get("virtual_sol_reserves", np.full(len(rows), np.nan))
-    return Dataset(
-        spec=FeatureSpec(tuple(name for name, gone in zip(spec.names, empty, strict=True) if not gone)),
-        features=np.ascontiguousarray(features[:, np.logical_not(empty)]),
-        answers=labels.values[kept].astype(np.int8),
-        timestamp=rows.timestamp[kept],
-        coin=rows.coin[kept],
-        change_pct=labels.change_pct[kept],
-        reserves_sol=reserves[kept],
-        position=kept,
-        rows=rows,
-        readings=readings,
-        notices=(*notices, *_reading_notices(readings)),
+    labelled = label_rows(
+        rows,
+        in_window,
+        target=target,
+        phases=phases,
+        clock_us=clock_us,
+        last_seen=last_seen,
+        untracked_phases=untracked_phases,
     )
-
-
-def _refuse_one_answer(labels: Labels, target: Target, chosen: NDArray[np.bool_], readings: Readings) -> None:
-    if readings.resolved == 0:
-        reasons = ", ".join(f"{rows} {reason.replace('_', ' ')}" for reason, rows in readings.unresolved.items())
-        raise JobFailed(f"none of the {readings.rows} rows of the window has a known answer: {reasons}")
-    if 0 < readings.positives < readings.resolved:
-        return
-    nearest = nearest_threshold(labels, target, chosen)
-    name = "min_percent_change" if isinstance(target, TimeTarget) else "target_value"
-    hint = f"no {name} would give both" if nearest is None else f"the nearest {name} that gives both is {nearest:.6g}"
-    rate = f"base rate {readings.positives / readings.resolved:.0%}"
-    raise JobFailed(f"all {readings.resolved} rows have the same answer ({rate}); {hint}")
+    refuse_one_answer(labelled, test_size=_HOLDOUT)
+    return add_features(labelled, spec)
 
 
 def _empty_notice(name: str) -> Notice:

@@ -9,7 +9,7 @@ from shared.contracts.fields import PathId
 from shared.contracts.model_request import CreateModel, TuneModel
 from shared.contracts.training import ChangeModel, CreatedJob, Model, ModelKind, ModelList, ModelStatus
 from shared.errors import NotFound
-from training_service.deps import Limit, Offset, PoolDep
+from training_service.deps import Limit, Offset, PoolDep, PreflightDep
 from training_service.routes.ranges import narrow_range
 from training_service.store import models
 from training_service.usecases import jobs as job_usecases
@@ -23,15 +23,19 @@ Search = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00]*$", desc
 @router.post(
     "/tune", summary="Ask for a model whose hyper-parameters are searched for", status_code=status.HTTP_201_CREATED
 )
-async def tune_model(request: Request, response: Response, pool: PoolDep, body: TuneModel) -> CreatedJob:
-    created = await job_usecases.enqueue(pool, request=body, request_id=request.state.request_id)
+async def tune_model(
+    request: Request, response: Response, pool: PoolDep, looks: PreflightDep, body: TuneModel
+) -> CreatedJob:
+    created = await job_usecases.enqueue(pool, looks, request=body, request_id=request.state.request_id)
     response.headers["Location"] = f"/api/queue/{created.job_id}"
     return created
 
 
 @router.post("/create", summary="Ask for a model", status_code=status.HTTP_201_CREATED)
-async def create_model(request: Request, response: Response, pool: PoolDep, body: CreateModel) -> CreatedJob:
-    created = await job_usecases.enqueue(pool, request=body, request_id=request.state.request_id)
+async def create_model(
+    request: Request, response: Response, pool: PoolDep, looks: PreflightDep, body: CreateModel
+) -> CreatedJob:
+    created = await job_usecases.enqueue(pool, looks, request=body, request_id=request.state.request_id)
     response.headers["Location"] = f"/api/queue/{created.job_id}"
     return created
 

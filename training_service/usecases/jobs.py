@@ -1,5 +1,6 @@
 """Accept, cancel and retry jobs."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,11 +8,12 @@ from shared.contracts.artifact import RuleTargetSpec, TimeTargetSpec
 from shared.contracts.model_request import CreateModel, TuneModel
 from shared.contracts.training import CreatedJob, Warned
 from shared.db import Pool, Record, transaction
-from shared.errors import Conflict, NotFound
-from shared.features import FeatureSpec, Notice
-from training_service.ml.model_types import find_kind, resolve_parameters
+from shared.errors import Conflict, NotFound, Unavailable
+from shared.features import Notice
 from training_service.store import jobs, models
 from training_service.usecases.names import free_name
+from training_service.usecases.preflight import CREATE_SECONDS, Preflight
+from training_service.usecases.resolve import Resolved, resolve_request
 
 
 def to_warnings(notices: Iterable[Notice]) -> list[dict[str, str]]:
@@ -19,19 +21,13 @@ def to_warnings(notices: Iterable[Notice]) -> list[dict[str, str]]:
     return [{"code": notice.code, "message": notice.message} for notice in notices]
 
 
-async def enqueue(pool: Pool, *, request: CreateModel, request_id: str | None) -> CreatedJob:
-    """Check what the request alone shows, name the model and write the job."""
-    kind = find_kind(request.model_type)
-    target = request.target()
-    spec, notices = FeatureSpec.resolve(
-        request.features,
-        use_engineered=request.use_engineered_features,
-        windows=request.feature_engineering_windows,
-        target=target.to_target(),
-    )
-    defaults = await models.type_defaults(pool, request.model_type)
-    params = resolve_parameters(request.model_type, {**defaults, **request.params})
-    warnings = to_warnings(notices)
+async def enqueue(
+    pool: Pool, looks: Preflight | None = None, *, request: CreateModel, request_id: str | None
+) -> CreatedJob:
+    """Check what the request alone shows, tell what the rows show, name the model and write the job."""
+    resolved = await resolve_request(pool, request)
+    kind, target = resolved.kind, request.target()
+    warnings = to_warnings(resolved.notices) if looks is None else await _look(looks, resolved)
     async with transaction(pool) as connection:
         name = await free_name(connection, request.name)
         await models.add_type(connection, name=kind.name, title=kind.title, description=kind.description)
@@ -42,9 +38,9 @@ async def enqueue(pool: Pool, *, request: CreateModel, request_id: str | None) -
             model_type=request.model_type,
             train_start=request.train_start,
             train_end=request.train_end,
-            features=spec.names,
+            features=resolved.spec.names,
             phases=request.phases,
-            params=params,
+            params=dict(resolved.params),
             warnings=warnings,
             request=request.model_dump(mode="json"),
             request_id=request_id,
@@ -57,6 +53,19 @@ async def enqueue(pool: Pool, *, request: CreateModel, request_id: str | None) -
     return CreatedJob(
         job_id=job_id, status="PENDING", message=message, name=name, warnings=[Warned(**item) for item in warnings]
     )
+
+
+async def _look(looks: Preflight, resolved: Resolved) -> list[dict[str, str]]:
+    """Give the warnings of a look at the rows; the job is accepted whatever they say."""
+    try:
+        async with asyncio.timeout(CREATE_SECONDS):
+            report = await looks.inspect(resolved, patience_seconds=CREATE_SECONDS)
+    except (TimeoutError, Unavailable) as error:
+        reason = error.message if isinstance(error, Unavailable) else f"that took longer than {CREATE_SECONDS:g} s"
+        message = f"the rows were not looked at beforehand: {reason}"
+        return to_warnings([*resolved.notices, Notice(code="not_preflighted", message=message)])
+    failing = [{"code": "will_fail", "message": error} for error in report.errors]
+    return [*failing, *(warned.model_dump() for warned in report.warnings)]
 
 
 def target_columns(target: TimeTargetSpec | RuleTargetSpec) -> dict[str, Any]:

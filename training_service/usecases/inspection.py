@@ -1,0 +1,188 @@
+"""The first steps of a job, taken without fitting anything, to tell how it would end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+
+from shared.coin_metrics.load import ColumnsMissing, TrainingRows
+from shared.coin_metrics.read import microseconds, moment
+from shared.coin_metrics.rows import Bools
+from shared.contracts.model_request import TuneModel
+from shared.contracts.preflight import Parts, PreflightReport
+from shared.contracts.training import Warned
+from shared.errors import JobFailed
+from shared.features import Notice
+from shared.labels import TimeTarget
+from training_service.ml.dataset import Answered, LabelledRows, OneAnswer, notice_empty, refuse_one_answer
+from training_service.ml.estimate import Estimate, Workload, estimate
+from training_service.ml.missing import Missing, count_missing
+from training_service.ml.model import divide
+from training_service.ml.split import Split
+from training_service.usecases.prepare import label_loaded, load_presence, load_rows, sample_notices
+from training_service.usecases.resolve import Resolved
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_FEW_ROWS, _FEW_POSITIVES, _FEW_COINS = 1000, 50, 10
+
+
+@dataclass(slots=True, kw_only=True)
+class _Findings:
+    """What the steps have found so far."""
+
+    notices: list[Notice]
+    errors: list[str] = field(default_factory=list)
+    missing_columns: tuple[str, ...] = ()
+    loaded: TrainingRows | None = None
+    labelled: LabelledRows | None = None
+    missing: Missing | None = None
+    nearest: float | None = None
+    split: Split | None = None
+
+    def attempt(self, step: Callable[P, T], *given: P.args, **named: P.kwargs) -> T | None:
+        """Take a step of the job; note the sentence with which the job would end there."""
+        try:
+            return step(*given, **named)
+        except JobFailed as error:
+            self.errors.append(error.message)
+            if isinstance(error, ColumnsMissing):
+                self.missing_columns = error.columns
+            if isinstance(error, OneAnswer):
+                self.nearest = error.nearest
+            return None
+
+
+def inspect(request: Resolved, *, dsn: str, max_rows: int, patience_seconds: float) -> PreflightReport:
+    """Load, label, look at the features and divide, as the job does, and report."""
+    found = _Findings(notices=[*request.notices])
+    loaded = found.attempt(_load, request, dsn=dsn, max_rows=max_rows, patience_seconds=patience_seconds)
+    if loaded is not None:
+        found.loaded = loaded
+        found.notices += [*sample_notices(loaded), *_window_notices(request, loaded)]
+        labelled = found.attempt(label_loaded, loaded, request.asked, request.target)
+        if labelled is not None:
+            _judge(found, request, labelled, plain=not loaded.has_odd)
+    return _report(found, request)
+
+
+def _load(request: Resolved, *, dsn: str, max_rows: int, patience_seconds: float) -> TrainingRows:
+    loaded = load_presence(
+        request.asked, request.spec, request.target, dsn=dsn, max_rows=max_rows, patience_seconds=patience_seconds
+    )
+    if not loaded.has_odd:
+        return loaded
+    whole = load_rows(
+        request.asked, request.spec, request.target, dsn=dsn, max_rows=max_rows, patience_seconds=patience_seconds
+    )
+    return replace(whole, has_odd=True)
+
+
+def _judge(found: _Findings, request: Resolved, labelled: LabelledRows, *, plain: bool) -> None:
+    """Go on from labelled rows; each step is taken even when the one before would end the job, where it can be."""
+    asked, spec = request.asked, request.spec
+    found.labelled = labelled
+    found.attempt(refuse_one_answer, labelled, test_size=asked.test_size)
+    has_both = not found.errors
+    columns = tuple(dict.fromkeys((*spec.base_columns, request.target.target_var)))
+    found.missing = count_missing(labelled, spec, columns, plain=plain)
+    empty = found.attempt(notice_empty, spec.names, found.missing.empty) if labelled.readings.resolved else ()
+    answered = labelled.answered()
+    found.notices += [*(empty or ()), *answered.notices, *_few(answered)]
+    if has_both:
+        horizon_us = request.target.horizon if isinstance(request.target, TimeTarget) else 0
+        found.split = found.attempt(divide, answered, test_size=asked.test_size, horizon_us=horizon_us)
+
+
+def _window_notices(request: Resolved, loaded: TrainingRows) -> list[Notice]:
+    asked, notices = request.asked, []
+    clock = moment(loaded.clock_us)
+    if asked.train_end > clock:
+        message = (
+            f"coin_metrics ends at {clock.isoformat()}, before train_end {asked.train_end.isoformat()}: "
+            "what is recorded until the job runs will be learnt from as well"
+        )
+        notices.append(Notice(code="window_not_over", message=message))
+    if request.spec.history_needed() > 1 and not _before(request, loaded).any():
+        message = (
+            f"no coin of the window has a row before train_start, although features look back up to "
+            f"{request.spec.history_needed() - 1} rows: the first rows of each coin see a shorter past than live ones"
+        )
+        notices.append(Notice(code="no_history", message=message))
+    return notices
+
+
+def _few(answered: Answered) -> list[Notice]:
+    coins, notices = len(np.unique(answered.coin)), []
+    rarer = min(answered.readings.positives, answered.readings.resolved - answered.readings.positives)
+    if len(answered) < _FEW_ROWS or rarer < _FEW_POSITIVES:
+        message = (
+            f"{len(answered)} rows with a known answer, {answered.readings.positives} of them positive, are few: "
+            "figures will be shaky"
+        )
+        notices.append(Notice(code="few_rows", message=message))
+    if coins < _FEW_COINS:
+        notices.append(
+            Notice(code="few_coins", message=f"{coins} coins are few to learn from: others may be different")
+        )
+    return notices
+
+
+def _report(found: _Findings, request: Resolved) -> PreflightReport:
+    readings = None if found.labelled is None else found.labelled.readings
+    loaded, split, expected = found.loaded, found.split, _estimated(found, request)
+    return PreflightReport(
+        ok=not found.errors,
+        rows=readings and readings.rows,
+        coins=found.labelled and len(np.unique(found.labelled.rows.coin[found.labelled.chosen])),
+        resolved=readings and readings.resolved,
+        unresolved=readings and readings.rows - readings.resolved,
+        unresolved_by_reason={} if readings is None else readings.unresolved,
+        resolved_without_observation=readings and readings.resolved_without_observation,
+        positives=readings and readings.positives,
+        base_rate=readings and readings.base_rate,
+        base_rate_recording=readings and readings.recording_rate,
+        base_rate_observed=readings and readings.observed_rate,
+        nearest_threshold=found.nearest,
+        parts=split
+        and Parts(
+            fit=len(split.fit),
+            calibration=len(split.calibration),
+            holdout=len(split.holdout),
+            purged=split.purged,
+        ),
+        history_rows=loaded and int(np.count_nonzero(_before(request, loaded))),
+        recording_clock=loaded and moment(loaded.clock_us),
+        missing_columns=list(found.missing_columns),
+        null_share={} if found.missing is None else dict(found.missing.share),
+        warnings=[Warned(code=notice.code, message=notice.message) for notice in found.notices],
+        errors=found.errors,
+        estimated_seconds=expected and round(expected.seconds, 1),
+        estimated_bytes=expected and expected.bytes,
+    )
+
+
+def _estimated(found: _Findings, request: Resolved) -> Estimate | None:
+    if found.labelled is None or found.loaded is None or found.errors:
+        return None
+    asked = request.asked
+    return estimate(
+        Workload(
+            model_type=request.kind.name,
+            params=request.params,
+            loaded_rows=len(found.loaded.rows),
+            rows=found.labelled.readings.resolved,
+            features=len(request.spec.names),
+            columns=len(request.spec.base_columns),
+            folds=asked.cv_splits if asked.use_timeseries_split else 0,
+            cv_splits=asked.cv_splits,
+            trials=asked.trials if isinstance(asked, TuneModel) else 0,
+            fits=2 if asked.refit else 1,
+        )
+    )
+
+
+def _before(request: Resolved, loaded: TrainingRows) -> Bools:
+    return loaded.rows.timestamp < microseconds(request.asked.train_start)
