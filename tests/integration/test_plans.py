@@ -36,6 +36,7 @@ SELECT '[1, 2]', now(), now(), now() - n * interval '1 minute' FROM generate_ser
 
 UPDATE ml_jobs SET test_model_id = id WHERE job_type = 'TEST' AND id <= 4000;
 UPDATE ml_jobs SET result_test_id = id WHERE id <= 2000;
+UPDATE ml_jobs SET run_key = 'key ' || id WHERE status = 'RUNNING';
 UPDATE ml_jobs SET result_comparison_id = id WHERE job_type = 'COMPARE' AND id <= 2000;
 
 INSERT INTO prediction_active_models (model_id, model_name, model_type, target_variable, features, local_model_path,
@@ -125,6 +126,7 @@ EXPECTED = {
     "idx_jobs_status": [f"SELECT * FROM ml_jobs WHERE status = 'FAILED' {NEWEST}"],
     "idx_jobs_type": [f"SELECT * FROM ml_jobs WHERE job_type = 'COMPARE' {NEWEST}"],
     "idx_jobs_type_status": [f"SELECT * FROM ml_jobs WHERE job_type = 'COMPARE' AND status = 'FAILED' {NEWEST}"],
+    "idx_jobs_run_key": ["SELECT id FROM ml_jobs WHERE run_key = 'key 700' AND status = 'RUNNING' AND id <> 7 LIMIT 1"],
     "idx_jobs_test_model": [f"SELECT * FROM ml_jobs WHERE test_model_id = 7 {NEWEST}"],
     "idx_jobs_result_test": ["SELECT id FROM ml_jobs WHERE result_test_id = 7"],
     "idx_jobs_result_comparison": ["SELECT id FROM ml_jobs WHERE result_comparison_id = 7"],
@@ -264,6 +266,10 @@ STORES = {
             ({"status": "FAILED", "model_type": None}, "idx_models_status"),
             ({"status": "READY", "model_type": "xgboost"}, "idx_models_type_status"),
         ]
+    },
+    "training_service/store/results.sql": {
+        "list_tests": [({"model_id": None}, "idx_test_results_created"), ({"model_id": 7}, "idx_test_results_model")],
+        "list_comparisons": [({}, "idx_comparisons_created")],
     },
 }
 REST = {"limit": 50, "offset": 0, "is_deleted": False, "search": None}

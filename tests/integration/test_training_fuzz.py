@@ -24,7 +24,13 @@ load_all_checks()
 # A deleted model can still be looked at, so that the prediction service sees what it lost.
 SOFT_DELETION = [use_after_free, ensure_resource_availability]
 # No schema says that the end must come after the start, or that a horizon needs a threshold.
-CROSS_FIELD = {"/api/models/create"}
+CROSS_FIELD = {
+    "/api/models/create",
+    "/api/models/preflight",
+    "/api/models/tune",
+    "/api/models/compare",
+    "/api/models/{model_id}/test",
+}
 
 
 schema = schemathesis.openapi.from_dict(build(TrainingSettings(db_dsn="postgresql://nobody@nowhere/none")).openapi())
