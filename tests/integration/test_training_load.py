@@ -158,7 +158,7 @@ async def test_load_without_a_table_of_phases_takes_the_usual_ones(database):
     ("statements", "changes", "told"),
     [
         (("DROP TABLE coin_metrics",), {}, "the table coin_metrics does not exist"),
-        (("ALTER TABLE coin_metrics DROP num_buys, DROP is_koth",), {}, "no column is_koth and no column num_buys"),
+        (("ALTER TABLE coin_metrics DROP num_buys, DROP is_koth",), {}, "no column num_buys and no column is_koth"),
         (("TRUNCATE coin_metrics",), {}, "coin_metrics holds no rows: load some"),
         ((), {"start": at(100), "end": at(200)}, "holds no rows from 2026-03-01T13:40:00"),
         ((), {"max_rows": 9}, r"the window holds 10 rows, more than MAX_TRAINING_ROWS \(9\)"),
