@@ -113,7 +113,7 @@ def precision_recall_curve(scores: Floats, answers: Answers, *, points: int = 20
 def roc_curve(scores: Floats, answers: Answers, *, points: int = 200) -> tuple[RatePoint, ...]:
     """Give the true by the false positive rate at up to `points` falling thresholds, from (0, 0) to (1, 1).
 
-    Points are spaced evenly along both axes together; nothing with one class.
+    Points, at least 3, are spaced evenly along both axes together; nothing with one class.
 
     >>> curve = roc_curve(np.array([0.1, 0.4, 0.35, 0.8]), np.array([0, 0, 1, 1]))
     >>> [(at.threshold, at.fpr, at.tpr) for at in curve]

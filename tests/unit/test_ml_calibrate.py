@@ -125,3 +125,52 @@ def test_isotonic_calibration_parts_the_highest_scores_where_all_of_them_are_ali
 def test_thresholds_without_a_positive_row_fail_the_job():
     with pytest.raises(JobFailed, match="hold no positive one"):
         choose_thresholds(np.array([0.1, 0.2]), np.zeros(2, np.int8), days=1, alerts_per_day=None)
+
+
+def ranked(returns, *, rows=200):
+    """Rows whose probability falls from one to the next, with the returns of the first ones."""
+    probabilities = np.round(1 - np.arange(rows) / rows, 6)
+    answers = (np.arange(rows) < 10).astype(np.int8)
+    return probabilities, answers, np.concatenate([returns, np.full(rows - len(returns), -1.0)])
+
+
+def test_alert_threshold_by_expected_value_is_where_the_summed_return_is_highest():
+    probabilities, answers, returns = ranked([5.0] * 40 + [-1.0, 3.0] + [np.nan] * 5)
+
+    chosen = choose_thresholds(
+        probabilities, answers, days=1, alerts_per_day=None, by="expected_value", returns_pct=returns
+    )
+
+    assert (chosen.alert, chosen.by, chosen.notices) == (probabilities[41], "expected_value", ())
+
+
+def test_alert_threshold_by_expected_value_is_not_chosen_from_a_few_lucky_trades():
+    probabilities, answers, returns = ranked([900.0] * 2 + [0.0] * 30)
+
+    chosen = choose_thresholds(
+        probabilities, answers, days=1, alerts_per_day=None, by="expected_value", returns_pct=returns
+    )
+
+    assert (probabilities >= chosen.alert).sum() == 20
+
+
+def test_alert_threshold_by_expected_value_where_nothing_earns_is_that_of_the_top_hundredth_with_a_notice():
+    probabilities, answers, returns = ranked([30.0] * 3)
+    returns[3:30] = -10.0
+
+    chosen = choose_thresholds(
+        probabilities, answers, days=1, alerts_per_day=None, by="expected_value", returns_pct=returns
+    )
+
+    assert (probabilities >= chosen.alert).sum() == 2
+    assert chosen.by == "share"
+    (notice,) = chosen.notices
+    assert notice.code == "no_profitable_threshold"
+    assert "at least 20 of the 200 calibrating rows" in notice.message
+
+
+def test_alert_threshold_by_expected_value_of_a_question_nobody_can_trade_fails_the_job():
+    probabilities, answers, _ = ranked([1.0])
+
+    with pytest.raises(JobFailed, match="only a question about a price that rises can be traded"):
+        choose_thresholds(probabilities, answers, days=1, alerts_per_day=None, by="expected_value", returns_pct=None)

@@ -166,3 +166,60 @@ def test_histogram_when_live_values_lie_outside_then_in_the_outer_bins() -> None
     counts, missing = scoring.histogram_counts(np.array([-1e9, 0.0, 50.0, 99.0, 1e9, np.nan]), edges.tolist())
     assert edges.tolist() == [0, 24, 49, 74, 99]
     assert (counts.tolist(), missing) == ([2, 0, 1, 2], 1)
+
+
+@given(predictions(), st.integers(3, 15))
+def test_curves_when_thinned_then_each_point_is_true(rows: tuple, points: int) -> None:
+    scores, answers = rows
+    rates = scoring.roc_curve(scores, answers, points=points)
+    precisions = scoring.precision_recall_curve(scores, answers, points=points)
+    assert 2 <= len(rates) <= points
+    assert (rates[0].fpr, rates[0].tpr, rates[-1].fpr, rates[-1].tpr) == (0, 0, 1, 1)
+    for point in rates[1:]:
+        counts = scoring.confusion(scores, answers, point.threshold)
+        assert (point.fpr, point.tpr) == (pytest.approx(counts.fpr), pytest.approx(counts.recall))
+    assert 1 <= len(precisions) <= points
+    assert precisions[-1].recall == 1
+    for point in precisions:
+        counts = scoring.confusion(scores, answers, point.threshold)
+        assert (point.precision, point.recall) == (pytest.approx(counts.precision), pytest.approx(counts.recall))
+
+
+@given(predictions())
+def test_roc_curve_when_complete_then_its_area_is_the_auc(rows: tuple) -> None:
+    scores, answers = rows
+    curve = scoring.roc_curve(scores, answers)
+    area = sum((b.fpr - a.fpr) * (a.tpr + b.tpr) / 2 for a, b in itertools.pairwise(curve))
+    assert area == pytest.approx(scoring.roc_auc(scores, answers))
+
+
+@given(predictions(), st.randoms(use_true_random=False))
+def test_average_precision_when_rows_are_weighted_then_as_scikit_learn(rows: tuple, random) -> None:
+    scores, answers = rows
+    weights = np.array([random.choice([0.5, 1.0, 3.0]) for _ in answers])
+    assert scoring.average_precision(scores, answers, weights) == pytest.approx(
+        metrics.average_precision_score(answers, scores, sample_weight=weights)
+    )
+
+
+@given(predictions(), st.integers(1, 6))
+def test_best_return_threshold_when_searched_by_hand_then_no_other_sums_to_more(rows: tuple, least: int) -> None:
+    scores, answers = rows
+    returns = np.where(answers == 1, 8.0, -4.0)
+    returns[0] = np.nan
+    found = scoring.best_return_threshold(scores, returns, least_trades=least)
+    sums = {}
+    for value in scores[1:].tolist():
+        traded = returns[scores >= value]
+        traded = traded[~np.isnan(traded)]
+        if len(traded) >= least:
+            sums[value] = traded.sum()
+    best = max(sums.values(), default=0)
+    assert found == (max(value for value, total in sums.items() if total == best) if best > 0 else None)
+
+
+def test_threshold_curve_when_returns_are_known_then_what_trading_down_to_each_would_bring() -> None:
+    scores, answers = np.array([0.9, 0.8, 0.8, 0.1]), np.array([1, 0, 1, 0])
+    curve = scoring.threshold_curve(scores, answers, days=1, returns_pct=np.array([30.0, -10.0, np.nan, -40.0]))
+    assert [(at.expected_value_pct, at.total_return_pct) for at in curve] == [(30, 30), (10, 20), (-20 / 3, -20)]
+    assert scoring.threshold_curve(scores, answers, days=1)[0].expected_value_pct is None
