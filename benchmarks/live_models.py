@@ -18,9 +18,10 @@ from shared.contracts.artifact import Manifest, TimeTargetSpec
 from shared.db import Pool, transaction
 from shared.features import DEFAULT_WINDOWS, FEATURES_VERSION, FeatureSpec
 from training_service.ml.dataset import Dataset, make_dataset
-from training_service.ml.model_types import resolve_parameters
+from training_service.ml.divide import divide
 from training_service.ml.golden import golden_windows, histograms
-from training_service.ml.model import Made, Recipe, divide, make_model
+from training_service.ml.model import Made, Recipe, make_model
+from training_service.ml.model_types import resolve_parameters
 from training_service.ml.split import Split
 
 BASE = ("volume_sol", "num_buys", "num_sells", "bonding_curve_pct", "virtual_sol_reserves")

@@ -31,7 +31,13 @@ def stand_ins(bits: NDArray[np.int64], columns: Sequence[str]) -> dict[str, Floa
     >>> stand_ins(np.array([0, 1, 4]), ("volume_sol", "num_buys"))["num_buys"].tolist()
     [1.0, 1.0, nan]
     """
-    return {name: np.where((bits >> (_WIDTH * place)) & 3, np.nan, 1.0) for place, name in enumerate(columns)}
+    complete = np.ones(len(bits))
+    complete.flags.writeable = False
+    values = {}
+    for place, name in enumerate(columns):
+        missing = (bits & (3 << _WIDTH * place)) != 0
+        values[name] = np.where(missing, np.nan, 1.0) if missing.any() else complete
+    return values
 
 
 def any_odd(bits: NDArray[np.int64]) -> bool:

@@ -17,7 +17,8 @@ from shared.labels import RuleTarget, TimeTarget, label
 from tests.support.market_rows import MINUTE, START
 from training_service.ml.audit import audit, permute_labels, prove_split
 from training_service.ml.dataset import make_dataset
-from training_service.ml.model import Recipe, divide
+from training_service.ml.divide import divide
+from training_service.ml.model import Recipe
 from training_service.ml.model_types import resolve_parameters
 
 UP = TimeTarget(target_var="price_close", future_minutes=5, min_percent_change=3)

@@ -14,10 +14,11 @@ from training_service.ml.audit import audit
 from training_service.ml.card import CardParts, build_card
 from training_service.ml.crossval import CrossValidation
 from training_service.ml.dataset import make_dataset
+from training_service.ml.divide import divide
 from training_service.ml.figures import measure, score_rows
 from training_service.ml.fit import feature_importance
 from training_service.ml.importance import permutation_importance
-from training_service.ml.model import Recipe, divide, make_model
+from training_service.ml.model import Recipe, make_model
 from training_service.ml.model_types import resolve_parameters
 from training_service.ml.profile import profile
 from training_service.ml.returns import Costs

@@ -9,8 +9,8 @@ from shared.labels import RuleTarget, TimeTarget
 from tests.support.datasets import dataset
 from tests.support.market_rows import MINUTE
 from training_service.ml.crossval import CrossValidation
+from training_service.ml.divide import divide
 from training_service.ml.figures import Scored, measure
-from training_service.ml.model import divide
 from training_service.ml.returns import Costs
 from training_service.ml.verdict import judge
 

@@ -9,8 +9,9 @@ from shared.errors import JobFailed
 from tests.support.datasets import dataset
 from training_service.ml import model
 from training_service.ml.calibrate import fit_calibration
+from training_service.ml.divide import divide
 from training_service.ml.fit import fit_model
-from training_service.ml.model import Recipe, divide, make_model, refit_model
+from training_service.ml.model import Recipe, make_model, refit_model
 
 RECIPE = Recipe(
     model_type="xgboost",

@@ -18,7 +18,8 @@ TRAINS_WITH_IT = """
 import sys
 import numpy as np
 from tests.support.datasets import dataset
-from training_service.ml.model import Recipe, divide, make_model
+from training_service.ml.divide import divide
+from training_service.ml.model import Recipe, make_model
 from training_service.ml.model_types import MODEL_TYPES, resolve_parameters
 
 print(__file__, sys.modules["training_service"].__file__)

@@ -18,7 +18,7 @@ from shared.labels import TimeTarget
 from training_service.ml.dataset import Answered, LabelledRows, OneAnswer, notice_empty, refuse_one_answer
 from training_service.ml.estimate import Estimate, Workload, estimate
 from training_service.ml.missing import Missing, count_missing
-from training_service.ml.model import divide
+from training_service.ml.divide import divide
 from training_service.ml.split import Split
 from training_service.usecases.prepare import label_loaded, load_presence, load_rows, sample_notices
 from training_service.usecases.resolve import Resolved
