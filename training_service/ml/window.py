@@ -8,7 +8,8 @@ from shared.artifact import Scorer
 from shared.coin_metrics.rows import Bools, CoinRows, Ints
 from shared.errors import JobFailed
 from shared.features import FeatureSpec, Notice, build
-from shared.labels import Readings, Target, label
+from shared.labels import Readings, Target
+from training_service.ml.dataset import label_rows
 from training_service.ml.figures import Scored
 
 
@@ -40,8 +41,8 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """The rows of a window that a model is asked about and whose answer is known."""
+class Replies:
+    """What a model says of the rows of a window whose answer is known."""
 
     scored: Scored
     position: Ints
@@ -77,7 +78,7 @@ def narrow(stretch: Stretch, question: Question) -> Stretch:
     )
 
 
-def answer(stretch: Stretch, question: Question, scorer: Scorer) -> Answered:
+def answer(stretch: Stretch, question: Question, scorer: Scorer) -> Replies:
     """Score the rows of the window and phases whose answer is known; features may be missing everywhere.
 
     Raises:
@@ -85,63 +86,48 @@ def answer(stretch: Stretch, question: Question, scorer: Scorer) -> Answered:
 
     """
     rows, spec = stretch.rows, question.spec
-    labels = label(
+    labelled = label_rows(
         rows,
-        question.target,
-        clock=stretch.clock_us,
-        untracked_phases=stretch.untracked_phases,
+        stretch.in_window,
+        target=question.target,
+        phases=question.phases,
+        clock_us=stretch.clock_us,
         last_seen=stretch.last_seen,
+        untracked_phases=stretch.untracked_phases,
     )
-    chosen = stretch.in_window
-    if question.phases is not None:
-        chosen = chosen & np.isin(rows.phase, question.phases)
-    if not chosen.any():
-        raise JobFailed(
-            f"none of the {int(stretch.in_window.sum())} rows of the window lies in the phases of the model, "
-            f"{list(question.phases or ())}: take another window"
-        )
-    readings = labels.readings(chosen)
-    kept = np.flatnonzero(chosen & ~np.isnan(labels.values))
-    if not len(kept):
+    readings = labelled.readings
+    if readings.resolved == 0:
         reasons = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in readings.unresolved.items())
         raise JobFailed(
             f"none of the {readings.rows} rows of the window has a known answer ({reasons}): take an earlier window, "
             "or wait until the horizon has passed"
         )
-    features = build(rows, spec)[kept]
-    empty = np.all(np.isnan(features), axis=0)
-    notices = [
-        Notice(
-            code="all_null_feature",
-            message=f"{name} is missing in every row of the window: the model is asked without it",
-        )
-        for name, gone in zip(spec.names, empty.tolist(), strict=True)
-        if gone
-    ]
-    reserves = rows.values.get("virtual_sol_reserves", np.full(len(rows), np.nan))
-    scores = scorer.scores(np.ascontiguousarray(features))
-    return Answered(
+    known = labelled.answered()
+    features = np.ascontiguousarray(build(rows, spec)[known.position])
+    empty: list[bool] = np.all(np.isnan(features), axis=0).tolist()
+    scores = scorer.scores(features)
+    return Replies(
         scored=Scored(
             scores=scores,
             probabilities=scorer.calibrated(scores),
-            answers=labels.values[kept].astype(np.int8),
-            timestamp=rows.timestamp[kept],
-            coin=rows.coin[kept],
-            change_pct=labels.change_pct[kept],
-            reserves_sol=reserves[kept],
+            answers=known.answers,
+            timestamp=known.timestamp,
+            coin=known.coin,
+            change_pct=known.change_pct,
+            reserves_sol=known.reserves_sol,
         ),
-        position=stretch.position[kept],
+        position=stretch.position[known.position],
         readings=readings,
-        notices=tuple(notices),
+        notices=(*known.notices, *(_missing(name) for name, gone in zip(spec.names, empty, strict=True) if gone)),
     )
 
 
-def shared_rows(answered: list[Answered]) -> list[Scored]:
+def shared_rows(replies: list[Replies]) -> list[Scored]:
     """Give what each model said of the rows that all of them answered, in one order."""
-    common = answered[0].position
-    for other in answered[1:]:
+    common = replies[0].position
+    for other in replies[1:]:
         common = np.intersect1d(common, other.position, assume_unique=True)
-    return [_at(one.scored, np.searchsorted(one.position, common)) for one in answered]
+    return [_at(one.scored, np.searchsorted(one.position, common)) for one in replies]
 
 
 def _at(scored: Scored, index: Ints) -> Scored:
@@ -153,4 +139,10 @@ def _at(scored: Scored, index: Ints) -> Scored:
         coin=scored.coin[index],
         change_pct=scored.change_pct[index],
         reserves_sol=scored.reserves_sol[index],
+    )
+
+
+def _missing(name: str) -> Notice:
+    return Notice(
+        code="all_null_feature", message=f"{name} is missing in every row of the window: the model is asked without it"
     )

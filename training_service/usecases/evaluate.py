@@ -11,12 +11,12 @@ from shared.features import Notice
 from training_service.ml.figures import Figures, measure
 from training_service.ml.overlap import find_overlap, short_window
 from training_service.ml.verdict import judge
-from training_service.ml.window import Answered, answer, narrow, shared_rows
+from training_service.ml.window import Replies, Stretch, answer, narrow, shared_rows
 from training_service.usecases.contest import Entrant, contest
 from training_service.usecases.jobs import to_warnings
 from training_service.usecases.measured_model import Opened, open_model, read_stretch
+from training_service.usecases.steps import Report
 from training_service.usecases.task import Compared, CompareTask, Step, Tested, TestTask
-from training_service.usecases.train import Report
 
 _OVERFITTED = 0.1
 _DAY = timedelta(days=1)
@@ -33,9 +33,9 @@ def test(task: TestTask, report: Report) -> Tested:
     tell(0.05, "load: reading coin_metrics")
     stretch = read_stretch(task, [opened])
     tell(0.5, f"answer: {int(stretch.in_window.sum())} rows of the window")
-    answered = answer(stretch, opened.question, opened.scorer)
-    tell(0.8, f"evaluate: {len(answered.scored)} rows whose answer is known")
-    return _tested(task, opened, answered)
+    replies = answer(stretch, opened.question, opened.scorer)
+    tell(0.8, f"evaluate: {len(replies.scored)} rows whose answer is known")
+    return _tested(task, opened, replies)
 
 
 test.__test__ = False  # type: ignore[attr-defined]
@@ -51,16 +51,16 @@ def compare(task: CompareTask, report: Report) -> Compared:
     opened = [open_model(model) for model in task.models]
     tell(0.05, "load: reading coin_metrics")
     stretch = read_stretch(task, opened)
-    answered, tests = [], []
+    replies, tests = [], []
     for number, one in enumerate(opened):
         progress = 0.4 + 0.4 * number / len(opened)
         tell(progress, f"answer: model {one.model.model_id}, {int(stretch.in_window.sum())} rows of the window")
-        answered.append(_answer_for(one, stretch))
-        tests.append(_tested(task, one, answered[-1]))
-    common = shared_rows(answered)
+        replies.append(_answer_for(one, stretch))
+        tests.append(_tested(task, one, replies[-1]))
+    common = shared_rows(replies)
     if not len(common[0]):
         counts = ", ".join(
-            f"{len(own.scored)} of model {one.model.model_id}" for one, own in zip(opened, answered, strict=True)
+            f"{len(own.scored)} of model {one.model.model_id}" for one, own in zip(opened, replies, strict=True)
         )
         raise JobFailed(
             f"the models share no row of the window whose answer is known ({counts}): take a longer window, or models "
@@ -69,7 +69,7 @@ def compare(task: CompareTask, report: Report) -> Compared:
     tell(0.85, f"compare: {len(common[0])} rows that all models share")
     entrants = [
         Entrant(opened=one, rows=len(own.scored), scored=shared, overlap_note=tested.overlap_note)
-        for one, own, shared, tested in zip(opened, answered, common, tests, strict=True)
+        for one, own, shared, tested in zip(opened, replies, common, tests, strict=True)
     ]
     found = contest(entrants)
     short = short_window(task.test_start, task.test_end)
@@ -79,17 +79,17 @@ def compare(task: CompareTask, report: Report) -> Compared:
     )
 
 
-def _answer_for(opened: Opened, stretch: Any) -> Answered:
+def _answer_for(opened: Opened, stretch: Stretch) -> Replies:
     try:
         return answer(narrow(stretch, opened.question), opened.question, opened.scorer)
     except JobFailed as error:
         raise JobFailed(f"model {opened.model.model_id}: {error.message}") from error
 
 
-def _tested(task: TestTask | CompareTask, opened: Opened, answered: Answered) -> Tested:
+def _tested(task: TestTask | CompareTask, opened: Opened, replies: Replies) -> Tested:
     model, manifest = opened.model, opened.manifest
     figures = measure(
-        answered.scored,
+        replies.scored,
         decision_threshold=manifest.decision_threshold,
         alert_threshold=manifest.alert_threshold,
         target=opened.question.target,
@@ -134,13 +134,13 @@ def _tested(task: TestTask | CompareTask, opened: Opened, answered: Answered) ->
         f1_degradation=_loss(model.train_f1, decision.f1),
         is_overfitted=None if lost is None else lost > _OVERFITTED,
         test_duration_days=(task.test_end - task.test_start) / _DAY,
-        metrics=_metrics(figures, answered),
-        warnings=tuple(to_warnings(_notices(task, opened, answered, figures, lost=lost, overlap=overlap))),
+        metrics=_metrics(figures, replies),
+        warnings=tuple(to_warnings(_notices(task, opened, replies, figures, lost=lost, overlap=overlap))),
     )
 
 
-def _metrics(figures: Figures, answered: Answered) -> dict[str, Any]:
-    readings = answered.readings
+def _metrics(figures: Figures, replies: Replies) -> dict[str, Any]:
+    readings = replies.readings
     return {
         **figures.to_metrics(),
         "precision_recall_curve": [asdict(point) for point in figures.precision_recall],
@@ -152,16 +152,16 @@ def _metrics(figures: Figures, answered: Answered) -> dict[str, Any]:
             "rows": readings.rows,
             "resolved": readings.resolved,
             "unresolved": readings.rows - readings.resolved,
-            "coins": len(np.unique(answered.scored.coin)),
+            "coins": len(np.unique(replies.scored.coin)),
         },
     }
 
 
 def _notices(
-    task: TestTask | CompareTask, opened: Opened, answered: Answered, figures: Figures, *, lost: float | None,
+    task: TestTask | CompareTask, opened: Opened, replies: Replies, figures: Figures, *, lost: float | None,
     overlap: str | None,
 ) -> list[Notice]:  # fmt: skip
-    notices = [*answered.notices]
+    notices = [*replies.notices]
     short = short_window(task.test_start, task.test_end)
     if short is not None:
         notices.append(Notice(code="short_test", message=short))
@@ -170,7 +170,7 @@ def _notices(
     if lost is not None and lost > _OVERFITTED:
         message = f"accuracy is {lost:.3f} lower than training said: the model does not hold on these rows"
         notices.append(Notice(code="overfitting", message=message))
-    base_rate = answered.readings.base_rate or 0.0
+    base_rate = replies.readings.base_rate or 0.0
     return [*notices, *judge(figures, base_rate=base_rate, target=opened.question.target, where="window")]
 
 
