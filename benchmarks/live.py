@@ -1,12 +1,11 @@
 """From the commit of a row to the commit of its five predictions, and how many rows a second the live worker holds."""
 
 import asyncio
-import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from benchmarks.live_feed import COINS, Feed
 from benchmarks.live_models import MODELS, Trained, activate_all, save_natives, train_all
 from benchmarks.live_naive import TRIGGER
 from benchmarks.live_watch import HOLD_SECONDS, SAMPLED, Held, Latency, Tell, Watch, queries, until
+from benchmarks.programs import installed, running
 from prediction_service.settings import PredictionSettings
 from shared import cluster
 from shared.db import Connection, connect, open_pool
@@ -79,8 +79,8 @@ async def _measure_worker(
         await activate_all(pool, home / "models" / "prediction", models)
         await pool.close()
         before = feed.committed
-        program = [str(Path(sys.executable).with_name("prediction-worker"))]
-        with _process(program, cwd=home, DB_DSN=dsn, PUMPCAST_HOME=str(home)) as worker:
+        program = installed("prediction-worker")
+        with running(program, cwd=home, DB_DSN=dsn, PUMPCAST_HOME=str(home)) as worker:
             watch = Watch(feed=feed, connection=questions, worker=psutil.Process(worker.pid))
             await until(lambda: queries.fetchval(questions, "ready"), "the worker listens")
             tell(f"live: {RATE} rows/s in 50 transactions a second")
@@ -101,7 +101,7 @@ async def _measure_naive(home: Path, dsn: str, models: list[Trained], tell: Tell
         feed = await _prepared(stream)
         await stream.execute(TRIGGER)
         tell(f"live: the naive worker, {RATE} rows/s offered")
-        with _process(program, cwd=ROOT) as worker:
+        with running(program, cwd=ROOT) as worker:
             watch = await _ready(worker, feed, questions)
             before = await queries.fetchval(questions, "predictions")
             sent, used = await watch.timed(RATE, 50, NAIVE_SECONDS)
@@ -111,7 +111,7 @@ async def _measure_naive(home: Path, dsn: str, models: list[Trained], tell: Tell
         await stream.execute("TRUNCATE predictions")
         pace = max(1, int(rate / 2))
         tell(f"live: the naive worker at {pace} rows/s, half of what it took")
-        with _process(program, cwd=ROOT) as worker:
+        with running(program, cwd=ROOT) as worker:
             watch = await _ready(worker, feed, questions)
             sent, used = await watch.timed(pace, pace, NAIVE_SECONDS)
             await until(lambda: _answered(questions, sent.rows + 1), "the naive worker takes every row")
@@ -145,21 +145,6 @@ async def _connected(dsn: str) -> AsyncIterator[Connection]:
         yield connection
     finally:
         await connection.close()
-
-
-@contextmanager
-def _process(program: list[str], *, cwd: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
-    environment = {**os.environ, "LOG_LEVEL": "WARNING", "N8N_WEBHOOK_URL": "", **settings}
-    process = subprocess.Popen(program, cwd=cwd, env=environment, stdout=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def describe(found: Figures) -> str:

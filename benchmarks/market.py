@@ -30,16 +30,23 @@ def simulated_rows(count: int) -> CoinRows:
 
 
 @contextmanager
-def filled_database(table: pa.Table) -> Iterator[tuple[Path, str]]:
-    """Give the home folder and the address of a fresh database that holds the rows and nothing else."""
+def fresh_database() -> Iterator[tuple[Path, str]]:
+    """Give the home folder and the address of an empty database on a server of its own."""
     with tempfile.TemporaryDirectory(prefix="pumpcast-bench-") as folder:
         home = Path(folder)
         with (
             cluster.server(home / "postgres"),
             database(TrainingSettings(db_dsn="", pumpcast_home=home)) as dsn,
         ):
-            fill(dsn, table)
             yield home, dsn
+
+
+@contextmanager
+def filled_database(table: pa.Table) -> Iterator[tuple[Path, str]]:
+    """Give the same with rows in coin_metrics."""
+    with fresh_database() as (home, dsn):
+        fill(dsn, table)
+        yield home, dsn
 
 
 def fill(dsn: str, table: pa.Table) -> None:
