@@ -14,7 +14,7 @@ from shared.migrate import pending
 from shared.settings import read_settings_or_exit
 from shared.web.app import create_app, serve
 from shared.web.health import HealthSource
-from training_service.routes import catalogue, events, jobs, models, preflight, results
+from training_service.routes import cards, catalogue, events, jobs, models, preflight, results
 from training_service.settings import TrainingSettings
 from training_service.store import jobs as job_store
 from training_service.store import models as model_store
@@ -27,7 +27,15 @@ def build(settings: TrainingSettings) -> FastAPI:
         title="pumpcast training",
         description="Ask for models, follow their jobs, fetch what was trained.",
         settings=settings,
-        routers=[preflight.router, models.router, results.router, jobs.router, events.router, catalogue.router],
+        routers=[
+            preflight.router,
+            models.router,
+            cards.router,
+            results.router,
+            jobs.router,
+            events.router,
+            catalogue.router,
+        ],
         health=HealthSource(
             service="training",
             model_store=settings.model_folder("training"),

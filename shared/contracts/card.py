@@ -213,12 +213,12 @@ class ModelCard(Answer):
     sampling: JsonObject | None = Field(None, description="What was left out of the rows, and how it was drawn")
 
     @classmethod
-    def of(cls, columns: Mapping[str, Any]) -> Self:
-        """Give the card of a row of `ml_models`; what an older row has no card for comes from its other columns."""
+    def of(cls, columns: Mapping[str, Any], card: Mapping[str, Any]) -> Self:
+        """Give the card of a row of `ml_models`; what an older model's card lacks comes from its other columns."""
         row = dict(columns)
-        stored, metrics = row.get("card") or {}, row.get("metrics") or {}
-        known = {name: section for name, section in from_columns(row, metrics).items() if section is not None}
-        return cls.model_validate({**known, **stored, "model": {**row, "metrics": None}})
+        known = from_columns(row, row.get("metrics") or {})
+        sections = {name: section for name, section in known.items() if section is not None}
+        return cls.model_validate({**sections, **card, "model": {**row, "metrics": None}})
 
 
 def from_columns(row: Mapping[str, Any], metrics: Mapping[str, Any]) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def test_card_of_a_model_is_plain_json_without_nan_and_small(card):
 
 
 def test_card_of_a_model_has_every_section_a_page_needs(card):
-    found = ModelCard.of({**COLUMNS, "card": card, "metrics": {}})
+    found = ModelCard.of({**COLUMNS, "metrics": {}}, card)
 
     empty = {name for name in ModelCard.model_fields if getattr(found, name) is None}
     assert empty == {"trials", "sampling"}
@@ -114,7 +114,7 @@ def test_card_of_an_older_model_tells_what_its_columns_know():
         ],
     }  # fmt: skip
 
-    found = ModelCard.of({**COLUMNS, "card": {}, "metrics": metrics})
+    found = ModelCard.of({**COLUMNS, "metrics": metrics}, {})
 
     assert (found.thresholds.decision, found.thresholds.alert, found.thresholds.alert_by) == (0.3, 0.8, None)
     assert (found.figures.roc_auc, found.figures.expected_value_pct, found.figures.holdout_days) == (0.7, 1.5, 1.5)
@@ -127,6 +127,6 @@ def test_card_of_an_older_model_tells_what_its_columns_know():
 
 
 def test_card_of_a_row_with_columns_only_is_still_a_card():
-    found = ModelCard.of({**COLUMNS, "card": {}, "metrics": {}, "cv_scores": None, "feature_importance": None})
+    found = ModelCard.of({**COLUMNS, "metrics": {}, "cv_scores": None, "feature_importance": None}, {})
 
     assert (found.figures, found.curves, found.cross_validation, found.importance.gain) == (None, None, None, None)

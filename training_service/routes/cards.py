@@ -13,7 +13,7 @@ router = APIRouter(prefix="/models", tags=["models"])
 
 @router.get("/{model_id:int}/card", summary="All that a page about one model shows, deleted or not")
 async def get_card(pool: PoolDep, model_id: PathId) -> ModelCard:
-    row = await models.get(pool, model_id)
+    row, card = await models.get(pool, model_id), await models.get_card(pool, model_id)
     if row is None:
         raise NotFound(f"There is no model {model_id}")
-    return ModelCard.of(row)
+    return ModelCard.of(dict(row), card or {})
