@@ -121,7 +121,8 @@ async def test_presence_of_a_number_that_features_could_overflow_with_is_told(da
     finally:
         await connection.close()
 
-    loaded = load(database, replace(PLAIN, columns=("price_close",), presence_of=("price_low", "volume_sol", "is_koth")))
+    presence_of = ("price_low", "volume_sol", "is_koth")
+    loaded = load(database, replace(PLAIN, columns=("price_close",), presence_of=presence_of))
 
     assert loaded.has_odd
 
@@ -146,7 +147,7 @@ async def test_a_table_that_is_locked_is_given_up_after_the_patience(filled):
     try:
         async with connection.transaction():
             await connection.execute("LOCK TABLE coin_metrics IN ACCESS EXCLUSIVE MODE")
-            with pytest.raises(LoadTookTooLong, match="reading coin_metrics took longer than 0.2 s"):
+            with pytest.raises(LoadTookTooLong, match=r"reading coin_metrics took longer than 0\.2 s"):
                 load(filled, replace(PLAIN, patience_seconds=0.2))
     finally:
         await connection.close()
