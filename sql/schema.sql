@@ -345,7 +345,7 @@ CREATE TABLE prediction_active_models (
     updated_at                timestamptz NOT NULL DEFAULT now(), -- latest change of settings
     CONSTRAINT uq_active_models_model UNIQUE (model_id),
     CONSTRAINT chk_active_custom_name CHECK (custom_name <> '' AND char_length(custom_name) <= 200),
-    CONSTRAINT chk_active_model_type CHECK (model_type IN ('random_forest', 'xgboost')),
+    CONSTRAINT chk_active_model_type CHECK (model_type ~ '^[a-z][a-z0-9_]{0,39}$'),
     CONSTRAINT chk_active_target_operator CHECK (target_operator IN ('>', '<', '>=', '<=', '=')),
     CONSTRAINT chk_active_target_rule CHECK ((target_operator IS NULL) = (target_value IS NULL)),
     CONSTRAINT chk_active_target_kind CHECK (target_operator IS NULL OR future_minutes IS NULL),

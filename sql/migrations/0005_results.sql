@@ -7,6 +7,10 @@ ALTER TABLE ref_model_types
     DROP CONSTRAINT chk_model_type,
     ADD CONSTRAINT chk_model_type CHECK (name ~ '^[a-z][a-z0-9_]{0,39}$');
 
+ALTER TABLE prediction_active_models
+    DROP CONSTRAINT chk_active_model_type,
+    ADD CONSTRAINT chk_active_model_type CHECK (model_type ~ '^[a-z][a-z0-9_]{0,39}$');
+
 ALTER TABLE ml_jobs
     ADD COLUMN interim jsonb NOT NULL DEFAULT '{}',
     ADD COLUMN run_key text,

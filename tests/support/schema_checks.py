@@ -2,7 +2,7 @@
 
 REFUSED = {
     "ref_model_types": {
-        "chk_model_type": ["name = 'svm'"],
+        "chk_model_type": ["name = 'S V M'"],
         "chk_default_params": ["default_params = '[]'"],
     },
     "ml_models": {
@@ -98,7 +98,7 @@ REFUSED = {
     },
     "prediction_active_models": {
         "chk_active_custom_name": ["custom_name = ''"],
-        "chk_active_model_type": ["model_type = 'svm'"],
+        "chk_active_model_type": ["model_type = 'S V M'"],
         "chk_active_target_operator": ["target_operator = '!=', target_value = 1, future_minutes = NULL"],
         "chk_active_target_rule": ["target_value = 1"],
         "chk_active_target_kind": ["target_operator = '>', target_value = 1"],

@@ -1,15 +1,15 @@
 """One model made: fitted, exported, calibrated, with both thresholds; everything after the fit asks the export."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any, Literal
 
 import numpy as np
 
 from shared.artifact import Scorer
-from shared.coin_metrics.rows import Ints
+from shared.coin_metrics.rows import Floats, Ints
 from shared.contracts.artifact import Calibration, NoCalibration
+from shared.contracts.model_request import ThresholdChoice
 from shared.errors import JobFailed
 from shared.features import Notice
 from training_service.ml.calibrate import choose_thresholds, fit_calibration
@@ -18,7 +18,7 @@ from training_service.ml.fit import Answers, Features, fit_model
 from training_service.ml.model_types import Value, find_kind
 from training_service.ml.parity import Comparison, check_flips, check_parity
 from training_service.ml.resample import ResampleError, resample
-from training_service.ml.split import Index, Split, split_by_time
+from training_service.ml.split import Index, Split
 
 _DAY_US = 86_400_000_000
 
@@ -35,6 +35,8 @@ class Recipe:
     use_smote: bool = False
     """The rows to fit on are resampled when one answer is rare."""
     on_resample_error: Literal["fail", "skip"] = "fail"
+    alert_threshold_by: ThresholdChoice | None = None
+    """None: by alerts_per_day where that is given, else by share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,31 +59,13 @@ class Made:
     scorer: Scorer
     decision_threshold: float
     alert_threshold: float
+    alert_by: ThresholdChoice
+    """How the alert threshold was chosen in the end."""
     parity: float
     """Largest difference between native and exported scores."""
     is_resampled: bool
     """It learnt from resampled rows."""
     notices: tuple[Notice, ...]
-
-
-def divide(data: Dataset, *, test_size: float, horizon_us: int) -> Split:
-    """Cut the rows into those to fit, to calibrate and to measure on; each needs rows, the first two both answers."""
-    split = split_by_time(data.timestamp, test_size=test_size, horizon_us=horizon_us)
-    parts = {"fitting": split.fit, "calibrating": split.calibration, "measuring": split.holdout}
-    for name, rows in parts.items():
-        if len(rows) == 0:
-            raise JobFailed(
-                f"no rows are left for {name}: of {len(data)} rows {split.purged} look past their part of the window; "
-                "take a longer window or a shorter horizon"
-            )
-    for name in ("fitting", "calibrating"):
-        positives = int(data.answers[parts[name]].sum())
-        if not 0 < positives < len(parts[name]):
-            raise JobFailed(
-                f"the rows for {name}, {_span(data.timestamp[parts[name]])}, hold one answer only "
-                f"({positives} positive of {len(parts[name])}): take a longer window or an easier target"
-            )
-    return split
 
 
 def rows_to_learn(data: Dataset, rows: Index, recipe: Recipe) -> Learning:
@@ -108,11 +92,21 @@ def rows_to_learn(data: Dataset, rows: Index, recipe: Recipe) -> Learning:
     return Learning(features=found.features, answers=found.answers, is_resampled=True)
 
 
-def make_model(data: Dataset, split: Split, recipe: Recipe) -> Made:
-    """Fit on the first part, calibrate and choose the thresholds on the second, check the export on the hold-out."""
+def make_model(
+    data: Dataset, split: Split, recipe: Recipe, *, returns_pct: Floats | None = None,
+    tell: Callable[[str, str], None] = lambda _step, _detail: None,
+) -> Made:  # fmt: skip
+    """Fit on the first part, calibrate and choose the thresholds on the second, check the export on the hold-out.
+
+    `returns_pct` float64[n] is what a trade at each row brings, where one is asked about; `tell` is given the steps.
+    """
+    if recipe.use_smote:
+        tell("resample", f"{len(split.fit)} rows")
     learning = rows_to_learn(data, split.fit, recipe)
+    tell("fit", f"{len(learning.answers)} rows, {data.features.shape[1]} features")
     native, onnx, comparison = _fit(learning, data.features[split.holdout], recipe)
     features, answers = data.features[split.calibration], data.answers[split.calibration]
+    tell("calibrate", f"{len(answers)} rows")
     calibration: Calibration = NoCalibration()
     notices = [*learning.notices]
     if recipe.calibrate:
@@ -132,6 +126,8 @@ def make_model(data: Dataset, split: Split, recipe: Recipe) -> Made:
         answers,
         days=days_of(data.timestamp[split.calibration]),
         alerts_per_day=recipe.alerts_per_day,
+        by=recipe.alert_threshold_by,
+        returns_pct=None if returns_pct is None else returns_pct[split.calibration],
     )
     check_flips(comparison, calibration, (thresholds.decision, thresholds.alert))
     return Made(
@@ -141,6 +137,7 @@ def make_model(data: Dataset, split: Split, recipe: Recipe) -> Made:
         scorer=scorer,
         decision_threshold=thresholds.decision,
         alert_threshold=thresholds.alert,
+        alert_by=thresholds.by,
         parity=comparison.difference,
         is_resampled=learning.is_resampled,
         notices=(*notices, *thresholds.notices),
@@ -180,8 +177,3 @@ def _fit(learning: Learning, checked: Features, recipe: Recipe) -> tuple[Any, by
     )
     onnx = find_kind(recipe.model_type).export(native, checked.shape[1])
     return native, onnx, check_parity(native, onnx, checked, random_state=recipe.random_state)
-
-
-def _span(timestamp: Ints) -> str:
-    first, last = (datetime.fromtimestamp(int(edge) // 1_000_000, UTC) for edge in (timestamp.min(), timestamp.max()))
-    return f"{first:%Y-%m-%dT%H:%M:%SZ} to {last:%Y-%m-%dT%H:%M:%SZ}"

@@ -36,19 +36,19 @@ async def list_phases(pool: PoolDep) -> PhaseList:
 
 @router.get("/model-types", summary="Kinds of models with their hyper-parameters")
 async def list_model_types(pool: PoolDep) -> ModelTypeList:
+    stored = {row["name"]: row["default_params"] for row in await models.types(pool)}
     types = []
-    for row in await models.types(pool):
-        kind = MODEL_TYPES[row["name"]]
-        defaults = {**kind.defaults, **row["default_params"]}
+    for kind in MODEL_TYPES.values():
+        defaults = {**kind.defaults, **stored.get(kind.name, {})}
         parameters = [
             ParameterInfo(name=name, default=defaults[name], allowed=parameter.allowed, meaning=parameter.meaning)
             for name, parameter in kind.parameters.items()
         ]
         types.append(
             ModelTypeInfo(
-                name=row["name"],
-                title=row["title"],
-                description=row["description"],
+                name=kind.name,
+                title=kind.title,
+                description=kind.description,
                 default_params=defaults,
                 parameters=parameters,
             )

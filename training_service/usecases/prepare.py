@@ -1,5 +1,6 @@
 """From a request to the rows a model is made of: load, label, features; the first steps of a job and of preflight."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from shared.coin_metrics.load import TrainingRows, Wanted, load
@@ -58,10 +59,18 @@ def label_loaded(loaded: TrainingRows, asked: CreateModel, target: Target) -> La
     )
 
 
-def build_dataset(loaded: TrainingRows, asked: CreateModel, spec: FeatureSpec, target: Target) -> Dataset:
-    """Label the rows, build their features and keep those whose answer is known."""
+def build_dataset(
+    loaded: TrainingRows,
+    asked: CreateModel,
+    spec: FeatureSpec,
+    target: Target,
+    *,
+    tell: Callable[[str], None] = lambda _detail: None,
+) -> Dataset:
+    """Label the rows, build their features and keep those whose answer is known; `tell` hears of the features."""
     labelled = label_loaded(loaded, asked, target)
     refuse_one_answer(labelled, test_size=asked.test_size)
+    tell(f"{len(spec.names)} of {labelled.readings.rows} rows")
     data = add_features(labelled, spec)
     return replace(data, notices=(*sample_notices(loaded), *data.notices))
 

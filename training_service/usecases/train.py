@@ -1,68 +1,109 @@
 """The line from rows to a model file, run in the process that fits."""
 
-from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
+from shared.contracts.model_request import CreateModel, TuneModel
 from shared.features import FeatureSpec
 from shared.labels import TimeTarget
+from training_service.ml.audit import audit
 from training_service.ml.crossval import cross_validate
+from training_service.ml.dataset import Dataset
+from training_service.ml.divide import divide
 from training_service.ml.figures import measure, score_rows
-from training_service.ml.model import Recipe, divide, make_model, refit_model
-from training_service.ml.returns import Costs
+from training_service.ml.model import Recipe, make_model, refit_model
+from training_service.ml.returns import Costs, returns_of
+from training_service.ml.search import Found, search
+from training_service.ml.split import Index
 from training_service.usecases.prepare import build_dataset, load_rows
 from training_service.usecases.run_key import data_sha256, run_key
-from training_service.usecases.task import Keyed, Step, Trained, TrainTask
+from training_service.usecases.steps import Report, Steps
+from training_service.usecases.task import Keyed, Trained, TrainTask
 from training_service.usecases.write_model import Work, write_model
-
-Report = Callable[[Step | Keyed], None]
 
 
 def train(task: TrainTask, report: Report) -> Trained:
-    """Load, label, build features, split, cross-validate, fit, calibrate, measure and write the model file."""
+    """Load, label, build features, audit, split, search, cross-validate, fit, measure and write the model file."""
     asked = task.asked()
     target = asked.target().to_target()
     spec = FeatureSpec(task.features)
-
-    def tell(progress: float, message: str) -> None:
-        report(Step(progress=progress, message=message))
-
-    tell(0.02, "load: reading coin_metrics")
+    horizon_us = target.horizon if isinstance(target, TimeTarget) else 0
+    steps = Steps(report)
+    steps.at("load", "reading coin_metrics")
     loaded = load_rows(asked, spec, target, dsn=task.dsn, max_rows=task.max_rows)
-    tell(0.15, f"label and features: {int(loaded.in_window.sum())} rows of the window")
-    data = build_dataset(loaded, asked, spec, target)
+    steps.at("label", f"{int(loaded.in_window.sum())} rows of the window")
+    data = build_dataset(loaded, asked, spec, target, tell=lambda detail: steps.at("features", detail))
+    del loaded
     data_hash = data_sha256(data)
     key = run_key(task.request, features=task.features, params=task.params, data=data_hash)
     report(Keyed(run_key=key))
-    horizon_us = target.horizon if isinstance(target, TimeTarget) else 0
+
+    steps.at("split", f"{len(data)} rows with a known answer")
     split = divide(data, test_size=asked.test_size, horizon_us=horizon_us)
-    recipe = Recipe(
-        model_type=asked.model_type,
-        parameters=task.params,
-        random_state=asked.random_state,
-        calibrate=asked.calibrate,
-        alerts_per_day=asked.alerts_per_day,
-    )
+    recipe = _recipe(task, asked)
+    steps.at("audit", "feature laws, split, single features, shuffled answers")
+    audited = audit(data, split, recipe, target=target, horizon_us=horizon_us)
+    before = np.concatenate([split.fit, split.calibration])
+    found = _tune(task, asked, data, before, recipe, steps, horizon_us=horizon_us)
+    if found is not None:
+        recipe = replace(recipe, parameters=found.parameters)
     cross = None
     if asked.use_timeseries_split:
-        tell(0.25, f"cross-validate: {asked.cv_splits} folds")
-        before = np.concatenate([split.fit, split.calibration])
-        cross = cross_validate(data, before, recipe, folds=asked.cv_splits, horizon_us=horizon_us)
-    tell(0.55, f"fit: {len(split.fit)} rows, {len(data.spec.names)} features")
-    made = make_model(data, split, recipe)
-    tell(0.8, f"evaluate: {len(split.holdout)} rows of the hold-out")
+        steps.at("cross-validate", f"{asked.cv_splits} folds")
+        cross = cross_validate(data, before, recipe, folds=asked.cv_splits, horizon_us=horizon_us, tell=steps.fold)
     costs = Costs(fee_pct=asked.fee_pct, slippage_pct=asked.slippage_pct, trade_size_sol=asked.trade_size_sol)
+    returns_pct = returns_of(data.change_pct, data.reserves_sol, target=target, costs=costs)
+    made = make_model(data, split, recipe, returns_pct=returns_pct, tell=steps.at)
+    steps.at("evaluate", f"{len(split.holdout)} rows of the hold-out")
+    scored = score_rows(data, split.holdout, made.scorer)
     figures = measure(
-        score_rows(data, split.holdout, made.scorer),
+        scored,
         decision_threshold=made.decision_threshold,
         alert_threshold=made.alert_threshold,
         target=target,
         costs=costs,
         random_state=asked.random_state,
     )
+    measured = made
     if asked.refit:
-        tell(0.85, f"refit: all {len(data)} rows")
+        steps.at("refit", f"all {len(data)} rows")
         made = refit_model(data, made, recipe)
-    tell(0.9, "write artifact")
-    work = Work(asked=asked, data=data, split=split, made=made, figures=figures, cross=cross, run_key=key)
-    return write_model(task, work)
+    work = Work(
+        asked=asked, target=target, recipe=recipe, costs=costs, data=data, split=split, audit=audited, cross=cross,
+        found=found, measured=measured, made=made, figures=figures, run_key=key, data_sha256=data_hash,
+    )  # fmt: skip
+    return write_model(task, work, steps)
+
+
+def _recipe(task: TrainTask, asked: CreateModel) -> Recipe:
+    return Recipe(
+        model_type=asked.model_type,
+        parameters=task.params,
+        random_state=asked.random_state,
+        calibrate=asked.calibrate,
+        alerts_per_day=asked.alerts_per_day,
+        use_smote=asked.use_smote,
+        on_resample_error=asked.on_resample_error,
+        alert_threshold_by=asked.alert_threshold_by,
+    )
+
+
+def _tune(
+    task: TrainTask, asked: CreateModel, data: Dataset, before: Index, recipe: Recipe, steps: Steps, *, horizon_us: int
+) -> Found | None:
+    if not isinstance(asked, TuneModel):
+        return None
+    done = f", {len(task.trials)} of them done before" if task.trials else ""
+    steps.at("tune", f"{asked.trials} trials of {asked.cv_splits} folds{done}")
+    return search(
+        data,
+        before,
+        recipe,
+        space={name: part.model_dump() for name, part in asked.search_space.items()},
+        trials=asked.trials,
+        done=task.trials,
+        folds=asked.cv_splits,
+        horizon_us=horizon_us,
+        tell=lambda trial: steps.trial(trial, trials=asked.trials),
+    )

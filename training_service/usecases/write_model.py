@@ -1,25 +1,34 @@
 """From finished work to a model file, proved by reading it as the prediction service will."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from shared.artifact import read_artifact, verify, write_artifact
+from shared.coin_metrics.read import moment
 from shared.contracts.artifact import Manifest
 from shared.contracts.model_request import CreateModel
 from shared.errors import ArtifactInvalid, JobFailed
 from shared.features import FEATURES_VERSION, Notice
+from shared.labels import Target
+from training_service.ml.audit import Audit
+from training_service.ml.card import CardParts, build_card
 from training_service.ml.crossval import CrossValidation
 from training_service.ml.dataset import Dataset
 from training_service.ml.figures import Figures
 from training_service.ml.fit import feature_importance
 from training_service.ml.golden import golden_windows, histograms
-from training_service.ml.model import Made
+from training_service.ml.importance import permutation_importance
+from training_service.ml.model import Made, Recipe
+from training_service.ml.profile import profile
+from training_service.ml.returns import Costs
+from training_service.ml.search import Found
 from training_service.ml.split import Split
 from training_service.ml.verdict import judge
 from training_service.usecases.jobs import to_warnings
-from training_service.usecases.run_key import libraries_present
+from training_service.usecases.run_key import code_version, libraries_present
+from training_service.usecases.steps import Steps
 from training_service.usecases.task import Trained, TrainTask
 
 
@@ -28,16 +37,29 @@ class Work:
     """Everything that is known of a model when it is written."""
 
     asked: CreateModel
+    target: Target
+    recipe: Recipe
+    """With the hyper-parameters that were found, where they were searched for."""
+    costs: Costs
     data: Dataset
     split: Split
-    made: Made
-    figures: Figures
+    audit: Audit
     cross: CrossValidation | None
+    found: Found | None
+    measured: Made
+    """The model that the figures belong to."""
+    made: Made
+    """The model that is stored: another one when it was fitted again on all rows."""
+    figures: Figures
     run_key: str
+    data_sha256: str
 
 
-def write_model(task: TrainTask, work: Work) -> Trained:
+def write_model(task: TrainTask, work: Work, steps: Steps) -> Trained:
     """Write the model file, verify it, and give the columns of its row."""
+    steps.at("card", "importance and data profile")
+    parts = _card_parts(task, work)
+    steps.at("write artifact", f"{len(work.made.onnx)} bytes of model")
     data, made, figures = work.data, work.made, work.figures
     counts = _counts(work)
     metrics = {
@@ -45,6 +67,7 @@ def write_model(task: TrainTask, work: Work) -> Trained:
         "counts": counts,
         "labels": {**asdict(data.readings), "base_rate": data.readings.base_rate},
         "export_difference": made.parity,
+        "audit": work.audit.to_json(),
     }
     manifest = _manifest(task, work, metrics, counts)
     sha256 = write_artifact(task.path, manifest=manifest, onnx=made.onnx, signing_key=task.signing_key)
@@ -56,7 +79,7 @@ def write_model(task: TrainTask, work: Work) -> Trained:
     return Trained(
         sha256=sha256,
         features=data.spec.names,
-        params=task.params,
+        params=dict(work.recipe.parameters),
         training_accuracy=decision.accuracy,
         training_f1=decision.f1,
         training_precision=decision.precision,
@@ -72,11 +95,52 @@ def write_model(task: TrainTask, work: Work) -> Trained:
         expected_value_pct=figures.expected_value_pct,
         cv_scores=None if work.cross is None else work.cross.scores,
         cv_overfitting_gap=None if work.cross is None else work.cross.overfitting_gap,
-        feature_importance=feature_importance(made.native, data.spec.names),
+        feature_importance=dict(parts.gain),
         metrics=metrics,
-        card={},
+        card=build_card(replace(parts, lineage={**parts.lineage, "seconds": steps.end()})),
         run_key=work.run_key,
         warnings=tuple(to_warnings([*data.notices, *_notices(work), *_judged(work)])),
+    )
+
+
+def _card_parts(task: TrainTask, work: Work) -> CardParts:
+    asked, data, split, measured = work.asked, work.data, work.split, work.measured
+    permutation = permutation_importance(
+        measured.scorer,
+        data.features[split.holdout],
+        data.answers[split.holdout],
+        data.spec.names,
+        trees=int(work.recipe.parameters.get("n_estimators") or 1),
+        random_state=asked.random_state,
+    )
+    lineage = {
+        "request": task.request,
+        "run_key": work.run_key,
+        "data_sha256": work.data_sha256,
+        "first_row": moment(int(data.timestamp.min())),
+        "last_row": moment(int(data.timestamp.max())),
+        "code_version": code_version(),
+        "features_version": FEATURES_VERSION,
+        "fingerprint": data.spec.fingerprint,
+        "libraries": libraries_present(),
+    }
+    return CardParts(
+        made=measured,
+        figures=work.figures,
+        audit=work.audit,
+        profile=profile(data),
+        gain=feature_importance(work.made.native, data.spec.names),
+        permutation=permutation,
+        costs=work.costs,
+        alert_by=measured.alert_by,
+        alerts_per_day=asked.alerts_per_day,
+        cross=work.cross,
+        counts=_counts(work),
+        lineage=lineage,
+        trials=None if work.found is None else work.found.trials,
+        sampling=None
+        if asked.sample_by_coin is None
+        else {"sample_by_coin": asked.sample_by_coin, "random_state": asked.random_state},
     )
 
 
@@ -126,13 +190,13 @@ def _judged(work: Work) -> list[Notice]:
     return judge(
         work.figures,
         base_rate=work.data.readings.base_rate or 0.0,
-        target=work.asked.target().to_target(),
+        target=work.target,
         cross=work.cross,
     )
 
 
 def _notices(work: Work) -> list[Notice]:
-    notices = [*work.made.notices]
+    notices = [*work.audit.notices, *work.made.notices]
     if work.asked.use_timeseries_split and work.cross is None:
         notices.append(
             Notice(
