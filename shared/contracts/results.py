@@ -35,7 +35,7 @@ class TestModel(_Window):
 
 
 class CompareModels(_Window):
-    """Two to five models to measure on the same rows: as a list, or two by name."""
+    """Two to five models to measure on the same rows: `model_ids`, or `model_a_id` and `model_b_id`."""
 
     model_ids: Annotated[list[Id], Field(min_length=FEWEST, max_length=MOST, json_schema_extra={"uniqueItems": True})]
 

@@ -58,7 +58,9 @@ class CreatedJob(Answer):
     job_id: int
     status: JobStatus
     message: str
-    name: str = Field(description="Name the model will carry; a taken one gets a number")
+    name: str = Field(
+        description="Name the model will carry, a taken one with a number; or those of the models measured"
+    )
     warnings: list[Warned]
 
 

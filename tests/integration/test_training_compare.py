@@ -8,7 +8,7 @@ import pytest
 from shared.artifact import read_artifact, verify
 from shared.scoring import average_precision, brier, roc_auc
 from tests.support.database import insert_rows
-from tests.support.measuring import ask_to_compare, compare, test_on, train_all
+from tests.support.measuring import ask_to_compare, compare, test_on, train_all, until_told
 from tests.support.training import learnable_rows, model_file, training_settings, until_over, working
 from training_service.store import models, results
 
@@ -173,3 +173,20 @@ async def test_a_model_deleted_before_the_comparison_fails_it_and_names_the_mode
 
     assert job["status"] == "FAILED"
     assert f"model {second['id']} was deleted" in job["error_msg"]
+
+
+async def test_a_model_deleted_during_the_comparison_leaves_no_result_of_any(pool, settings, market, connection):
+    first, second = await train_all(pool, settings, GOOD, NOISE)
+
+    async with working(settings):
+        # The process that compares waits for this lock when it reads the rows.
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE coin_metrics IN ACCESS EXCLUSIVE MODE")
+            job_id = await ask_to_compare(pool, [first, second])
+            await until_told(pool, job_id, "load")
+            await models.delete(pool, first["id"])
+        job = await until_over(pool, job_id)
+
+    assert (job["status"], job["attempts"]) == ("FAILED", 1)
+    assert f"model {first['id']} was deleted while it was measured" in job["error_msg"]
+    assert await connection.fetchval("SELECT count(*) FROM ml_test_results") == 0
