@@ -110,7 +110,10 @@ def test_tour_when_followed_then_every_block_does_what_it_says(
     with urllib.request.urlopen(f"{address}/predictions?coin_id=MyFirstCoin", timeout=10) as answer:
         (prediction,) = json.loads(answer.read())["predictions"]
     for promise, command in (
-        ('"roc_auc":', "/models/create"),
+        ('"ok":true', "/models/preflight"),
+        ('"progress_msg":"model1isready"', "/events"),
+        ('"roc_auc":', "/models/1 "),
+        ('"mean_pct":', "/models/1/card"),
         ('"active_model_id":', "/models/import"),
         (f'"id":{prediction["id"]},', "INSERT INTO"),
         (f'"probability":{prediction["probability"]},', "/api/predict "),
