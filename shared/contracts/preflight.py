@@ -34,6 +34,9 @@ class PreflightReport(Answer):
         description="min_percent_change or target_value nearest to the one asked for that gives both answers; "
         "only where that one does not"
     )
+    workable_threshold: float | None = Field(
+        description="The nearest that leaves enough rows of either answer to learn from; only there"
+    )
     parts: Parts | None
     history_rows: int | None = Field(description="Rows before train_start that features look back to")
     recording_clock: datetime | None = Field(description="Newest believable time of coin_metrics")

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from shared.coin_metrics.rows import Bools, CoinRows, Floats, Ints
 from shared.errors import JobFailed
 from shared.features import FeatureSpec, Notice, build
-from shared.labels import Labels, Readings, Target, TimeTarget, label
-from training_service.ml.nearest import nearest_workable
+from shared.labels import Labels, Readings, Target, TimeTarget, label, nearest_threshold
+from training_service.ml.nearest import ENOUGH_TO_FIT, workable_threshold
 
 _MANY_UNSEEN = 0.2
 _RATES_APART = 1 / 3
@@ -19,9 +19,10 @@ _HOLDOUT = 0.2
 class OneAnswer(JobFailed):
     """Every known answer is the same."""
 
-    def __init__(self, message: str, *, nearest: float | None) -> None:
+    def __init__(self, message: str, *, nearest: float | None, workable: float | None) -> None:
         super().__init__(message)
         self.nearest = nearest
+        self.workable = workable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,13 +137,18 @@ def refuse_one_answer(labelled: LabelledRows, *, test_size: float) -> None:
     if 0 < readings.positives < readings.resolved:
         return
     kept = labelled.kept
-    nearest = nearest_workable(labelled.labels, target, kept, labelled.rows.timestamp[kept], test_size=test_size)
+    nearest = nearest_threshold(labelled.labels, target, kept)
+    workable = workable_threshold(labelled.labels, target, kept, labelled.rows.timestamp[kept], test_size=test_size)
     name = "min_percent_change" if isinstance(target, TimeTarget) else "target_value"
-    hint = f"no {name} would give both"
-    if nearest is not None:
-        hint = f"the nearest {name} that gives both is {repr(nearest).removesuffix('.0')}"
     rate = f"base rate {readings.positives / readings.resolved:.0%}"
-    raise OneAnswer(f"all {readings.resolved} rows have the same answer ({rate}); {hint}", nearest=nearest)
+    message = f"all {readings.resolved} rows have the same answer ({rate}); "
+    if nearest is None:
+        message += f"no {name} would give both"
+    else:
+        message += f"the nearest {name} that gives both is {_exact(nearest)}"
+    if workable is not None:
+        message += f", the nearest that leaves {ENOUGH_TO_FIT} rows of either to learn from {_exact(workable)}"
+    raise OneAnswer(message, nearest=nearest, workable=workable)
 
 
 def notice_empty(names: tuple[str, ...], empty: list[bool]) -> tuple[Notice, ...]:
@@ -199,6 +205,10 @@ def make_dataset(
     )
     refuse_one_answer(labelled, test_size=_HOLDOUT)
     return add_features(labelled, spec)
+
+
+def _exact(number: float) -> str:
+    return repr(number).removesuffix(".0")
 
 
 def _empty_notice(name: str) -> Notice:

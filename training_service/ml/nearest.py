@@ -1,17 +1,19 @@
-"""The threshold nearest to the one asked for with which a model could be made."""
+"""The threshold nearest to the one asked for with which a model can be made."""
 
 import numpy as np
 
-from shared.coin_metrics.rows import Bools, Ints
-from shared.labels import Labels, Target, TimeTarget, nearest_threshold
-from shared.labels.targets import COMPARE
+from shared.coin_metrics.rows import Floats, Ints
+from shared.labels import Labels, Target, TimeTarget
 from training_service.ml.split import Index, split_by_time
 
+ENOUGH_TO_FIT, ENOUGH_TO_CALIBRATE = 50, 10
+"""Rows of the rarer answer. One or two let no tree grow."""
 
-def nearest_workable(labels: Labels, target: Target, kept: Index, timestamp: Ints, *, test_size: float) -> float | None:
-    """Give the nearest threshold that gives both answers among the rows to fit and among those to calibrate on.
 
-    Where there is none, or those parts have no rows, the nearest that gives both among all; None without one.
+def workable_threshold(
+    labels: Labels, target: Target, kept: Index, timestamp: Ints, *, test_size: float
+) -> float | None:
+    """Give the nearest threshold that leaves enough rows of either answer to fit and to calibrate on; None without one.
 
     Args:
         labels: of all rows.
@@ -21,26 +23,42 @@ def nearest_workable(labels: Labels, target: Target, kept: Index, timestamp: Int
         test_size: share 0..1 of the hold-out.
 
     """
-    horizon = target.horizon if isinstance(target, TimeTarget) else 0
-    split = split_by_time(timestamp, test_size=test_size, horizon_us=horizon)
-    parts = [kept[split.fit], kept[split.calibration]]
-    # A threshold that splits both parts lies, on the way to the one asked for, next to what one of them allows.
-    found = [nearest_threshold(labels, target, where) for where in (kept, *parts) if len(where)]
-    candidates = [candidate for candidate in found if candidate is not None]
-    asked = target.min_percent_change if isinstance(target, TimeTarget) else target.target_value
-    for candidate in sorted(candidates, key=lambda value: abs(value - asked)):
-        if all(_splits(labels, target, part, candidate) for part in parts):
-            return candidate
-    return nearest_threshold(labels, target, kept)
-
-
-def _splits(labels: Labels, target: Target, rows: Index, threshold: float) -> bool:
-    ones = _ones(labels, target, rows, threshold)
-    return bool(np.any(ones) and not np.all(ones))
-
-
-def _ones(labels: Labels, target: Target, rows: Index, threshold: float) -> Bools:
-    measure = labels.measure[rows]
+    split = split_by_time(
+        timestamp, test_size=test_size, horizon_us=target.horizon if isinstance(target, TimeTarget) else 0
+    )
+    measure = labels.measure[kept]
     if isinstance(target, TimeTarget):
-        return measure >= threshold if target.direction == "up" else measure <= -threshold
-    return COMPARE[target.operator](measure, threshold)
+        measure = measure if target.direction == "up" else -measure
+        operator, asked = ">=", target.min_percent_change
+    else:
+        operator, asked = target.operator, target.target_value
+    candidates = np.unique(measure)
+    if isinstance(target, TimeTarget):
+        candidates = candidates[candidates > 0]
+    works = np.ones(len(candidates), np.bool_)
+    for part, enough in ((split.fit, ENOUGH_TO_FIT), (split.calibration, ENOUGH_TO_CALIBRATE)):
+        ones = _count_ones(np.sort(measure[part]), candidates, operator)
+        works &= (ones >= enough) & (len(part) - ones >= enough)
+    found = candidates[works]
+    return float(found[np.argmin(np.abs(found - asked))]) if len(found) else None
+
+
+def _count_ones(ordered: Floats, thresholds: Floats, operator: str) -> Ints:
+    """Count the sorted values that pass against each threshold.
+
+    >>> _count_ones(np.array([1.0, 2.0, 2.0, 3.0]), np.array([2.0]), "<=").tolist()
+    [3]
+    """
+    below = np.searchsorted(ordered, thresholds, side="left")
+    up_to = np.searchsorted(ordered, thresholds, side="right")
+    match operator:
+        case ">=":
+            return len(ordered) - below
+        case ">":
+            return len(ordered) - up_to
+        case "<=":
+            return up_to
+        case "<":
+            return below
+        case _:
+            return up_to - below

@@ -16,9 +16,9 @@ from shared.errors import JobFailed
 from shared.features import Notice
 from shared.labels import TimeTarget
 from training_service.ml.dataset import Answered, LabelledRows, OneAnswer, notice_empty, refuse_one_answer
+from training_service.ml.divide import divide
 from training_service.ml.estimate import Estimate, Workload, estimate
 from training_service.ml.missing import Missing, count_missing
-from training_service.ml.divide import divide
 from training_service.ml.split import Split
 from training_service.usecases.prepare import label_loaded, load_presence, load_rows, sample_notices
 from training_service.usecases.resolve import Resolved
@@ -39,7 +39,7 @@ class _Findings:
     loaded: TrainingRows | None = None
     labelled: LabelledRows | None = None
     missing: Missing | None = None
-    nearest: float | None = None
+    one_answer: OneAnswer | None = None
     split: Split | None = None
 
     def attempt(self, step: Callable[P, T], *given: P.args, **named: P.kwargs) -> T | None:
@@ -51,7 +51,7 @@ class _Findings:
             if isinstance(error, ColumnsMissing):
                 self.missing_columns = error.columns
             if isinstance(error, OneAnswer):
-                self.nearest = error.nearest
+                self.one_answer = error
             return None
 
 
@@ -145,7 +145,8 @@ def _report(found: _Findings, request: Resolved) -> PreflightReport:
         base_rate=readings and readings.base_rate,
         base_rate_recording=readings and readings.recording_rate,
         base_rate_observed=readings and readings.observed_rate,
-        nearest_threshold=found.nearest,
+        nearest_threshold=found.one_answer and found.one_answer.nearest,
+        workable_threshold=found.one_answer and found.one_answer.workable,
         parts=split
         and Parts(
             fit=len(split.fit),

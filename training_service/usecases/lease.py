@@ -12,6 +12,7 @@ from shared.db import ConnectionLost, Pool, PostgresError
 from training_service.store import jobs
 from training_service.store.jobs import ClaimedJob, Ending
 from training_service.usecases.task import Step
+from training_service.usecases.warned import join_warnings
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +54,7 @@ class Lease:
         """Give the end of the job, with everything that was not told yet."""
         return Ending(
             message=message,
-            warnings=(*self.job.warnings, *warnings),
+            warnings=join_warnings(self.job.warnings, warnings),
             lines=[*self.lines],
             interim=self.interim or None,
             **result,

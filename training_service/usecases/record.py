@@ -16,6 +16,7 @@ from training_service.usecases.jobs import target_columns
 from training_service.usecases.lease import Lease
 from training_service.usecases.names import free_name
 from training_service.usecases.task import Trained
+from training_service.usecases.warned import join_warnings
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +94,7 @@ async def _insert(
         train_end=request.train_end,
         features=list(trained.features),
         phases=request.phases,
-        warnings=[*job.warnings, *trained.warnings],
+        warnings=join_warnings(job.warnings, trained.warnings),
         model_file_path=str(path),
         model_file_sha256=trained.sha256,
         job_id=job.id,
