@@ -35,6 +35,7 @@ ORPHANED = 3
 # What a disk says that is full, read only or gone; trying at once again would fit for nothing.
 _NO_ROOM = {
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR,
+    errno.EEXIST,
     errno.EIO,
 }  # fmt: skip
 STDIN = 0

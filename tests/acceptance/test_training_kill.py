@@ -1,55 +1,27 @@
 """The training worker killed or frozen in the middle of a fit: no job lost, no second model."""
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.support.database import insert_rows
-from tests.support.training import create, learnable_rows, training_settings, until, until_over
+from tests.support.training import (
+    create,
+    learnable_rows,
+    training_settings,
+    until,
+    until_it_fits,
+    until_over,
+    worker_process,
+)
 from training_service.store import jobs
 
 SLOW = {"model_type": "random_forest", "params": {"n_estimators": 250, "max_depth": 12, "max_samples": None}}
 
 pytestmark = pytest.mark.slow
-
-
-@contextmanager
-def worker(settings, log: Path | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `training-worker` as a process of its own."""
-    environment = {
-        **os.environ,
-        "DB_DSN": settings.db_dsn,
-        "PUMPCAST_HOME": str(settings.pumpcast_home),
-        "JOB_POLL_INTERVAL": "0.2",
-    }
-    with (log or Path(os.devnull)).open("wb") as errors:
-        command = [sys.executable, "-m", "training_service.worker"]
-        process = subprocess.Popen(command, env=environment, stderr=errors)
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                process.send_signal(signal.SIGCONT)
-                process.terminate()
-            process.wait(20)
-
-
-async def until_it_fits(pool, job_id) -> None:
-    for _ in range(2000):
-        job = await jobs.get(pool, job_id)
-        assert job["status"] in {"PENDING", "RUNNING"}
-        if (job["progress_msg"] or "").startswith("fit"):
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("the job does not get to its fit")
 
 
 def child_of(process) -> psutil.Process:
@@ -96,7 +68,7 @@ async def job_id(pool, connection):
 
 async def test_kill_of_the_worker_in_the_middle_of_a_fit_costs_time_and_nothing_else(pool, database, tmp_path, job_id):
     settings = training_settings(database, tmp_path)
-    with worker(settings) as first:
+    with worker_process(settings) as first:
         await until_it_fits(pool, job_id)
         child = child_of(first)
         first.kill()
@@ -106,7 +78,7 @@ async def test_kill_of_the_worker_in_the_middle_of_a_fit_costs_time_and_nothing_
     incoming(settings, job_id).write_bytes(b"half a file")
     await let_the_lease_run_out(pool)
 
-    with worker(settings):
+    with worker_process(settings):
         job = await until_over(pool, job_id)
 
     assert (job["status"], job["attempts"], job["lost_leases"]) == ("COMPLETED", 0, 1)
@@ -119,13 +91,13 @@ async def test_a_worker_frozen_in_the_middle_of_a_fit_wakes_up_and_writes_no_sec
 ):
     settings = training_settings(database, tmp_path)
     log = tmp_path / "log"
-    with worker(settings, log) as frozen:
+    with worker_process(settings, log) as frozen:
         await until_it_fits(pool, job_id)
         frozen.send_signal(signal.SIGSTOP)
         # Its fitting goes on and ends with a result that waits in a pipe.
         await until_there(incoming(settings, job_id))
         await let_the_lease_run_out(pool)
-        with worker(settings):
+        with worker_process(settings):
             job = await until_over(pool, job_id)
             frozen.send_signal(signal.SIGCONT)
             await until_said(log, "result refused", "job lost")
@@ -137,12 +109,15 @@ async def test_a_worker_frozen_in_the_middle_of_a_fit_wakes_up_and_writes_no_sec
     assert files(settings) == [f"model_random_forest_{job['result_model_id']}.zip"]
 
 
-async def test_ctrl_c_hands_the_job_back_and_ends_the_process_that_fits(pool, database, tmp_path, job_id):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_worker_told_to_stop_hands_its_job_back_and_ends_the_process_that_fits(
+    pool, database, tmp_path, job_id, number
+):
     settings = training_settings(database, tmp_path)
-    with worker(settings) as process:
+    with worker_process(settings) as process:
         await until_it_fits(pool, job_id)
         child = child_of(process)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         assert await asyncio.to_thread(process.wait, 20) == 0
 
     assert not child.is_running()

@@ -145,7 +145,9 @@ async def test_more_streams_than_are_held_are_refused_until_one_is_closed(api, p
         async with api.get(f"queue/{job_id}/events") as refused:
             assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
             assert refused.headers["Content-Type"] == "application/problem+json"
-    while events.streams.locked():
+    for _ in range(100):
+        if not events.streams.locked():
+            break
         await asyncio.sleep(0.05)
 
     async with stream(api, job_id) as told:

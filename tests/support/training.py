@@ -1,9 +1,13 @@
 """A small market that can be learnt from, and the training service around it."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -75,6 +79,32 @@ def training_settings(dsn: str, home: Path, **changes: Any) -> TrainingSettings:
     return TrainingSettings(db_dsn=dsn, pumpcast_home=home, job_poll_interval=0.2, **changes)
 
 
+@contextmanager
+def worker_process(
+    settings: TrainingSettings,
+    log: Path | None = None,
+    *,
+    command: Sequence[str] = ("-m", "training_service.worker"),
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `training-worker` as a process of its own."""
+    environment = {
+        **os.environ,
+        "DB_DSN": settings.db_dsn,
+        "PUMPCAST_HOME": str(settings.pumpcast_home),
+        "JOB_POLL_INTERVAL": "0.2",
+        "MAX_CONCURRENT_JOBS": str(settings.max_concurrent_jobs),
+    }
+    with (log or Path(os.devnull)).open("wb") as errors:
+        process = subprocess.Popen([sys.executable, *command], env=environment, stderr=errors)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+            process.wait(20)
+
+
 @asynccontextmanager
 async def working(settings: TrainingSettings) -> AsyncIterator[asyncio.Event]:
     """Run a worker in this process; it is told to stop at the end."""
@@ -106,6 +136,22 @@ def model_file(model: Any) -> bytes:
     return Path(model["model_file_path"]).read_bytes()
 
 
+async def until_told(pool: Pool, job_id: int, told: str) -> None:
+    """Wait until the log of a job has a line that starts so."""
+    for _ in range(2400):
+        found = await jobs.get_log(pool, job_id)
+        if any(line["message"].startswith(told) for line in found["log"]):
+            return
+        assert found["status"] in {"PENDING", "RUNNING"}, found["log"]
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"job {job_id} never tells {told!r}: {found['log']}")
+
+
+async def until_it_fits(pool: Pool, job_id: int) -> None:
+    """Wait until a job has come to its fit."""
+    await until_told(pool, job_id, "fit")
+
+
 async def until_over(pool: Pool, job_id: int, *, seconds: float = 120) -> Any:
     """Wait for the end of a job and give its row."""
     return await until(pool, job_id, "COMPLETED", "FAILED", "CANCELLED", seconds=seconds)
@@ -124,10 +170,10 @@ async def until(pool: Pool, job_id: int, *statuses: str, seconds: float = 120) -
 
 TRAINED = Trained(
     sha256="0" * 64, features=("a",), params={}, card={}, run_key="a key",
-    training_accuracy=0.5, training_f1=0.5, training_precision=0.5, training_recall=0.5, roc_auc=0.5, mcc=0.0, fpr=0.5, fnr=0.5,
-    confusion_matrix={"tp": 1, "tn": 1, "fp": 1, "fn": 1}, decision_threshold=0.5, alert_threshold=0.5,
-    simulated_profit_pct=0.0, expected_value_pct=None, cv_scores=None, cv_overfitting_gap=None,
-    feature_importance={}, metrics={}, warnings=(),
+    training_accuracy=0.5, training_f1=0.5, training_precision=0.5, training_recall=0.5,
+    roc_auc=0.5, mcc=0.0, fpr=0.5, fnr=0.5, confusion_matrix={"tp": 1, "tn": 1, "fp": 1, "fn": 1},
+    decision_threshold=0.5, alert_threshold=0.5, simulated_profit_pct=0.0, expected_value_pct=None,
+    cv_scores=None, cv_overfitting_gap=None, feature_importance={}, metrics={}, warnings=(),
 )  # fmt: skip
 
 
