@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.abc import MetaPathFinder
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,7 +19,6 @@ from benchmarks.market import START, filled_database, simulated_table
 from benchmarks.stopwatch import in_process, peak_bytes
 from shared.coin_metrics.columns import BASE_FEATURES
 from shared.contracts.model_request import CreateModel
-from shared.features import FeatureSpec
 from shared.features.families import FAMILY
 
 ROWS = 500_000
@@ -37,14 +37,14 @@ class Way:
 
     seconds: float
     """From the start of loading to the model file; libraries that are imported on the way included."""
+    processor_seconds: float
+    """Used by all threads of the process."""
     process_seconds: float
     """From the start of the process to its end."""
     megabytes: float
     """Most that the process held, interpreter and libraries included."""
-    steps: Mapping[str, float]
-    """Seconds of each step, in order."""
-    step_megabytes: Mapping[str, float]
-    """Most that the process held at the end of each step."""
+    steps: Mapping[str, Mapping[str, float]]
+    """`seconds` and `processor_seconds` of each step, and the most that the process held by its end, in order."""
     figures: Mapping[str, Any]
 
 
@@ -85,68 +85,68 @@ def _medians(runs: Sequence[Mapping[str, Any]]) -> Way:
     def over(key: str) -> float:
         return median(float(run[key]) for run in runs)
 
-    def over_steps(key: str) -> dict[str, float]:
-        return {step: median(float(run[key][step]) for run in runs) for step in runs[0][key]}
-
     return Way(
         seconds=over("seconds"),
+        processor_seconds=over("processor_seconds"),
         process_seconds=over("process_seconds"),
         megabytes=over("megabytes"),
-        steps=over_steps("steps"),
-        step_megabytes=over_steps("step_megabytes"),
+        steps={
+            step: {name: median(run["steps"][step][name] for run in runs) for name in found}
+            for step, found in runs[0]["steps"].items()
+        },
         figures=runs[0]["figures"],
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    step: str
+    seconds: float
+    processor_seconds: float
+    megabytes: float
+
+
 class Steps:
-    """When each step of a run began, and what the process had held at most by then."""
+    """When each step of a run began, and what the process had used and held by then."""
 
     def __init__(self) -> None:
-        self._begun: list[tuple[str, float, float]] = []
+        self._begun: list[_Begun] = []
 
     def begin(self, message: str) -> None:
-        """Note a step by the words before its colon."""
-        self._begun.append((message.partition(":")[0], time.perf_counter(), peak_bytes() / 1e6))
+        """Note a step by the words before its colon; the one that is under way goes on."""
+        step = message.partition(":")[0]
+        if not self._begun or self._begun[-1].step != step:
+            now, used, held = time.perf_counter(), time.process_time(), peak_bytes() / 1e6
+            self._begun.append(_Begun(step=step, seconds=now, processor_seconds=used, megabytes=held))
 
     def as_json(self) -> dict[str, Any]:
         """Give what the run cost, its last step ending now."""
         self.begin("end")
-        seconds: dict[str, float] = defaultdict(float)
-        megabytes = {}
-        for (name, start, _), (_, end, peak) in zip(self._begun, self._begun[1:], strict=False):
-            seconds[name] += end - start
-            megabytes[name] = peak
+        steps: dict[str, dict[str, float]] = {}
+        for begun, ended in pairwise(self._begun):
+            own = steps.setdefault(begun.step, {"seconds": 0.0, "processor_seconds": 0.0, "megabytes": 0.0})
+            own["seconds"] += ended.seconds - begun.seconds
+            own["processor_seconds"] += ended.processor_seconds - begun.processor_seconds
+            own["megabytes"] = ended.megabytes
         return {
-            "seconds": self._begun[-1][1] - self._begun[0][1],
+            "seconds": self._begun[-1].seconds - self._begun[0].seconds,
+            "processor_seconds": self._begun[-1].processor_seconds,
             "megabytes": peak_bytes() / 1e6,
-            "steps": seconds,
-            "step_megabytes": megabytes,
+            "steps": steps,
         }
 
 
 def ours(dsn: str, path: Path, steps: Steps) -> dict[str, Any]:
     """Train as the worker's process does."""
-    from training_service.ml.model_types import resolve_parameters
-    from training_service.usecases.task import Keyed, Step, TrainTask
+    from benchmarks.tasks import train_task
+    from training_service.usecases.task import Keyed, Step
     from training_service.usecases.train import train
 
     def report(message: Step | Keyed) -> None:
         if isinstance(message, Step):
             steps.begin(message.message)
 
-    request = asked()
-    spec, _ = FeatureSpec.resolve(
-        request.features,
-        use_engineered=request.use_engineered_features,
-        windows=request.feature_engineering_windows,
-        target=request.target().to_target(),
-    )
-    task = TrainTask(
-        job_id=1, model_id=1, name=request.name, request=request.model_dump(mode="json"), features=spec.names,
-        params=resolve_parameters(request.model_type, request.params), dsn=dsn, path=path, signing_key="",
-        max_rows=5_000_000,
-    )  # fmt: skip
-    trained = train(task, report)
+    trained = train(train_task(asked(), model_id=1, dsn=dsn, path=path), report)
     return {"roc_auc": trained.roc_auc, **trained.metrics["counts"]}
 
 
