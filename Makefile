@@ -42,8 +42,8 @@ check: $(DEV) ## format, lint, types, import contracts, dependencies
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
 
-bench: $(DEV) ## measure, each figure beside the naive way, into docs/benchmarks.md
-	$(BIN)/python -m benchmarks.run
+bench: $(DEV) ## measure into docs/benchmarks.md; DATA=file.parquet trains and tests on real rows too
+	$(BIN)/python -m benchmarks.run $(if $(DATA),--data $(DATA))
 
 clean: ## remove the environment, caches and everything the services wrote below ./var
 	rm -rf .venv var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

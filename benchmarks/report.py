@@ -4,6 +4,7 @@ import importlib.metadata
 import inspect
 import os
 import platform
+import re
 import subprocess
 import textwrap
 from collections.abc import Sequence
@@ -45,18 +46,31 @@ class Section:
     """The answer to one question."""
 
     title: str
-    naive_way: str
+    naive_way: str = ""
     """Heading of the naive side."""
-    lines: Sequence[Line]
+    lines: Sequence[Line] = ()
+    """None where there is no other way: the text has the figures."""
     text: str
     """What was measured and how, in paragraphs; one that begins with | is a table."""
 
     def markdown(self, *, load: tuple[float, float], seconds: float) -> str:
         """Give the section; `load` is the load average before and after."""
         rows = "\n".join(f"| {' | '.join(line.cells())} |" for line in self.lines)
-        table = f"| | pumpcast | {self.naive_way} | ratio |\n|---|--:|--:|--:|\n{rows}"
+        table = [f"| | pumpcast | {self.naive_way} | ratio |\n|---|--:|--:|--:|\n{rows}"] if self.lines else []
         last = f"Took {seconds:.0f} s; load average {load[0]:.1f} before, {load[1]:.1f} after."
-        return _paragraphs(f"## {self.title}", table, *inspect.cleandoc(self.text).split("\n\n"), last)
+        return _paragraphs(f"## {self.title}", *table, *inspect.cleandoc(self.text).split("\n\n"), last)
+
+
+def kept(page_before: str, title: str, *, otherwise: str) -> str:
+    r"""Give a section as a page has it, or say why there is none.
+
+    >>> kept("# Page\n\n## One\n\ntext\n\n## Two\n", "One", otherwise="Not measured.")
+    '## One\n\ntext\n'
+    """
+    for section in re.split(r"(?m)^(?=## )", page_before):
+        if section.startswith(f"## {title}\n"):
+            return section.rstrip() + "\n"
+    return _paragraphs(f"## {title}", otherwise)
 
 
 def number(value: float, unit: str) -> str:
