@@ -5,7 +5,7 @@ RUN := $(BIN)/.for-running
 DEV := $(BIN)/.for-developing
 DATA ?=
 
-.PHONY: help setup demo run test check bench clean
+.PHONY: help setup demo run test check bench chaos clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -44,6 +44,9 @@ check: $(DEV) ## format, lint, types, import contracts, dependencies
 
 bench: $(DEV) ## measure into docs/benchmarks.md; DATA=file.parquet trains and tests on real rows too
 	$(BIN)/python -m benchmarks.run $(if $(DATA),--data $(DATA))
+
+chaos: $(DEV) ## 100 jobs while their workers are killed and frozen; JOBS, WORKERS, SEED change that
+	$(BIN)/python -m tests.support.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(SEED),--seed $(SEED))
 
 clean: ## remove the environment, caches and everything the services wrote below ./var
 	rm -rf .venv var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -144,12 +144,12 @@ async def test_a_result_that_meets_a_database_that_is_away_is_recorded_when_it_i
 ):
     pool = await open_pool(own_database, application="tests")
     settings = training_settings(own_database, tmp_path)
-    hold, restarted = jobs.hold, []
+    hold, restarted = jobs.hold, asyncio.Event()
 
     async def restarted_before(connection, job):
-        if not restarted:
-            restarted.append(job.id)
+        if not restarted.is_set():
             await restart(home)
+            restarted.set()
         return await hold(connection, job)
 
     monkeypatch.setattr(jobs, "hold", restarted_before)
@@ -158,10 +158,10 @@ async def test_a_result_that_meets_a_database_that_is_away_is_recorded_when_it_i
             await insert_rows(connection, learnable_rows(coins=12))
         job_id = await create(pool)
         async with working(settings):
+            await restarted.wait()
             job = await until_over(pool, job_id)
         assert (job["status"], job["attempts"], job["lost_leases"]) == ("COMPLETED", 0, 0), job["error_msg"]
         assert await pool.fetchval("SELECT count(*) FROM ml_models") == 1
     finally:
         await pool.close()
-    assert restarted == [job_id]
     assert [path.name for path in files(settings)] == [f"model_xgboost_{job['result_model_id']}.zip"]
