@@ -25,7 +25,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="parquet or CSV of real coin_metrics rows, 5 to 7 September 2025")
     arguments = parser.parse_args()
     now = datetime.now(UTC)
-    questions = {**QUESTIONS, REAL: partial(_real_sample, arguments.data, now)} if arguments.data else QUESTIONS
+    questions = dict(QUESTIONS)
+    if arguments.data:
+        questions[REAL] = partial(_real_sample, arguments.data, now)
     chosen = [name for name in questions if not arguments.only or name in (*arguments.only, REAL)]
     sections = {name: _measured(name, questions[name]) for name in chosen}
     if arguments.only:
@@ -191,10 +193,10 @@ def _real_sample(data: Path, now: datetime) -> Section:
     from benchmarks import real_sample
 
     found = real_sample.describe(real_sample.measure_all(data, tell))
-    command = (
-        f"Measured on {now:%Y-%m-%d} by `make bench DATA={data.name}`; `python -m benchmarks.real_sample {data.name}`"
-    )
-    return Section(title=REAL_TITLE, text=f"{found}\n\n{command} prints it alone.")
+    last = f"""
+Measured on {now:%Y-%m-%d} by `make bench DATA={data.name}`, that is `python -m benchmarks.run --data {data.name}`;
+`python -m benchmarks.real_sample {data.name}` prints it alone."""
+    return Section(title=REAL_TITLE, text=f"{found}\n{last}")
 
 
 QUESTIONS: Mapping[str, Callable[[], Section]] = {
