@@ -173,7 +173,8 @@ def describe(found: Mapping[str, Way]) -> str:
 
 {ours_.figures["rows"]:,} rows of a simulated market in PostgreSQL, {len(FEATURES)} engineered features (windows
 {", ".join(map(str, WINDOWS))}), XGBoost with the same hyper-parameters and threads, no cross-validation. Each run is a
-process of its own: time is from its start to its end, memory its peak, interpreter and libraries included. Medians of {TIMES}, the steps below likewise; processor time is that of all threads.
+process of its own: time is from its start to its end, memory its peak, interpreter and libraries included. Medians of
+{TIMES}, of steps too; processor time is that of all threads.
 
 Ours is what a TRAIN job does and always does: it reads histories and horizon as well, labels, purges, audits for
 leaks, fits on {ours_.figures["fit_rows"]:,} rows, exports and proves the export, calibrates, chooses thresholds,
