@@ -207,3 +207,21 @@ async def test_a_job_that_is_retried_can_be_followed_again(api, pool):
     async with stream(api, job_id) as told:
         assert messages(await anext(told))[-1] == "to be run again"
     assert (await until(pool, job_id, "PENDING"))["progress"] == 0
+
+
+async def test_a_list_of_jobs_leaves_out_what_only_one_job_shows(api, pool):
+    job_id = await create(pool)
+    job = await jobs.claim(pool, worker="w")
+    await jobs.renew(pool, job, progress=0.1, message="x", lines=["x" * 1000], interim={"folds": [{"fold": 1}]})
+
+    async with api.get("queue") as answer:
+        text = await answer.text()
+    async with api.get(f"queue/{job_id}") as answer:
+        one = await answer.json()
+
+    (listed,) = json.loads(text)["jobs"]
+    assert (listed["id"], listed["interim"], "log" in listed) == (job_id, None, False)
+    assert "x" * 1000 not in text
+    assert one["interim"] == {"folds": [{"fold": 1}]}
+    rows, _ = await jobs.list_page(pool, status=None, job_type=None, limit=1, offset=0)
+    assert {"log", "interim"}.isdisjoint(rows[0].keys())

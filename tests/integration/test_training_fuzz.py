@@ -1,5 +1,6 @@
 """Every field of every route of the training API under generated input: answers as documented, no fault of ours."""
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -16,37 +17,66 @@ from schemathesis.specs.openapi.checks import (
     use_after_free,
 )
 
-from tests.support.training import training_settings
+from shared.contracts.model_request import CreateModel
+from shared.db import open_pool
+from shared.web.app import Server
+from tests.support.database import insert_rows, row
+from tests.support.training import body, training_settings
 from training_service.app import build
 from training_service.settings import TrainingSettings
+from training_service.usecases import follow
+from training_service.usecases.jobs import enqueue
 
 load_all_checks()
 # A deleted model can still be looked at, so that the prediction service sees what it lost.
 SOFT_DELETION = [use_after_free, ensure_resource_availability]
-# No schema says that the end must come after the start, or that a horizon needs a threshold.
+# No schema says that the end must come after the start, that a horizon needs a threshold, or which model may be tested.
 CROSS_FIELD = {
-    "/api/models/create",
-    "/api/models/preflight",
-    "/api/models/tune",
-    "/api/models/compare",
-    "/api/models/{model_id}/test",
-}
-
+    "/api/models/create", "/api/models/tune", "/api/models/preflight",
+    "/api/models/compare", "/api/models/{model_id}/test",
+}  # fmt: skip
 
 schema = schemathesis.openapi.from_dict(build(TrainingSettings(db_dsn="postgresql://nobody@nowhere/none")).openapi())
 
 
-@pytest.fixture
-def address(database, tmp_path) -> Iterator[str]:
-    with psycopg.connect(database) as connection:
-        for status in ("READY", "FAILED"):
+def fill(dsn: str) -> None:
+    """Have one of everything: models, jobs in several states, a test result, a comparison, a few rows."""
+    with psycopg.connect(dsn) as connection:
+        for name, status in (("ready", "READY"), ("failed", "FAILED"), ("other", "READY")):
             connection.execute(
                 "INSERT INTO ml_models (name, model_type, status, target_variable, train_start, train_end, features)"
-                " VALUES (%(status)s, 'xgboost', %(status)s, 'price_close', now(), now(), '[]')",
-                {"status": status},
+                " VALUES (%s, 'xgboost', %s, 'price_close', now() - interval '1 day', now(), '[]')",
+                (name, status),
             )
-    app = build(training_settings(database, tmp_path))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="on"))
+        connection.execute("INSERT INTO ml_test_results (model_id, test_start, test_end) VALUES (1, now(), now())")
+        connection.execute(
+            "INSERT INTO ml_comparisons (model_ids, model_a_id, model_b_id, test_start, test_end)"
+            " VALUES ('[1, 3]', 1, 3, now(), now())"
+        )
+
+    async def add() -> None:
+        pool = await open_pool(dsn, application="tests")
+        async with pool.acquire() as connection:
+            await insert_rows(connection, [row("coin", 60 * minute) for minute in range(30)])
+        for number in range(4):
+            asked = CreateModel.model_validate(body(name=f"job {number}"))
+            await enqueue(pool, request=asked, request_id="test")
+        await pool.execute("UPDATE ml_jobs SET status = 'COMPLETED', result_model_id = 1 WHERE id = 1")
+        await pool.execute("UPDATE ml_jobs SET status = 'FAILED', error_msg = 'no' WHERE id = 2")
+        await pool.close()
+
+    asyncio.run(add())
+
+
+@pytest.fixture
+def address(database: str, tmp_path, monkeypatch) -> Iterator[str]:
+    # Nobody works here: a job that waits would be followed for an hour.
+    monkeypatch.setattr(follow, "LONGEST_SECONDS", 0.1)
+    monkeypatch.setattr(follow, "LOOK_SECONDS", 0.05)
+    fill(database)
+    server = Server(
+        uvicorn.Config(build(training_settings(database, tmp_path)), port=0, log_config=None, lifespan="on")
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -59,7 +89,7 @@ def address(database, tmp_path) -> Iterator[str]:
 
 @schema.parametrize()
 @settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],
