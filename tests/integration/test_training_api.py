@@ -95,7 +95,8 @@ async def test_a_request_wakes_the_workers(api, connection):
 async def test_the_target_among_the_features_is_taken_out_with_a_warning(api):
     _, created, _ = await ask(api, features=["price_close", "volume_sol"])
 
-    assert [warning["code"] for warning in created["warnings"]] == ["target_in_features"]
+    # The table is empty, which is told as well.
+    assert [warning["code"] for warning in created["warnings"]] == ["will_fail", "target_in_features"]
     job = await get(api, f"queue/{created['job_id']}")
     assert job["train_features"] == ["volume_sol"]
     assert job["warnings"] == created["warnings"]
