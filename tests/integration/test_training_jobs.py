@@ -150,6 +150,8 @@ async def test_a_job_that_cannot_succeed_fails_at_once_with_the_reason(pool, set
 
     assert (job["status"], job["attempts"], job["result_model_id"]) == ("FAILED", 1, None)
     assert told in job["error_msg"]
+    assert [line["message"].partition(":")[0] for line in job["log"][2:3]] == ["load"]
+    assert (job["log"][-1]["level"], job["log"][-1]["message"]) == ("error", job["error_msg"])
     assert not list((settings.model_folder("training")).rglob("*.zip"))
 
 

@@ -127,17 +127,19 @@ class Crew:
     def dismiss(self) -> list[str]:
         """Stop all workers; give what went wrong with that."""
         self.thaw(all_of_them=True)
-        for one in self.workers:
+        alive = [one for one in self.workers if one.poll() is None]
+        for one in alive:
             one.terminate()
         faults = []
-        for one in self.workers:
+        for one in alive:
             try:
                 code = one.wait(30)
             except subprocess.TimeoutExpired:
                 one.kill()
                 one.wait()
                 code = None
-            if code != 0:
+            # One that was just starting had not asked yet to be told.
+            if code not in {0, -signal.SIGTERM}:
                 faults.append(f"a worker that was told to stop ended with {code}")
         self.workers.clear()
         return faults

@@ -249,10 +249,21 @@ async def take_run_key(connection: Connection, job: ClaimedJob, run_key: str) ->
     return holder
 
 
-async def fail(executor: Executor, job: ClaimedJob, *, error: str, is_final: bool) -> str | None:
+async def fail(
+    executor: Executor, job: ClaimedJob, *, error: str, is_final: bool, lines: Sequence[str] = (),
+    interim: dict[str, Any] | None = None,
+) -> str | None:  # fmt: skip
     """End an attempt; give the status the job has now, None when it is not ours any more."""
     status: str | None = await _queries.fetchval(
-        executor, "fail", id=job.id, token=job.token, error=error, is_final=is_final, most=MOST_ATTEMPTS
+        executor,
+        "fail",
+        id=job.id,
+        token=job.token,
+        error=error,
+        is_final=is_final,
+        most=MOST_ATTEMPTS,
+        lines=list(lines),
+        interim=interim,
     )
     return status
 

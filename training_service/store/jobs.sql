@@ -121,7 +121,8 @@ SET status = CASE WHEN :is_final OR attempts + 1 >= :most THEN 'FAILED' ELSE 'PE
     completed_at = CASE WHEN :is_final OR attempts + 1 >= :most THEN now() END,
     attempts = attempts + 1, error_msg = :error, lease_token = lease_token + 1, lease_expires_at = NULL, worker_id = NULL,
     progress_msg = CASE WHEN :is_final OR attempts + 1 >= :most THEN progress_msg ELSE 'waiting for another attempt' END,
-    log = pumpcast_log(log, 'error', ARRAY[:error::text])
+    interim = coalesce(:interim::jsonb, interim),
+    log = pumpcast_log(pumpcast_log(log, 'info', :lines::text[]), 'error', ARRAY[:error::text])
 WHERE id = :id AND lease_token = :token AND status = 'RUNNING'
 RETURNING status;
 

@@ -52,10 +52,10 @@ async def _attempt(shop: Workshop, job: ClaimedJob, *, stop: asyncio.Event) -> N
         task = await make_task(shop, job)
         fitting = await Fitting.start(task)
     except JobFailed as error:
-        await fail(shop, job, error.message, is_final=True)
+        await fail(shop, Lease(job=job), error.message, is_final=True)
         return
     except (FittingDied, Unavailable) as error:
-        await fail(shop, job, error.message, is_final=False)
+        await fail(shop, Lease(job=job), error.message, is_final=False)
         return
     log.info("work started", child=fitting.pid)
     lease = Lease(job=job, interim={"trials": list(task.trials)} if isinstance(task, TrainTask) and task.trials else {})

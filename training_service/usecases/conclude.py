@@ -5,7 +5,6 @@ import structlog
 from shared.db import ConnectionLost, PostgresError
 from shared.errors import JobFailed, PumpcastError
 from training_service.store import jobs
-from training_service.store.jobs import ClaimedJob
 from training_service.usecases.assign import Workshop
 from training_service.usecases.fitting import FittingDied, SameModel
 from training_service.usecases.lease import Lease
@@ -20,32 +19,33 @@ Task = TrainTask | TestTask | CompareTask
 
 async def conclude(shop: Workshop, lease: Lease, task: Task, outcome: Result | SameModel | FittingDied) -> None:
     """Write the end of an attempt into the database."""
-    job = lease.job
     if isinstance(outcome, Failed):
-        await fail(shop, job, outcome.error, is_final=True)
+        await fail(shop, lease, outcome.error, is_final=True)
         return
     if isinstance(outcome, FittingDied):
         # Another attempt may go better.
-        await fail(shop, job, outcome.message, is_final=False)
+        await fail(shop, lease, outcome.message, is_final=False)
         return
     try:
         recorded = await _record(shop, lease, task, outcome)
     except ConnectionLost:
         raise
     except JobFailed as error:
-        await fail(shop, job, error.message, is_final=True)
+        await fail(shop, lease, error.message, is_final=True)
         return
     except (PumpcastError, PostgresError) as error:
         log.exception("result cannot be recorded")
         reason = error.message if isinstance(error, PumpcastError) else type(error).__name__
-        await fail(shop, job, f"the result could not be recorded: {reason}", is_final=False)
+        await fail(shop, lease, f"the result could not be recorded: {reason}", is_final=False)
         return
     log.info("result recorded" if recorded else "result refused: the job was taken away")
 
 
-async def fail(shop: Workshop, job: ClaimedJob, error: str, *, is_final: bool) -> None:
-    """End an attempt without a result."""
-    status = await jobs.fail(shop.pool, job, error=error, is_final=is_final)
+async def fail(shop: Workshop, lease: Lease, error: str, *, is_final: bool) -> None:
+    """End an attempt without a result; what was not told of it yet is told."""
+    status = await jobs.fail(
+        shop.pool, lease.job, error=error, is_final=is_final, lines=lease.lines, interim=lease.interim or None
+    )
     log.warning("attempt failed", error=error, status=status)
 
 
