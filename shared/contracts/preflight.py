@@ -44,5 +44,5 @@ class PreflightReport(Answer):
     null_share: dict[str, float] = Field(description="Column or feature → share of the rows without a value")
     warnings: list[Warned]
     errors: list[str] = Field(description="What the job would end with, the first of them in these words")
-    estimated_seconds: float | None = Field(description="Of the job on a machine of two cores, within a factor of two")
+    estimated_seconds: float | None = Field(description="Of the job on two cores that nobody else uses, roughly")
     estimated_bytes: int | None = Field(description="Most memory the process that fits would hold")

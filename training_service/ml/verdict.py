@@ -4,8 +4,8 @@ from shared.features import Notice
 from shared.labels import RuleTarget, Target
 from training_service.ml.crossval import CrossValidation
 from training_service.ml.figures import Figures
+from training_service.ml.imbalance import imbalance_notices
 
-_RARE, _COMMON = 0.10, 0.90
 _TOO_ACCURATE = 0.95
 _TOO_SHARP = 0.99
 _BARELY = 0.55
@@ -17,10 +17,7 @@ def judge(
     figures: Figures, *, base_rate: float, target: Target, cross: CrossValidation | None = None, where: str = "hold-out"
 ) -> list[Notice]:
     """Give the warnings that the figures call for; `base_rate` is that of all rows, `where` names those measured."""
-    notices = []
-    if not _RARE <= base_rate <= _COMMON:
-        message = f"{base_rate:.2%} of the rows are positive: accuracy alone says little"
-        notices.append(_notice("label_imbalance", message))
+    notices = [*imbalance_notices(base_rate)]
     f1, auc = figures.decision.f1, figures.roc_auc
     notices.extend(_too_good(figures, target, where))
     if auc is None:

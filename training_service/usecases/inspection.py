@@ -18,6 +18,7 @@ from shared.labels import TimeTarget
 from training_service.ml.dataset import Answered, LabelledRows, OneAnswer, notice_empty, refuse_one_answer
 from training_service.ml.divide import divide
 from training_service.ml.estimate import Estimate, Workload, estimate
+from training_service.ml.imbalance import imbalance_notices
 from training_service.ml.missing import Missing, count_missing
 from training_service.ml.split import Split
 from training_service.usecases.prepare import label_loaded, load_presence, load_rows, sample_notices
@@ -91,6 +92,8 @@ def _judge(found: _Findings, request: Resolved, labelled: LabelledRows, *, plain
     empty = found.attempt(notice_empty, spec.names, found.missing.empty) if labelled.readings.resolved else ()
     answered = labelled.answered()
     found.notices += [*(empty or ()), *answered.notices, *_few(answered)]
+    if labelled.readings.base_rate is not None:
+        found.notices += imbalance_notices(labelled.readings.base_rate)
     if has_both:
         horizon_us = request.target.horizon if isinstance(request.target, TimeTarget) else 0
         found.split = found.attempt(divide, answered, test_size=asked.test_size, horizon_us=horizon_us)
