@@ -23,6 +23,8 @@ from training_service.usecases.record import sweep
 log = structlog.get_logger(__name__)
 
 TROUBLE_SECONDS = 1.0
+# A worker that is frozen inside a transaction holds its locks, on the names of models for one, no longer than this.
+STALLED_SECONDS = 30.0
 
 
 async def work(settings: TrainingSettings, stop: asyncio.Event) -> None:
@@ -33,7 +35,12 @@ async def work(settings: TrainingSettings, stop: asyncio.Event) -> None:
         missing = await asyncio.to_thread(pending, dsn)
         if missing:
             raise Unavailable(f"the database lacks {len(missing)} migrations: run `pumpcast migrate`")
-        pool = await open_pool(dsn, application="training-worker", max_size=4 + 2 * settings.max_concurrent_jobs)
+        pool = await open_pool(
+            dsn,
+            application="training-worker",
+            max_size=4 + 2 * settings.max_concurrent_jobs,
+            session={"idle_in_transaction_session_timeout": str(round(STALLED_SECONDS * 1000))},
+        )
         try:
             await sweep(pool, folder)
             async with Wakeup(dsn, CHANNEL) as wakeup:

@@ -109,6 +109,44 @@ async def test_a_worker_frozen_in_the_middle_of_a_fit_wakes_up_and_writes_no_sec
     assert files(settings) == [f"model_random_forest_{job['result_model_id']}.zip"]
 
 
+FROZEN_WHILE_IT_RECORDS = """
+import os, signal
+from training_service import worker
+from training_service.store import models
+
+insert = models.insert
+
+async def freeze_and_insert(*arguments, **columns):
+    os.kill(os.getpid(), signal.SIGSTOP)
+    await insert(*arguments, **columns)
+
+models.insert, worker.STALLED_SECONDS = freeze_and_insert, 3.0
+worker.main()
+"""
+
+
+async def test_a_worker_frozen_while_it_records_a_model_keeps_nobody_else_waiting(pool, database, tmp_path, job_id):
+    settings = training_settings(database, tmp_path)
+    log = tmp_path / "log"
+    with worker_process(settings, log, command=("-c", FROZEN_WHILE_IT_RECORDS)) as frozen:
+        # Its file is in its place, the row is not written, the names of models are locked.
+        await until_there(settings.model_folder("training") / "model_random_forest_1.zip")
+        async with asyncio.timeout(30):
+            other_id = await create(pool, name="other", random_state=1)
+        await let_the_lease_run_out(pool)
+        with worker_process(settings):
+            done = [await until_over(pool, one) for one in (job_id, other_id)]
+            frozen.send_signal(signal.SIGCONT)
+            await until_said(log, "result refused", "job lost", "job given up")
+
+    assert [job["status"] for job in done] == ["COMPLETED"] * 2
+    assert await pool.fetchval("SELECT count(*) FROM ml_models") == 2
+    assert files(settings) == sorted(
+        f"model_{kind}_{job['result_model_id']}.zip"
+        for kind, job in zip(("random_forest", "xgboost"), done, strict=True)
+    )
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_worker_told_to_stop_hands_its_job_back_and_ends_the_process_that_fits(
     pool, database, tmp_path, job_id, number

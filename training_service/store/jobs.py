@@ -242,7 +242,7 @@ async def finish(connection: Connection, job: ClaimedJob, ending: Ending) -> boo
 
 async def take_run_key(connection: Connection, job: ClaimedJob, run_key: str) -> int | None:
     """Note the key of the work, or give the job that is doing equal work now; inside a transaction."""
-    await _queries.execute(connection, "lock_run_key")
+    await _queries.execute(connection, "lock_run_key", run_key=run_key)
     holder: int | None = await _queries.fetchval(connection, "run_key_holder", run_key=run_key, id=job.id)
     if holder is None:
         await _queries.execute(connection, "set_run_key", run_key=run_key, id=job.id, token=job.token)

@@ -136,7 +136,7 @@ RETURNING true;
 
 -- name: lock_run_key
 -- Of two jobs with one key that run at once, one asks after the other.
-SELECT pg_advisory_xact_lock(hashtextextended('ml_jobs.run_key', 0));
+SELECT pg_advisory_xact_lock(hashtextextended('ml_jobs.run_key ' || :run_key, 0));
 
 -- name: run_key_holder
 SELECT id FROM ml_jobs WHERE run_key = :run_key AND status = 'RUNNING' AND id <> :id ORDER BY id LIMIT 1;
