@@ -10,8 +10,9 @@ from shared.errors import Unavailable
 from tests.support.serving import api_of
 from tests.support.training import body, create, training_settings, until_over, working
 from training_service.app import build, refuse_old_database
+from training_service.usecases import fitting
 from training_service.usecases.fitting import Fitting, FittingDied
-from training_service.usecases.task import TrainTask
+from training_service.usecases.task import Keyed, TrainTask
 from training_service.worker import work
 
 
@@ -48,12 +49,12 @@ def task(dsn: str, path: Path) -> TrainTask:
 
 
 async def test_fitting_without_a_database_is_an_attempt_that_may_be_repeated(tmp_path):
-    fitting = await Fitting.start(task("postgresql://nobody@127.0.0.1:1/none", tmp_path / "model.zip"))
+    process = await Fitting.start(task("postgresql://nobody@127.0.0.1:1/none", tmp_path / "model.zip"))
     try:
-        with pytest.raises(FittingDied, match=r"the fitting failed unexpectedly \(OperationalError\)"):
-            await fitting.result(lambda _step: None)
+        with pytest.raises(FittingDied, match=r"the work failed unexpectedly \(OperationalError\)"):
+            await process.result(lambda _step: None, go_on)
     finally:
-        await fitting.end()
+        await process.end()
 
 
 async def test_worker_whose_model_store_is_a_file_ends_and_names_the_setting(database, tmp_path):
@@ -63,32 +64,41 @@ async def test_worker_whose_model_store_is_a_file_ends_and_names_the_setting(dat
         await work(training_settings(database, tmp_path), asyncio.Event())
 
 
+async def go_on(_key: Keyed) -> None:
+    """Have the work done, whatever its key."""
+
+
 async def saying(text: str, *, limit: int = 1000) -> Fitting:
     """Give a fitting process that says this and ends."""
     return Fitting(
         await asyncio.create_subprocess_exec(
-            sys.executable, "-c", f"print({text!r})", stdout=asyncio.subprocess.PIPE, limit=limit
+            sys.executable,
+            "-c",
+            f"print({text!r})",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=limit,
         )
     )
 
 
 @pytest.mark.parametrize("text", ["rubbish", '{"kind": "step"}', '{"kind": "failed", "error": "' + "x" * 5000 + '"}'])
 async def test_fitting_that_says_what_cannot_be_read_is_a_failed_attempt(text):
-    fitting = await saying(text)
+    process = await saying(text)
 
     with pytest.raises(FittingDied, match="said something that cannot be read"):
-        await fitting.result(lambda _step: None)
-    await fitting.end()
+        await process.result(lambda _step: None, go_on)
+    await process.end()
 
 
 async def test_job_whose_fitting_cannot_be_started_fails_with_the_reason(database, pool, tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "gone"))
+    monkeypatch.setattr(fitting, "COMMAND", (str(tmp_path / "gone"),))
     job_id = await create(pool)
     async with working(training_settings(database, tmp_path)):
         job = await until_over(pool, job_id, seconds=20)
 
     assert (job["status"], job["attempts"]) == ("FAILED", 3)
-    assert job["error_msg"] == "the fitting process cannot be started (No such file or directory)"
+    assert job["error_msg"] == "the fitting process cannot be started (No such file or directory): see the worker's log"
 
 
 async def test_health_of_the_api_opens_no_connection_of_its_own(database, pool, tmp_path):
@@ -107,9 +117,9 @@ async def test_health_of_the_api_opens_no_connection_of_its_own(database, pool, 
 
 
 async def test_fitting_ends_when_its_worker_closes_the_line(database, tmp_path):
-    fitting = await Fitting.start(task(database, tmp_path / "model.zip"))
-    fitting._process.stdin.close()
+    process = await Fitting.start(task(database, tmp_path / "model.zip"))
+    process._process.stdin.close()
 
     with pytest.raises(FittingDied, match="exit code 3"):
-        await fitting.result(lambda _step: None)
-    await fitting.end()
+        await process.result(lambda _step: None, go_on)
+    await process.end()

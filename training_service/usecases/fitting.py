@@ -52,7 +52,9 @@ class Fitting:
                 start_new_session=True,
             )
         except OSError as error:
-            raise FittingDied(f"the fitting process cannot be started ({error.strerror})") from error
+            raise FittingDied(
+                f"the fitting process cannot be started ({error.strerror}): see the worker's log"
+            ) from error
         assert process.stdin is not None
         with contextlib.suppress(ConnectionError):
             process.stdin.write(task.model_dump_json().encode() + b"\n")
