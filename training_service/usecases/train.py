@@ -1,5 +1,7 @@
 """The line from rows to a model file, run in the process that fits."""
 
+import contextlib
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +15,7 @@ from training_service.ml.dataset import Dataset
 from training_service.ml.divide import divide
 from training_service.ml.figures import measure, score_rows
 from training_service.ml.model import Recipe, make_model, refit_model
+from training_service.ml.model_types import load_libraries
 from training_service.ml.returns import Costs, returns_of
 from training_service.ml.search import Found, search
 from training_service.ml.split import Index
@@ -31,6 +34,8 @@ def train(task: TrainTask, report: Report) -> Trained:
     horizon_us = target.horizon if isinstance(target, TimeTarget) else 0
     steps = Steps(report)
     steps.at("load", "reading coin_metrics")
+    # While the server works.
+    threading.Thread(target=_load_libraries, args=(asked.model_type,), daemon=True).start()
     loaded = load_rows(asked, spec, target, dsn=task.dsn, max_rows=task.max_rows)
     steps.at("label", f"{int(loaded.in_window.sum())} rows of the window")
     data = build_dataset(loaded, asked, spec, target, tell=lambda detail: steps.at("features", detail))
@@ -74,6 +79,12 @@ def train(task: TrainTask, report: Report) -> Trained:
         found=found, measured=measured, made=made, figures=figures, run_key=key, data_sha256=data_hash,
     )  # fmt: skip
     return write_model(task, work, steps)
+
+
+def _load_libraries(model_type: str) -> None:
+    # Whatever is wrong with them the fit will say, in its own words.
+    with contextlib.suppress(Exception):
+        load_libraries(model_type)
 
 
 def _recipe(task: TrainTask, asked: CreateModel) -> Recipe:

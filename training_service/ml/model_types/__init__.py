@@ -6,6 +6,8 @@ import pkgutil
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from shared.errors import Invalid
 from training_service.ml.model_types.kind import THREADS, ModelType, Parameter, Range, Value
 
@@ -17,6 +19,7 @@ __all__ = [
     "Range",
     "Value",
     "find_kind",
+    "load_libraries",
     "make_estimator",
     "resolve_parameters",
 ]
@@ -52,6 +55,15 @@ def resolve_parameters(model_type: str, asked: Mapping[str, object]) -> dict[str
             raise Invalid(f"{name} of {model_type} must be {parameter.allowed}", pointer=f"/params/{name}")
         resolved[name] = parameter.exact(value)
     return resolved
+
+
+def load_libraries(model_type: str) -> None:
+    """Load what fitting and exporting need, which takes seconds, by doing both once with a few rows."""
+    kind = find_kind(model_type)
+    few = {name: 1 for name in kind.parameters if name == "n_estimators"}
+    native = kind.make({**kind.defaults, **few}, 0)
+    native.fit(np.arange(128, dtype=np.float32).reshape(64, 2), np.arange(64) % 2)
+    kind.export(native, 2)
 
 
 def make_estimator(model_type: str, parameters: Mapping[str, Value], *, random_state: int) -> Any:
