@@ -2,6 +2,9 @@
 
 A label is known once the recording clock (the newest timestamp recorded) has reached the horizon and the coin was still
 followed then. Ones and zeros wait alike: early hits counted beside unfinished misses would inflate the share of ones.
+
+The change of the value is another matter: on its bonding curve a coin can be sold at its last price whenever, so the
+silence of a coin, which `observed` takes for no answer, is no way out for whoever holds it.
 """
 
 from dataclasses import fields, replace
@@ -48,6 +51,11 @@ def label(
     >>> labels = label(rows, target, clock=21 * 60_000_000, untracked_phases=frozenset())
     >>> labels.values.tolist(), labels.change_pct.round(1).tolist()
     ([1.0, 0.0, 0.0, nan], [30.0, -13.3, 0.0, nan])
+    >>> seen = label(
+    ...     rows, replace(target, label_resolution="observed"), clock=31 * 60_000_000, untracked_phases=frozenset()
+    ... )
+    >>> seen.values.tolist(), seen.change_pct.round(1).tolist()
+    ([1.0, 0.0, 0.0, nan], [30.0, -13.3, 0.0, 0.0])
     """
     kept, slot = rows.unique_order()
     as_given = np.array_equal(slot, np.arange(len(kept)))
@@ -112,7 +120,7 @@ def _label_time(
     return Labels(
         values=np.where(resolved, recording, np.nan),
         recording=recording,
-        change_pct=np.where(resolved, change, np.nan),
+        change_pct=np.where(np.isnan(recording), np.nan, change),
         measure=np.where(resolved, measure, np.nan),
         observed=observed,
         unresolved_reason=reason,

@@ -70,7 +70,11 @@ class Labels:
     recording: Floats
     """The same labels, had `label_resolution` been `recording`."""
     change_pct: Floats
-    """Change in % from the row to the last value at or before the horizon, 9 decimals; NaN unresolved or for a rule."""
+    """Change in % from the row to the last value at or before the horizon, 9 decimals.
+
+    Known wherever `recording` is, also where `observed` leaves the row unresolved: what a sale would have brought does
+    not depend on whether the coin was seen again. NaN elsewhere, and for a rule.
+    """
     measure: Floats
     """What was compared: change at, or furthest within, the horizon in %, or the value for a rule; NaN unresolved."""
     observed: Bools

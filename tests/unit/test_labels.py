@@ -149,6 +149,28 @@ def test_label_when_the_coin_falls_silent_then_zero_unless_observation_is_asked_
     assert answers(rows, rise(label_resolution="observed"), clock_minutes=30, last_seen=seen)[0] == 0
 
 
+@pytest.mark.parametrize("label_mode", ["at_horizon", "within_horizon"])
+@given(coin_rows(columns=("price_close", "bonding_curve_pct")), st.integers(0, 90))
+def test_change_when_observation_is_asked_for_then_as_without(label_mode: str, rows: CoinRows, later: int) -> None:
+    clock = int(rows.timestamp.max()) + later * MINUTE
+    recording, observed = (
+        label(rows, rise(label_mode=label_mode, label_resolution=resolution), clock=clock, untracked_phases=UNTRACKED)
+        for resolution in ("recording", "observed")
+    )
+    np.testing.assert_array_equal(observed.change_pct, recording.change_pct)
+    np.testing.assert_array_equal(np.isnan(recording.change_pct), np.isnan(recording.values))
+
+
+def test_change_when_the_coin_falls_silent_then_that_to_its_last_price() -> None:
+    rows = one_coin(at_minutes(0, 3), price_close=[1e-8, 0.4e-8])
+    target = rise(label_resolution="observed")
+    found = label(rows, target, clock=START + 13 * MINUTE, untracked_phases=UNTRACKED)
+    np.testing.assert_array_equal(found.values, [nan, nan])
+    np.testing.assert_array_equal(found.change_pct, [-60, 0])
+    early = label(rows, target, clock=START + 10 * MINUTE, untracked_phases=UNTRACKED)
+    np.testing.assert_array_equal(early.change_pct, [-60, nan])
+
+
 @pytest.mark.parametrize("resolution", ["recording", "observed"])
 def test_label_when_the_coin_graduates_then_only_the_rise_that_was_seen_counts(resolution: str) -> None:
     rows = one_coin(at_minutes(0, 2, 5), price_close=[1e-8, 2e-8, 4e-8], bonding_curve_pct=[50, 80, 99.5])
