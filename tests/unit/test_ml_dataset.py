@@ -1,7 +1,11 @@
 """Which rows and features a model learns from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.coin_metrics.rows import CoinRows
 from shared.errors import JobFailed
@@ -9,6 +13,7 @@ from shared.features import FeatureSpec, build
 from shared.labels import RuleTarget, TimeTarget
 from tests.support.market_rows import MINUTE, START, one_coin
 from training_service.ml.dataset import make_dataset
+from training_service.ml.in_place import divide_in_place
 
 UP = TimeTarget(target_var="price_close", future_minutes=5, min_percent_change=10)
 SPEC = FeatureSpec(("volume_sol", "price_change_3"))
@@ -40,6 +45,35 @@ def test_rows_whose_horizon_the_clock_has_not_reached_are_left_out_and_counted()
     assert len(data) == 25
     assert data.readings.unresolved == {"clock": 5}
     assert data.timestamp.max() + 5 * MINUTE == START + 29 * MINUTE
+
+
+def test_rows_without_an_answer_are_kept_apart_with_their_features_and_what_is_known_of_them():
+    rows = coin()
+    silent = replace(UP, label_resolution="observed")
+    data = make_dataset(
+        rows, np.ones(30, np.bool_), spec=SPEC, target=silent, phases=None, clock_us=START + 32 * MINUTE,
+        last_seen=np.array([START + 29 * MINUTE]), untracked_phases=frozenset(),
+    )  # fmt: skip
+
+    others = data.unanswered
+    assert (len(data), len(others)) == (25, 5)
+    assert others.timestamp.tolist() == rows.timestamp[25:].tolist()
+    np.testing.assert_array_equal(others.features, build(rows, SPEC)[25:])
+    # Minutes 25 to 27 end before the clock: a price jumps at 28; 28 and 29 are not due yet.
+    np.testing.assert_array_equal(others.change_pct, [50, 50, 50, np.nan, np.nan])
+    assert data.observed.all()
+
+
+@given(st.lists(st.sampled_from("kou"), min_size=1, max_size=40))
+def test_rows_divided_in_place_are_those_that_were_chosen(choices):
+    features = np.random.default_rng(1).random((len(choices), 2), dtype=np.float32)
+    kept, others = (np.flatnonzero(np.array(choices) == choice) for choice in "ko")
+    expected = features[kept], features[others]
+
+    found = divide_in_place(features, kept, others)
+
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
 
 
 def test_rows_outside_the_window_give_history_and_labels_but_are_not_learnt():

@@ -9,6 +9,7 @@ from shared.coin_metrics.rows import Bools, CoinRows, Floats, Ints
 from shared.errors import JobFailed
 from shared.features import FeatureSpec, Notice, build
 from shared.labels import Labels, Readings, Target, TimeTarget, label, nearest_threshold
+from training_service.ml.in_place import divide_in_place
 from training_service.ml.nearest import ENOUGH_TO_FIT, workable_threshold
 
 _MANY_UNSEEN = 0.2
@@ -38,6 +39,8 @@ class Answered:
     """Realised change of the target's column at the horizon in %; NaN for a rule target."""
     reserves_sol: Floats
     """SOL side of the bonding curve; NaN where missing."""
+    observed: Bools
+    """The coin was seen again at or after the horizon."""
     position: Ints
     """Row of `rows`."""
     rows: CoinRows
@@ -50,12 +53,34 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unanswered:
+    """The other rows of the window and phases, sorted by coin and time; live, alerts come of them just the same."""
+
+    features: NDArray[np.float32]
+    """float32[n, F], NaN = missing, no infinity."""
+    timestamp: Ints
+    """Microseconds since 1970."""
+    coin: Ints
+    change_pct: Floats
+    """Change to the last value at or before the horizon in %; NaN where not even that is known."""
+    reserves_sol: Floats
+    """SOL side of the bonding curve; NaN where missing."""
+    position: Ints
+    """Row of the rows that were loaded."""
+
+    def __len__(self) -> int:
+        return len(self.timestamp)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dataset(Answered):
     """The same rows with their features."""
 
     spec: FeatureSpec
     features: NDArray[np.float32]
     """float32[n, F], NaN = missing, no infinity."""
+    unanswered: Unanswered
+    """Never learnt from: they say how often a model would alert, and what that would have cost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,16 +100,26 @@ class LabelledRows:
         """Give the chosen rows whose answer is known."""
         return np.flatnonzero(self.chosen & ~np.isnan(self.labels.values))
 
+    @property
+    def others(self) -> Ints:
+        """Give the chosen rows whose answer is not known."""
+        return np.flatnonzero(self.chosen & np.isnan(self.labels.values))
+
+    @property
+    def reserves_sol(self) -> Floats:
+        """Give the SOL side of the bonding curve of all rows, NaN where the rows do not tell it."""
+        return self.rows.values.get("virtual_sol_reserves", np.full(len(self.rows), np.nan))
+
     def answered(self, *notices: Notice) -> Answered:
         """Give the rows whose answer is known."""
         kept, rows, labels = self.kept, self.rows, self.labels
-        reserves = rows.values.get("virtual_sol_reserves", np.full(len(rows), np.nan))
         return Answered(
             answers=labels.values[kept].astype(np.int8),
             timestamp=rows.timestamp[kept],
             coin=rows.coin[kept],
             change_pct=labels.change_pct[kept],
-            reserves_sol=reserves[kept],
+            reserves_sol=self.reserves_sol[kept],
+            observed=labels.observed[kept],
             position=kept,
             rows=rows,
             readings=self.readings,
@@ -165,13 +200,17 @@ def add_features(labelled: LabelledRows, spec: FeatureSpec) -> Dataset:
         JobFailed: no feature has a value.
 
     """
-    features = build(labelled.rows, spec)[labelled.kept]
-    empty: list[bool] = np.all(np.isnan(features), axis=0).tolist()
+    features, others = divide_in_place(build(labelled.rows, spec), labelled.kept, labelled.others)
+    empty: list[bool] = [bool(np.isnan(features[:, at]).all()) for at in range(features.shape[1])]
     answered = labelled.answered(*notice_empty(spec.names, empty))
+    if any(empty):
+        present = np.logical_not(empty)
+        features, others = np.ascontiguousarray(features[:, present]), np.ascontiguousarray(others[:, present])
     return Dataset(
         **{field.name: getattr(answered, field.name) for field in fields(Answered)},
         spec=FeatureSpec(tuple(name for name, gone in zip(spec.names, empty, strict=True) if not gone)),
-        features=np.ascontiguousarray(features[:, np.logical_not(empty)]),
+        features=features,
+        unanswered=_unanswered(labelled, others),
     )
 
 
@@ -186,7 +225,7 @@ def make_dataset(
     last_seen: Ints,
     untracked_phases: frozenset[int],
 ) -> Dataset:
-    """Label all rows, build their features and keep those of the window and phases whose answer is known.
+    """Label all rows, build their features and keep those of the window and phases; apart, where no answer is known.
 
     For the arguments see `label_rows`.
 
@@ -205,6 +244,18 @@ def make_dataset(
     )
     refuse_one_answer(labelled, test_size=_HOLDOUT)
     return add_features(labelled, spec)
+
+
+def _unanswered(labelled: LabelledRows, features: NDArray[np.float32]) -> Unanswered:
+    others = labelled.others
+    return Unanswered(
+        features=features,
+        timestamp=labelled.rows.timestamp[others],
+        coin=labelled.rows.coin[others],
+        change_pct=labelled.labels.change_pct[others],
+        reserves_sol=labelled.reserves_sol[others],
+        position=others,
+    )
 
 
 def _exact(number: float) -> str:

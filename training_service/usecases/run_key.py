@@ -38,7 +38,10 @@ def run_key(request: Mapping[str, Any], *, features: tuple[str, ...], params: Ma
 def data_sha256(data: Dataset) -> str:
     """Give the SHA-256 of everything a model can learn from and be measured on, in the order of the rows."""
     digest = hashlib.sha256(orjson.dumps([data.spec.names, data.rows.mints]))
-    for array in (data.coin, data.timestamp, data.answers, data.features, data.change_pct, data.reserves_sol):
+    rows = (data.coin, data.timestamp, data.answers, data.features, data.change_pct, data.reserves_sol, data.observed)
+    rest = data.unanswered
+    others = (rest.coin, rest.timestamp, rest.features, rest.change_pct, rest.reserves_sol)
+    for array in (*rows, *others):
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
