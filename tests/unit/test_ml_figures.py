@@ -134,3 +134,32 @@ def test_a_calibrating_part_of_one_answer_fails_the_job_with_its_span():
         JobFailed, match=r"rows for calibrating, 2025-\S+ to 2025-\S+, hold one answer only \(0 positive"
     ):
         divide(dataset(np.zeros(100), answers), test_size=0.2, horizon_us=0)
+
+
+def test_a_model_that_never_errs_is_suspicious_for_the_future_and_repeats_a_rule_of_the_present():
+    answers = np.arange(1000) % 3 == 0
+    data = dataset(np.where(answers, 0.9, 0.1), answers)
+    rule = RuleTarget(target_var="price_close", operator=">", target_value=3e-8)
+
+    future, present = verdict(figures_of(data), data), verdict(figures_of(data, target=rule), data, target=rule)
+
+    assert "ROC AUC on the hold-out is 1.0000, which no market allows" in future["suspiciously_accurate"]
+    assert "target_in_features" not in future
+    assert "the features together give price_close of the same row away" in present["target_in_features"]
+
+
+def test_figures_of_each_period_are_those_of_its_rows_alone():
+    probabilities, answers = learnt(600)
+    data = dataset(probabilities, answers)
+
+    periods = figures_of(data).periods
+
+    assert {period.minutes for period in periods} == {15}
+    assert sum(period.rows for period in periods) == 600
+    begin = sum(period.rows for period in periods[:3])
+    part = slice(begin, begin + periods[3].rows)
+    scores, truth = scored(data).probabilities[part], answers[part]
+    assert periods[3].start.timestamp() * 1e6 <= data.timestamp[begin] < periods[4].start.timestamp() * 1e6
+    assert periods[3].average_precision == pytest.approx(metrics.average_precision_score(truth, scores))
+    assert periods[3].roc_auc == pytest.approx(metrics.roc_auc_score(truth, scores))
+    assert periods[3].alerts == (scores >= 0.9).sum()
