@@ -25,9 +25,13 @@ class CardFigures(Answer):
     brier_uncalibrated: float | None = Field(None, description="The same of the scores before calibration")
     log_loss: float | None
     holdout_days: float
-    alerts_per_day: float | None
+    alerts: int | None = Field(None, description="Rows that reach the alert threshold, whether answered or not")
+    alerts_per_day: float | None = Field(description="Alerts as they would have come, whether answered or not")
     simulated_profit_pct: float | None = Field(None, description="(0.01 tp - 0.005 fp) / n * 100")
-    expected_value_pct: float | None = Field(None, description="Mean return of an alert after costs")
+    expected_value_pct: float | None = Field(
+        None,
+        description="Mean return of an alert after costs; a coin not seen again is sold at its last price",
+    )
 
 
 class CardConfusion(Answer):
@@ -81,9 +85,9 @@ class CardThresholdPoint(Answer):
     """What a threshold would give on the hold-out."""
 
     threshold: float
-    precision: float
+    precision: float = Field(description="Of the rows whose answer is known")
     recall: float | None
-    alerts_per_day: float | None
+    alerts_per_day: float | None = Field(description="Of all rows, as are the returns")
     expected_value_pct: float | None = None
     total_return_pct: float | None = Field(None, description="Sum of the returns, in percent of one stake")
 
@@ -133,11 +137,11 @@ class CardPeriod(Answer):
 
     start: datetime
     minutes: int
-    rows: int
-    base_rate: float
+    rows: int = Field(description="Rows whose answer is known")
+    base_rate: float | None
     average_precision: float | None
     roc_auc: float | None
-    alerts: int
+    alerts: int = Field(description="Of all rows, as is the expected value")
     precision: float | None
     expected_value_pct: float | None
 
@@ -163,7 +167,14 @@ class CardMoney(Answer):
 
     every_alert: CardEarnings
     one_position: CardEarnings = Field(description="A coin that is held is not bought again before its sale")
-    alerts_without_outcome: int
+    seen_again: CardEarnings | None = Field(
+        None,
+        description="Every alert whose coin was seen again at or after the horizon: unknown in time which ones",
+    )
+    silent_alerts: int | None = Field(
+        None, description="The other trades: sold at the last price, for which there may have been no buyer"
+    )
+    alerts_without_outcome: int = Field(description="Alerts without a known price at the horizon; in none of the sums")
     fee_pct: float
     slippage_pct: float | None = Field(description="Null: from the depth of the bonding curve")
     trade_size_sol: float

@@ -54,25 +54,33 @@ class CalibrationBin:
 
 
 def threshold_curve(
-    scores: Floats, answers: Answers, *, days: float, points: int = 200, returns_pct: Floats | None = None
-) -> tuple[CurvePoint, ...]:
+    scores: Floats, answers: Answers, *, days: float, points: int = 200, returns_pct: Floats | None = None,
+    every_score: Floats | None = None,
+) -> tuple[CurvePoint, ...]:  # fmt: skip
     """Give precision, recall and alerts per day at up to `points` falling thresholds, all of them scores that occur.
 
     Where there are more, they are spaced by the logarithm of the rows they let through: close together among the few
     highest, where alerts are chosen. `days` is the span of the rows; alerts per day are None when it is not above 0.
-    `returns_pct` float64[n] is what a trade at each row brings in %, NaN where unknown.
+    `every_score` float64[m] are the scores of all rows that would alert, where more than the n with an answer would;
+    alerts per day and returns are theirs. `returns_pct` float64[m] is what a trade at each brings in %, NaN where
+    unknown.
 
     >>> scores, answers = np.array([0.1, 0.4, 0.8]), np.array([0, 0, 1])
     >>> curve = threshold_curve(scores, answers, days=1.5, returns_pct=np.array([np.nan, -5.0, 20.0]))
     >>> [(at.threshold, round(at.precision, 2), at.recall, at.expected_value_pct) for at in curve]
     [(0.8, 1.0, 1.0, 20.0), (0.4, 0.5, 1.0, 7.5), (0.1, 0.33, 1.0, 7.5)]
+    >>> [at.alerts_per_day for at in threshold_curve(scores, answers, days=2, every_score=np.append(scores, 0.6))]
+    [0.5, 1.5, 2.0]
     """
     values, said, hits = reached(scores, answers)
-    trades, total = np.zeros(len(values)), np.zeros(len(values))
-    if returns_pct is not None:
-        known = ~np.isnan(returns_pct)
-        _, _, trades = reached(scores, known)
-        _, _, total = reached(scores, np.where(known, returns_pct, 0.0))
+    alerting = scores if every_score is None else every_score
+    returns = np.full(len(alerting), np.nan) if returns_pct is None else returns_pct
+    known = ~np.isnan(returns)
+    levels, at_level, trades_at = reached(alerting, known)
+    _, _, return_at = reached(alerting, np.where(known, returns, 0.0))
+    # Levels fall: as many as lie at or above a value are reached by it.
+    level = np.searchsorted(-levels, -values, side="right")
+    alerts, trades, total = (np.append(0.0, reached_by)[level] for reached_by in (at_level, trades_at, return_at))
     chosen = np.arange(len(values))
     if len(values) > points:
         chosen = np.unique(np.searchsorted(said, np.geomspace(said[0], said[-1], points)).clip(max=len(values) - 1))
@@ -82,7 +90,7 @@ def threshold_curve(
             threshold=float(values[at]),
             precision=float(hits[at] / said[at]),
             recall=float(hits[at] / ones) if ones else None,
-            alerts_per_day=float(said[at] / days) if days > 0 else None,
+            alerts_per_day=float(alerts[at] / days) if days > 0 else None,
             expected_value_pct=float(total[at] / trades[at]) if trades[at] else None,
             total_return_pct=float(total[at]) if trades[at] else None,
         )

@@ -174,3 +174,30 @@ def test_alert_threshold_by_expected_value_of_a_question_nobody_can_trade_fails_
 
     with pytest.raises(JobFailed, match="only a question about a price that rises can be traded"):
         choose_thresholds(probabilities, answers, days=1, alerts_per_day=None, by="expected_value", returns_pct=None)
+
+
+@pytest.mark.parametrize(("per_day", "expected"), [(None, 30), (6, 12)])
+def test_alert_threshold_when_rows_without_an_answer_come_too_then_they_are_counted(per_day, expected):
+    probabilities, answers, _ = ranked([1.0], rows=1000)
+    both = np.concatenate([probabilities, np.round(np.linspace(0.5, 1, 2000, endpoint=False) + 0.0001, 6)])
+
+    alone = choose_thresholds(probabilities, answers, days=2, alerts_per_day=per_day)
+    chosen = choose_thresholds(probabilities, answers, days=2, alerts_per_day=per_day, every_probability=both)
+
+    assert (both >= chosen.alert).sum() == expected
+    assert chosen.alert > alone.alert
+    assert chosen.decision == alone.decision
+
+
+def test_alert_threshold_by_expected_value_when_what_falls_silent_loses_all_then_it_keeps_away_from_it():
+    probabilities, answers, returns = ranked([5.0] * 100)
+    silent = np.full(60, probabilities[50])
+    asked = {"days": 1, "alerts_per_day": None, "by": "expected_value"}
+
+    chosen = choose_thresholds(
+        probabilities, answers, **asked, returns_pct=np.concatenate([returns, np.full(60, -90.0)]),
+        every_probability=np.concatenate([probabilities, silent]),
+    )  # fmt: skip
+
+    assert choose_thresholds(probabilities, answers, **asked, returns_pct=returns).alert == probabilities[99]
+    assert chosen.alert == probabilities[49]

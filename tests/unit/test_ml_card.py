@@ -15,13 +15,14 @@ from training_service.ml.card import CardParts, build_card
 from training_service.ml.crossval import CrossValidation
 from training_service.ml.dataset import make_dataset
 from training_service.ml.divide import divide
-from training_service.ml.figures import measure, score_rows
+from training_service.ml.figures import measure
 from training_service.ml.fit import feature_importance
 from training_service.ml.importance import permutation_importance
 from training_service.ml.model import Recipe, make_model
 from training_service.ml.model_types import resolve_parameters
 from training_service.ml.profile import profile
 from training_service.ml.returns import Costs
+from training_service.ml.scored import score_holdout
 
 UP = TimeTarget(target_var="price_close", future_minutes=5, min_percent_change=3)
 COSTS = Costs(fee_pct=1.0, slippage_pct=None, trade_size_sol=0.5)
@@ -54,7 +55,7 @@ def card():
     )  # fmt: skip
     made = make_model(data, split, recipe)
     figures = measure(
-        score_rows(data, split.holdout, made.scorer), decision_threshold=made.decision_threshold,
+        score_holdout(data, split, made.scorer), decision_threshold=made.decision_threshold,
         alert_threshold=made.alert_threshold, target=UP, costs=COSTS, random_state=1,
     )  # fmt: skip
     return build_card(

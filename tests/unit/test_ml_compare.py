@@ -29,7 +29,10 @@ def market(seed=1, rows=ROWS):
 
 def contender(signal, answers, *, decimals=6, returns=None):
     probabilities = np.round(1 / (1 + np.exp(1.5 - signal)), decimals)
-    return Contender(probabilities=probabilities, answers=answers, alerts=probabilities > 0.5, returns_pct=returns)
+    return Contender(
+        probabilities=probabilities, answers=answers, answered=np.arange(len(answers)), alerts=probabilities > 0.5,
+        returns_pct=returns,
+    )  # fmt: skip
 
 
 def blocks_of(timestamp, rounds=50):
@@ -54,6 +57,27 @@ def test_draws_when_rows_are_weighted_one_by_one_then_they_are_the_same(decimals
         assert drawn["roc_auc"][number] == pytest.approx(roc_auc(scores, true), abs=tolerance)
         assert drawn["brier"][number] == pytest.approx(np.mean((scores - true) ** 2), abs=1e-12)
         assert drawn["expected_value_pct"][number] == pytest.approx(returns[traded].mean(), abs=1e-9)
+
+
+def test_draws_when_some_rows_have_no_answer_then_only_expected_value_rests_on_them():
+    timestamp, answers, signal, random = market()
+    returns = random.normal(0, 5, ROWS)
+    whole, blocks = contender(signal, answers, returns=returns), blocks_of(timestamp)
+    known = random.random(ROWS) < 0.3
+    part = Contender(
+        probabilities=whole.probabilities[known], answers=answers[known], answered=np.flatnonzero(known),
+        alerts=whole.alerts, returns_pct=returns,
+    )  # fmt: skip
+
+    drawn, all_drawn = draw(part, blocks), draw(whole, blocks)
+
+    np.testing.assert_array_equal(drawn["expected_value_pct"], all_drawn["expected_value_pct"])
+    assert estimate(part)["expected_value_pct"] == estimate(whole)["expected_value_pct"]
+    for number in range(10):
+        there = np.repeat(np.arange(ROWS), blocks.weights[number][blocks.number].astype(int) * known)
+        scores, true = whole.probabilities[there], answers[there]
+        assert drawn["average_precision"][number] == pytest.approx(average_precision(scores, true), abs=1e-3)
+        assert drawn["brier"][number] == pytest.approx(np.mean((scores - true) ** 2), abs=1e-12)
 
 
 def test_draws_when_all_are_averaged_then_they_lie_around_the_value_of_all_rows():
@@ -120,7 +144,11 @@ def test_difference_when_a_model_hardly_ever_alerts_then_there_is_no_interval_of
     returns = np.ones(ROWS)
     often = contender(signal, answers, returns=returns)
     once = Contender(
-        probabilities=often.probabilities, answers=answers, alerts=np.arange(ROWS) == 7, returns_pct=returns
+        probabilities=often.probabilities,
+        answers=answers,
+        answered=np.arange(ROWS),
+        alerts=np.arange(ROWS) == 7,
+        returns_pct=returns,
     )
 
     found = lead(often, once, blocks_of(timestamp), "expected_value_pct")

@@ -6,25 +6,36 @@ from sklearn import metrics
 
 from shared.errors import JobFailed
 from shared.labels import RuleTarget, TimeTarget
-from tests.support.datasets import dataset
-from tests.support.market_rows import MINUTE
+from tests.support.datasets import dataset, unanswered
+from tests.support.market_rows import MINUTE, START
 from training_service.ml.crossval import CrossValidation
 from training_service.ml.divide import divide
-from training_service.ml.figures import Scored, measure
+from training_service.ml.figures import measure
 from training_service.ml.returns import Costs
+from training_service.ml.scored import score_holdout
+from training_service.ml.split import Split
 from training_service.ml.verdict import judge
 
 UP = TimeTarget(target_var="price_close", future_minutes=5, min_percent_change=10)
 COSTS = Costs(fee_pct=1.0, slippage_pct=0.0, trade_size_sol=0.5)
 
 
+class HalfOfTheFeature:
+    """A model whose probability is its only feature, and whose raw score is half of it."""
+
+    def scores(self, features):
+        return np.round(features[:, 0].astype(np.float64), 6) / 2
+
+    def calibrated(self, scores):
+        return scores * 2
+
+
 def scored(data):
-    """What a model says whose probability is its only feature, and whose raw score is half of it."""
-    probabilities = np.round(data.features[:, 0].astype(np.float64), 6)
-    return Scored(
-        scores=probabilities / 2, probabilities=probabilities, answers=data.answers, timestamp=data.timestamp,
-        coin=data.coin, change_pct=data.change_pct, reserves_sol=data.reserves_sol,
+    everything = Split(
+        fit=np.zeros(0, np.int64), calibration=np.zeros(0, np.int64), holdout=np.arange(len(data)), purged=0,
+        calibration_us=0, calibration_end_us=0, holdout_us=START - 1,
     )  # fmt: skip
+    return score_holdout(data, everything, HalfOfTheFeature())
 
 
 def figures_of(data, *, decision=0.5, alert=0.9, target=UP):
@@ -69,6 +80,47 @@ def test_expected_value_is_that_of_the_alerts():
     returns = np.where(answers[alerts] == 1, 1.2 * kept - 1, 0.95 * kept - 1) * 100
     assert found.expected_value_pct == pytest.approx(returns.mean())
     assert found.to_metrics()["alerts_per_day"] == pytest.approx(alerts.sum() / (2999 / 1440))
+
+
+def test_alerts_that_nobody_can_judge_count_as_they_come_and_are_sold_at_the_last_price():
+    probabilities, answers = learnt(2881)
+    # Two days of rows; 40 rows of a coin that falls silent, half of them alerts, one of these without any price.
+    silent = unanswered(
+        np.tile([0.95, 0.2], 20), minutes=np.arange(40) * 72, change_pct=[np.nan, *np.full(39, -60.0)]
+    )  # fmt: skip
+
+    alone = figures_of(dataset(probabilities, answers), alert=0.9)
+    found = figures_of(dataset(probabilities, answers, others=silent), alert=0.9)
+
+    assert (found.alerts, found.alerts_per_day) == (alone.alerts + 20, (alone.alerts + 20) / 2)
+    money = found.money
+    assert (money.silent_alerts, money.alerts_without_outcome) == (19, 1)
+    assert money.seen_again == alone.money.every_alert
+    lost = (0.4 * 0.99 * 0.99 - 1) * 100
+    mean = (alone.expected_value_pct * alone.alerts + lost * 19) / (alone.alerts + 19)
+    assert found.expected_value_pct == money.every_alert.mean_pct == pytest.approx(mean)
+    # Where an answer is needed nothing changes.
+    for name in ("decision", "alert", "half", "base_rate", "roc_auc", "average_precision", "brier", "log_loss", "bins"):
+        assert getattr(found, name) == getattr(alone, name)
+
+
+def test_threshold_curve_and_periods_when_nobody_can_judge_some_rows_then_their_alerts_are_counted_too():
+    probabilities, answers = learnt(1441)
+    silent = unanswered(np.full(30, 0.95), minutes=np.arange(30) + 2000, change_pct=np.full(30, -50.0))
+
+    found = figures_of(dataset(probabilities, answers, others=silent), alert=0.9)
+
+    known = np.round(probabilities.astype(np.float64), 6)
+    both = np.concatenate([known, np.full(30, 0.95)])
+    for point in found.curve:
+        reached = known >= point.threshold
+        assert point.precision == pytest.approx(answers[reached].mean())
+        assert point.alerts_per_day == pytest.approx((both >= point.threshold).sum() / (2029 / 1440), rel=1e-6)
+    assert sum(period.alerts for period in found.periods) == found.alerts
+    assert sum(period.rows for period in found.periods) == 1441
+    last = found.periods[-1]
+    assert (last.rows, last.base_rate, last.precision, last.roc_auc, last.alerts) == (0, None, None, None, 30)
+    assert last.expected_value_pct == pytest.approx((0.5 * 0.99 * 0.99 - 1) * 100)
 
 
 def verdict(figures, data, gap=None, target=UP):

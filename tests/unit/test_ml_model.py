@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from shared.errors import JobFailed
-from tests.support.datasets import dataset
+from tests.support.datasets import dataset, unanswered
+from tests.support.market_rows import MINUTE, START
 from training_service.ml import model
 from training_service.ml.calibrate import fit_calibration
 from training_service.ml.divide import divide
@@ -156,3 +157,27 @@ def test_model_that_cannot_be_resampled_and_need_not_is_fitted_as_it_is(monkeypa
 
     assert [len(answers) for _, answers in seen] == [640]
     assert "resampling_skipped" in codes(found)
+
+
+def test_alert_threshold_when_rows_without_an_answer_come_then_only_those_of_the_calibrating_time_count():
+    values = np.random.default_rng(2).random(1000)
+    answers = (np.random.default_rng(3).random(1000) < values).astype(np.int8)
+    recipe = replace(RECIPE, alerts_per_day=700.0)
+    horizon = 20
+    split = divide(dataset(values, answers), test_size=0.2, horizon_us=horizon * MINUTE)
+    first = (split.calibration_us - START) // MINUTE + 1
+    last = (split.holdout_us - START) // MINUTE - horizon
+
+    def alert(*minutes):
+        others = unanswered(np.full(500, 0.99), minutes=np.resize(minutes, 500), change_pct=np.zeros(500))
+        data = dataset(values, answers, others=others)
+        return make_model(data, divide(data, test_size=0.2, horizon_us=horizon * MINUTE), recipe)
+
+    alone = make_model(dataset(values, answers), split, recipe)
+    elsewhere = alert(0, first - 1, last + 1, last + horizon, last + horizon + 1, 999)
+    inside, edges = alert((first + last) // 2), alert(first, last)
+
+    assert elsewhere.alert_threshold == alone.alert_threshold
+    assert inside.alert_threshold == edges.alert_threshold > alone.alert_threshold
+    assert inside.decision_threshold == alone.decision_threshold
+    assert "many_alerts" in [notice.code for notice in inside.notices]

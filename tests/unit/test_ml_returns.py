@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.labels import RuleTarget, TimeTarget
-from training_service.ml.returns import Costs, earn, free_positions, returns_of, trade_return_pct
+from training_service.ml.returns import Costs, Outcomes, earn, free_positions, returns_of, trade_return_pct
 
 UP = TimeTarget(target_var="price_close", future_minutes=5, min_percent_change=10)
 NOTHING = {"fee_pct": 0.0, "slippage_pct": 0.0, "trade_size_sol": 0.5}
@@ -50,10 +50,14 @@ def test_return_of_a_coin_that_fell_to_nothing_is_the_whole_stake():
     np.testing.assert_array_equal(found, [-100.0, np.nan])
 
 
-def earned(alerts, returns, minutes, coins, *, horizon=5, days=1.0, size=0.5):
+def earned(alerts, returns, minutes, coins, *, observed=None, horizon=5, days=1.0, size=0.5):
+    outcomes = Outcomes(
+        returns_pct=np.array(returns), timestamp=np.array(minutes) * MINUTE, coin=np.array(coins),
+        observed=np.ones(len(alerts), np.bool_) if observed is None else np.array(observed),
+    )  # fmt: skip
     return earn(
-        np.array(alerts), np.array(returns), np.array(minutes) * MINUTE, np.array(coins), horizon_us=horizon * MINUTE,
-        days=days, costs=Costs(fee_pct=1.0, slippage_pct=None, trade_size_sol=size), random_state=1,
+        np.array(alerts), outcomes, horizon_us=horizon * MINUTE, days=days, random_state=1,
+        costs=Costs(fee_pct=1.0, slippage_pct=None, trade_size_sol=size),
     )  # fmt: skip
 
 
@@ -65,6 +69,17 @@ def test_earnings_count_alerts_with_a_known_outcome_only():
     assert (every.worst_pct, every.best_pct) == (-4, 10)
     assert (every.total_sol, every.per_day_sol) == (pytest.approx(0.03), pytest.approx(0.015))
     assert money.alerts_without_outcome == 1
+
+
+def test_earnings_of_coins_that_fell_silent_count_and_are_told_apart():
+    money = earned(
+        [True, True, True, True, False], [10.0, -40.0, np.nan, -60.0, -99.0], [0, 1, 2, 3, 4], [0, 1, 2, 3, 4],
+        observed=[True, False, False, False, False],
+    )  # fmt: skip
+
+    assert (money.every_alert.trades, money.every_alert.mean_pct) == (3, -30)
+    assert (money.seen_again.trades, money.seen_again.mean_pct) == (1, 10)
+    assert (money.silent_alerts, money.alerts_without_outcome) == (2, 1)
 
 
 def test_earnings_of_few_moments_have_no_interval_and_say_why():

@@ -223,3 +223,22 @@ def test_threshold_curve_when_returns_are_known_then_what_trading_down_to_each_w
     curve = scoring.threshold_curve(scores, answers, days=1, returns_pct=np.array([30.0, -10.0, np.nan, -40.0]))
     assert [(at.expected_value_pct, at.total_return_pct) for at in curve] == [(30, 30), (10, 20), (-20 / 3, -20)]
     assert scoring.threshold_curve(scores, answers, days=1)[0].expected_value_pct is None
+
+
+@given(predictions(), st.lists(st.sampled_from([0.0, 0.15, 0.5, 0.85, 1.0]), max_size=8))
+def test_threshold_curve_when_rows_without_answers_alert_too_then_alerts_and_returns_are_of_all(
+    rows: tuple, others: list
+) -> None:
+    scores, answers = rows
+    every = np.concatenate([scores, others])
+    returns = np.where(np.arange(len(every)) % 3 == 0, np.nan, np.arange(len(every)) - 2.0)
+    alone = scoring.threshold_curve(scores, answers, days=2)
+    curve = scoring.threshold_curve(scores, answers, days=2, returns_pct=returns, every_score=every)
+    assert [(at.threshold, at.precision, at.recall) for at in curve] == [
+        (at.threshold, at.precision, at.recall) for at in alone
+    ]
+    for point in curve:
+        reached = every >= point.threshold
+        known = returns[reached & ~np.isnan(returns)]
+        assert point.alerts_per_day == reached.sum() / 2
+        assert point.total_return_pct == (known.sum() if len(known) else None)

@@ -66,18 +66,20 @@ class Thresholds:
 
 def choose_thresholds(
     probabilities: Floats, answers: Answers, *, days: float, alerts_per_day: float | None,
-    by: ThresholdChoice | None = None, returns_pct: Floats | None = None,
+    by: ThresholdChoice | None = None, returns_pct: Floats | None = None, every_probability: Floats | None = None,
 ) -> Thresholds:  # fmt: skip
     """Give the probability with the best F1, and the one from which on a row is an alert.
 
     Args:
         probabilities: float64[n] of the calibrating rows, as the model file gives them.
         answers: int8[n], at least one 1.
-        days: span of the rows.
+        days: span of all rows.
         alerts_per_day: how many alerts are wanted, where `by` asks for a number of them.
         by: share: 1 % of the rows; alerts_per_day: so many; expected_value: from where on trading every row sums to the
             highest return, over at least 20 trades. None: alerts_per_day where that is given, else share.
-        returns_pct: float64[n], what a trade at each row brings in %, NaN where unknown; None where nothing is traded.
+        returns_pct: float64[m], what a trade at each row brings in %, NaN where unknown; None where nothing is traded.
+        every_probability: float64[m] of all rows of that stretch of time, those without an answer too: live, each of
+            them may alert, so they count for the alert threshold. None: there are no others.
 
     Returns:
         Both, with a notice when even the highest probability is shared by clearly more rows than are wanted, and one
@@ -99,30 +101,31 @@ def choose_thresholds(
             f"the model gives every row the same probability ({decision:.6g}): nothing was learnt; "
             "choose other features, an easier target or hyper-parameters that let a tree grow"
         )
+    everything = probabilities if every_probability is None else every_probability
     notices: list[Notice] = []
     choice = by or ("share" if alerts_per_day is None else "alerts_per_day")
     if choice == "expected_value":
-        alert = _most_profitable(probabilities, returns_pct)
+        alert = _most_profitable(everything, returns_pct)
         if alert is not None:
             return Thresholds(decision=decision, alert=alert, by="expected_value")
         choice = "share"
         message = (
-            f"no alert threshold that at least {LEAST_TRADES} of the {len(probabilities)} calibrating rows reach would "
+            f"no alert threshold that at least {LEAST_TRADES} of the {len(everything)} calibrating rows reach would "
             f"have earned anything after costs: that of the highest {DEFAULT_ALERT_SHARE:.0%} was taken"
         )
         notices.append(Notice(code="no_profitable_threshold", message=message))
     if choice == "alerts_per_day" and alerts_per_day is not None:
         wanted = days * alerts_per_day
-        alert = alerts_per_day_threshold(probabilities, days=days, alerts_per_day=alerts_per_day)
+        alert = alerts_per_day_threshold(everything, days=days, alerts_per_day=alerts_per_day)
     else:
-        wanted = DEFAULT_ALERT_SHARE * len(probabilities)
-        alert = top_share_threshold(probabilities, DEFAULT_ALERT_SHARE)
+        wanted = DEFAULT_ALERT_SHARE * len(everything)
+        alert = top_share_threshold(everything, DEFAULT_ALERT_SHARE)
     assert alert is not None
-    reached = int((probabilities >= alert).sum())
+    reached = int((everything >= alert).sum())
     if reached > _CLEARLY_MORE * max(wanted, 1):
         message = (
-            f"the highest probability, {alert:.6g}, is shared by {reached} of {len(probabilities)} rows "
-            f"({reached / len(probabilities):.1%}) where {wanted:.6g} alerts were wanted: there will be more"
+            f"the highest probability, {alert:.6g}, is shared by {reached} of {len(everything)} rows "
+            f"({reached / len(everything):.1%}) where {wanted:.6g} alerts were wanted: there will be more"
         )
         notices.append(Notice(code="many_alerts", message=message))
     return Thresholds(decision=decision, alert=alert, by=choice, notices=tuple(notices))

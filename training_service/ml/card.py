@@ -124,7 +124,8 @@ def _figures(figures: Figures) -> dict[str, Any]:
         "brier_uncalibrated": figures.brier_uncalibrated,
         "log_loss": figures.log_loss,
         "holdout_days": figures.days,
-        "alerts_per_day": (figures.alert.tp + figures.alert.fp) / figures.days if figures.days > 0 else None,
+        "alerts": figures.alerts,
+        "alerts_per_day": figures.alerts_per_day,
         "simulated_profit_pct": figures.simulated_profit_pct,
         "expected_value_pct": figures.expected_value_pct,
     }

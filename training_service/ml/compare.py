@@ -24,19 +24,24 @@ from training_service.ml.bootstrap import (
 
 MOST_LEVELS = 1000
 RANKED = ("average_precision", "roc_auc", "brier")
-MEASURES = (*RANKED, "expected_value_pct")
+EXPECTED = "expected_value_pct"
+MEASURES = (*RANKED, EXPECTED)
 _CHUNK = 250
 _MOST_UNDEFINED = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """What one model said of the shared rows; arrays have one entry a row."""
+    """What one model said of the shared rows."""
 
     probabilities: Floats
+    """Of the rows whose answer is known; every measure but expected value rests on them."""
     answers: Answers
     """0 or 1, to the question of this model."""
+    answered: Ints
+    """Which of all shared rows they are."""
     alerts: Bools
+    """Of all shared rows."""
     returns_pct: Floats | None
     """Return of a trade at the row in %, NaN where unknown; None where nothing can be bought."""
 
@@ -69,6 +74,10 @@ class Blocks:
         """Give the number of blocks that hold rows."""
         return int(self.weights.shape[1])
 
+    def count_of(self, rows: Ints) -> int:
+        """Give the number of blocks that hold some of the rows."""
+        return len(np.unique(self.number[rows]))
+
 
 def cut_blocks(timestamp: Ints, *, horizon_us: int, random_state: int, rounds: int = ROUNDS) -> Blocks:
     """Cut rows (int64[n] microseconds, any order) into blocks of two horizons or more, and draw from them."""
@@ -86,7 +95,7 @@ def estimate(contender: Contender) -> dict[str, float | None]:
         "average_precision": average_precision(probabilities, answers),
         "roc_auc": roc_auc(probabilities, answers),
         "brier": brier(probabilities, answers),
-        "expected_value_pct": float(np.mean(traded[1])) if len(traded[1]) else None,
+        EXPECTED: float(np.mean(traded[1])) if len(traded[1]) else None,
     }
 
 
@@ -99,6 +108,7 @@ def draw(contender: Contender, blocks: Blocks) -> dict[str, Floats]:
     >>> contender = Contender(
     ...     probabilities=np.array([0.9, 0.1, 0.8, 0.3]),
     ...     answers=np.array([1, 0, 0, 1]),
+    ...     answered=np.arange(4),
     ...     alerts=np.array([True, False, True, False]),
     ...     returns_pct=np.array([10.0, 0.0, -4.0, 2.0]),
     ... )
@@ -111,7 +121,7 @@ def draw(contender: Contender, blocks: Blocks) -> dict[str, Floats]:
     probabilities, answers = contender.probabilities, contender.answers.astype(np.float64)
     level = score_levels(probabilities, answers)
     levels = int(level.max()) + 1
-    cell = blocks.number * levels + level
+    cell = blocks.number[contender.answered] * levels + level
     shape = (blocks.count, levels)
     rows = np.asarray(np.bincount(cell, minlength=shape[0] * levels), np.float64).reshape(shape)
     ones = np.asarray(np.bincount(cell, weights=answers, minlength=shape[0] * levels), np.float64).reshape(shape)
@@ -123,8 +133,8 @@ def draw(contender: Contender, blocks: Blocks) -> dict[str, Floats]:
     return {
         "average_precision": precision + _shift(exact["average_precision"], coarse_precision),
         "roc_auc": area + _shift(exact["roc_auc"], coarse_area),
-        "brier": _drawn_mean(blocks, np.arange(len(answers)), (probabilities - answers) ** 2),
-        "expected_value_pct": _drawn_mean(blocks, traded, returns),
+        "brier": _drawn_mean(blocks, contender.answered, (probabilities - answers) ** 2),
+        EXPECTED: _drawn_mean(blocks, traded, returns),
     }
 
 

@@ -12,7 +12,7 @@ from shared.contracts.artifact import Calibration, NoCalibration
 from shared.contracts.model_request import ThresholdChoice
 from shared.errors import JobFailed
 from shared.features import Notice
-from training_service.ml.calibrate import choose_thresholds, fit_calibration
+from training_service.ml.calibrate import Thresholds, choose_thresholds, fit_calibration
 from training_service.ml.dataset import Dataset
 from training_service.ml.fit import Answers, Features, fit_model
 from training_service.ml.model_types import Value, find_kind
@@ -93,12 +93,14 @@ def rows_to_learn(data: Dataset, rows: Index, recipe: Recipe) -> Learning:
 
 
 def make_model(
-    data: Dataset, split: Split, recipe: Recipe, *, returns_pct: Floats | None = None,
+    data: Dataset, split: Split, recipe: Recipe, *,
+    trade: Callable[[Floats, Floats], Floats | None] = lambda _change_pct, _reserves_sol: None,
     tell: Callable[[str, str], None] = lambda _step, _detail: None,
 ) -> Made:  # fmt: skip
     """Fit on the first part, calibrate and choose the thresholds on the second, check the export on the hold-out.
 
-    `returns_pct` float64[n] is what a trade at each row brings, where one is asked about; `tell` is given the steps.
+    `trade` gives what a purchase brings in %, from the change and the reserves of rows, where one is asked about;
+    `tell` is given the steps.
     """
     if recipe.use_smote:
         tell("resample", f"{len(split.fit)} rows")
@@ -121,14 +123,7 @@ def make_model(
         )
         notices.append(Notice(code="distorted_probabilities", message=message))
     scorer = Scorer(onnx, calibration)
-    thresholds = choose_thresholds(
-        scorer.probabilities(features),
-        answers,
-        days=days_of(data.timestamp[split.calibration]),
-        alerts_per_day=recipe.alerts_per_day,
-        by=recipe.alert_threshold_by,
-        returns_pct=None if returns_pct is None else returns_pct[split.calibration],
-    )
+    thresholds = _choose_thresholds(data, split, recipe, scorer, trade)
     check_flips(comparison, calibration, (thresholds.decision, thresholds.alert))
     return Made(
         native=native,
@@ -141,6 +136,28 @@ def make_model(
         parity=comparison.difference,
         is_resampled=learning.is_resampled,
         notices=(*notices, *thresholds.notices),
+    )
+
+
+def _choose_thresholds(
+    data: Dataset, split: Split, recipe: Recipe, scorer: Scorer, trade: Callable[[Floats, Floats], Floats | None]
+) -> Thresholds:
+    """Choose on the calibrating rows; those of the same time without an answer count where alerts are counted."""
+    rest, rows = data.unanswered, split.calibration
+    others = np.flatnonzero((rest.timestamp > split.calibration_us) & (rest.timestamp <= split.calibration_end_us))
+
+    def both(answered: Floats, unanswered: Floats) -> Floats:
+        return np.concatenate([answered[rows], unanswered[others]])
+
+    probabilities = scorer.probabilities(data.features[rows])
+    return choose_thresholds(
+        probabilities,
+        data.answers[rows],
+        days=days_of(np.concatenate([data.timestamp[rows], rest.timestamp[others]])),
+        alerts_per_day=recipe.alerts_per_day,
+        by=recipe.alert_threshold_by,
+        returns_pct=trade(both(data.change_pct, rest.change_pct), both(data.reserves_sol, rest.reserves_sol)),
+        every_probability=np.concatenate([probabilities, scorer.probabilities(rest.features[others])]),
     )
 
 

@@ -50,8 +50,26 @@ class Money:
     """Each alert is bought, also one of a coin that is held already."""
     one_position: Earnings
     """A coin that is held is not bought again before its sale."""
+    seen_again: Earnings
+    """Those of every alert whose coin was seen again at or after its horizon: which ones, nobody knew in time."""
+    silent_alerts: int
+    """The others: sold at their last price, for which in truth there may have been no buyer."""
     alerts_without_outcome: int
     """Alerts whose change is unknown; they are in none of the sums."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """What a purchase at each row would have brought; arrays have one entry a row."""
+
+    returns_pct: Floats
+    """In % after costs; NaN where unknown."""
+    observed: Bools
+    """The coin was seen again at or after the horizon."""
+    timestamp: Ints
+    """Microseconds."""
+    coin: Ints
+    """Any code of the coin."""
 
 
 def legacy_profit_pct(hits: int, misses: int, rows: int) -> float:
@@ -124,37 +142,38 @@ def is_tradeable(target: Target) -> bool:
     return isinstance(target, TimeTarget) and target.direction == "up" and target.target_var in _TRADEABLE
 
 
-def earn(
-    alerts: Bools, returns_pct: Floats, timestamp: Ints, coin: Ints, *, horizon_us: int, days: float, costs: Costs,
-    random_state: int,
-) -> Money:  # fmt: skip
+def earn(alerts: Bools, outcomes: Outcomes, *, horizon_us: int, days: float, costs: Costs, random_state: int) -> Money:
     """Sum up the trades of the alerts.
 
     Args:
         alerts: bool[n], rows that are bought.
-        returns_pct: float64[n] in %, NaN where unknown.
-        timestamp: int64[n], microseconds.
-        coin: int64[n], any code of the coin.
+        outcomes: of the same rows.
         horizon_us: how long a position is held, microseconds.
         days: span of all rows, for what a day brings.
-        costs: for the size of a trade; `returns_pct` are after costs.
+        costs: for the size of a trade; returns are after costs.
         random_state: seed of the interval.
 
-    >>> minutes = np.array([0, 4, 10, 0]) * 60_000_000
-    >>> money = earn(
-    ...     np.array([True, True, True, False]), np.array([10.0, -5.0, 1.0, 50.0]), minutes, np.zeros(4, np.int64),
-    ...     horizon_us=600_000_000, days=0.5, costs=Costs(fee_pct=1.0, slippage_pct=None, trade_size_sol=0.5),
-    ...     random_state=1,
+    >>> outcomes = Outcomes(
+    ...     returns_pct=np.array([10.0, -5.0, 1.0, 50.0]),
+    ...     observed=np.array([True, True, False, True]),
+    ...     timestamp=np.array([0, 4, 10, 0]) * 60_000_000,
+    ...     coin=np.zeros(4, np.int64),
     ... )
+    >>> costs = Costs(fee_pct=1.0, slippage_pct=None, trade_size_sol=0.5)
+    >>> alerts = np.array([True, True, True, False])
+    >>> money = earn(alerts, outcomes, horizon_us=600_000_000, days=0.5, costs=costs, random_state=1)
     >>> money.every_alert.trades, money.every_alert.mean_pct, round(money.every_alert.total_sol, 6)
     (3, 2.0, 0.03)
     >>> money.one_position.trades, money.one_position.mean_pct, round(money.one_position.per_day_sol, 6)
     (2, 5.5, 0.11)
+    >>> money.seen_again.mean_pct, money.silent_alerts
+    (2.5, 1)
 
     """
+    returns_pct, timestamp = outcomes.returns_pct, outcomes.timestamp
     asked = np.flatnonzero(alerts)
     bought = asked[~np.isnan(returns_pct[asked])]
-    single = bought[free_positions(timestamp[bought], coin[bought], horizon_us=horizon_us)]
+    single = bought[free_positions(timestamp[bought], outcomes.coin[bought], horizon_us=horizon_us)]
 
     def sum_up(rows: Ints) -> Earnings:
         return _sum_up(
@@ -162,8 +181,13 @@ def earn(
             random_state=random_state,
         )  # fmt: skip
 
+    seen = bought[outcomes.observed[bought]]
     return Money(
-        every_alert=sum_up(bought), one_position=sum_up(single), alerts_without_outcome=len(asked) - len(bought)
+        every_alert=sum_up(bought),
+        one_position=sum_up(single),
+        seen_again=sum_up(seen),
+        silent_alerts=len(bought) - len(seen),
+        alerts_without_outcome=len(asked) - len(bought),
     )
 
 

@@ -34,6 +34,8 @@ class Split:
     """Rows left out because their horizon reaches into the next part."""
     calibration_us: int
     """Last moment of the fitting part."""
+    calibration_end_us: int
+    """Last moment of a calibrating row: later ones look past `holdout_us`."""
     holdout_us: int
     """Last moment of the calibration part."""
 
@@ -85,13 +87,14 @@ def split_by_time(
     everything = np.arange(len(timestamp))
     if len(timestamp) == 0:
         return Split(
-            fit=everything, calibration=everything, holdout=everything, purged=0, calibration_us=0, holdout_us=0
-        )
+            fit=everything, calibration=everything, holdout=everything, purged=0, calibration_us=0,
+            calibration_end_us=0, holdout_us=0,
+        )  # fmt: skip
     late = cut_at(timestamp, everything, cut_us=moment_before_last(timestamp, test_size), horizon_us=horizon_us)
     if len(late.before) == 0:
         return Split(
             fit=late.before, calibration=late.before, holdout=late.after, purged=late.purged,
-            calibration_us=late.cut_us, holdout_us=late.cut_us,
+            calibration_us=late.cut_us, calibration_end_us=late.cut_us - horizon_us, holdout_us=late.cut_us,
         )  # fmt: skip
     cut_us = moment_before_last(timestamp[late.before], calibration_size)
     early = cut_at(timestamp, late.before, cut_us=cut_us, horizon_us=horizon_us)
@@ -101,6 +104,7 @@ def split_by_time(
         holdout=late.after,
         purged=late.purged + early.purged,
         calibration_us=cut_us,
+        calibration_end_us=late.cut_us - horizon_us,
         holdout_us=late.cut_us,
     )
 

@@ -1,6 +1,6 @@
 """The rows of a test window as a model sees them: features, answers and scores, with no row learnt from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,8 @@ from shared.errors import JobFailed
 from shared.features import FeatureSpec, Notice, build
 from shared.labels import Readings, Target
 from training_service.ml.dataset import label_rows
-from training_service.ml.figures import Scored
+from training_service.ml.in_place import divide_in_place
+from training_service.ml.scored import UNKNOWN, Scored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +43,10 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replies:
-    """What a model says of the rows of a window whose answer is known."""
+    """What a model says of the rows of a window."""
 
     scored: Scored
+    """Those without an answer too: live, alerts come of them as well."""
     position: Ints
     """int64[n], rising: which of the rows that were read each one is."""
     readings: Readings
@@ -79,10 +81,10 @@ def narrow(stretch: Stretch, question: Question) -> Stretch:
 
 
 def answer(stretch: Stretch, question: Question, scorer: Scorer) -> Replies:
-    """Score the rows of the window and phases whose answer is known; features may be missing everywhere.
+    """Score the rows of the window and phases; features may be missing everywhere.
 
     Raises:
-        JobFailed: no such row is left.
+        JobFailed: the answer of none of them is known.
 
     """
     rows, spec = stretch.rows, question.spec
@@ -102,44 +104,42 @@ def answer(stretch: Stretch, question: Question, scorer: Scorer) -> Replies:
             f"none of the {readings.rows} rows of the window has a known answer ({reasons}): take an earlier window, "
             "or wait until the horizon has passed"
         )
-    known = labelled.answered()
-    features = np.ascontiguousarray(build(rows, spec)[known.position])
-    empty: list[bool] = np.all(np.isnan(features), axis=0).tolist()
+    chosen, labels = np.flatnonzero(labelled.chosen), labelled.labels
+    features, _ = divide_in_place(build(rows, spec), chosen, np.zeros(0, np.int64))
+    empty: list[bool] = [bool(np.isnan(features[:, at]).all()) for at in range(features.shape[1])]
     scores = scorer.scores(features)
+    values = labels.values[chosen]
     return Replies(
         scored=Scored(
             scores=scores,
             probabilities=scorer.calibrated(scores),
-            answers=known.answers,
-            timestamp=known.timestamp,
-            coin=known.coin,
-            change_pct=known.change_pct,
-            reserves_sol=known.reserves_sol,
+            answers=np.where(np.isnan(values), UNKNOWN, values).astype(np.int8),
+            timestamp=rows.timestamp[chosen],
+            coin=rows.coin[chosen],
+            change_pct=labels.change_pct[chosen],
+            reserves_sol=labelled.reserves_sol[chosen],
+            observed=labels.observed[chosen],
         ),
-        position=stretch.position[known.position],
+        position=stretch.position[chosen],
         readings=readings,
-        notices=(*known.notices, *(_missing(name) for name, gone in zip(spec.names, empty, strict=True) if gone)),
+        notices=(
+            *labelled.answered().notices,
+            *(_missing(name) for name, gone in zip(spec.names, empty, strict=True) if gone),
+        ),
     )
 
 
 def shared_rows(replies: list[Replies]) -> list[Scored]:
-    """Give what each model said of the rows that all of them answered, in one order."""
+    """Give what each model said of the rows that all of them scored, in one order.
+
+    An answer is there where it is known for all models.
+    """
     common = replies[0].position
     for other in replies[1:]:
         common = np.intersect1d(common, other.position, assume_unique=True)
-    return [_at(one.scored, np.searchsorted(one.position, common)) for one in replies]
-
-
-def _at(scored: Scored, index: Ints) -> Scored:
-    return Scored(
-        scores=scored.scores[index],
-        probabilities=scored.probabilities[index],
-        answers=scored.answers[index],
-        timestamp=scored.timestamp[index],
-        coin=scored.coin[index],
-        change_pct=scored.change_pct[index],
-        reserves_sol=scored.reserves_sol[index],
-    )
+    found = [one.scored.take(np.searchsorted(one.position, common)) for one in replies]
+    answered = np.all([one.is_answered for one in found], axis=0)
+    return [replace(one, answers=np.where(answered, one.answers, np.int8(UNKNOWN))) for one in found]
 
 
 def _missing(name: str) -> Notice:

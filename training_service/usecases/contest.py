@@ -9,9 +9,10 @@ import numpy as np
 
 from shared.features import Notice
 from shared.labels import Target, TimeTarget
-from shared.scoring import precision_recall_curve, roc_curve, threshold_curve
+from shared.scoring import precision_recall_curve, roc_curve
 from training_service.ml.bootstrap import LEVEL
 from training_service.ml.compare import (
+    EXPECTED,
     MEASURES,
     RANKED,
     Contender,
@@ -22,8 +23,9 @@ from training_service.ml.compare import (
     estimate,
     find_winner,
 )
-from training_service.ml.figures import Scored, counts_and_shares, measure
+from training_service.ml.figures import counts_and_shares, curve_of, measure
 from training_service.ml.returns import Costs, returns_of
+from training_service.ml.scored import Scored
 from training_service.usecases.measured_model import Opened
 
 SEED = 42
@@ -43,9 +45,9 @@ class Entrant:
 
     opened: Opened
     rows: int
-    """Rows of the window that it answered."""
+    """Rows of the window whose answer to it is known."""
     scored: Scored
-    """What it said of the rows that all models share."""
+    """What it said of the rows that all models scored, with answers where all have one."""
     overlap_note: str | None
 
     @property
@@ -64,7 +66,10 @@ class Outcome:
 
 
 def contest(entrants: Sequence[Entrant]) -> Outcome:
-    """Compare models on the rows they share, at least one; all of them with the costs of the first."""
+    """Compare models on the rows they share, at least one answered; all of them with the costs of the first.
+
+    Expected value and alerts are those of all shared rows, answered or not: that is what each of them would bring.
+    """
     costs = entrants[0].opened.costs
     questions = [_question(one.opened.question.target) for one in entrants]
     is_one_question = all(question == questions[0] for question in questions)
@@ -72,6 +77,7 @@ def contest(entrants: Sequence[Entrant]) -> Outcome:
     timestamp = entrants[0].scored.timestamp
     horizon_us = max(one.opened.question.horizon_us for one in entrants)
     blocks = cut_blocks(timestamp, horizon_us=horizon_us, random_state=SEED)
+    answered_blocks = blocks.count_of(contenders[0].answered)
     values = [estimate(one) for one in contenders]
     draws = [draw(one, blocks) for one in contenders]
 
@@ -79,7 +85,7 @@ def contest(entrants: Sequence[Entrant]) -> Outcome:
         if name in RANKED and questions[first] != questions[second]:
             return Difference(difference=None, note=_OTHER_QUESTION)
         one, other = ((values[at][name], draws[at][name]) for at in (first, second))
-        return difference(one, other, blocks=blocks.count)
+        return difference(one, other, blocks=blocks.count if name == EXPECTED else answered_blocks)
 
     numbers = range(len(entrants))
     winner, rival = None, None
@@ -115,9 +121,11 @@ def contest(entrants: Sequence[Entrant]) -> Outcome:
 
 def _contender(entrant: Entrant, costs: Costs) -> Contender:
     scored, target = entrant.scored, entrant.opened.question.target
+    told = scored.answered()
     return Contender(
-        probabilities=scored.probabilities,
-        answers=scored.answers,
+        probabilities=told.probabilities,
+        answers=told.answers,
+        answered=np.flatnonzero(scored.is_answered),
         alerts=scored.probabilities >= entrant.opened.manifest.alert_threshold,
         returns_pct=returns_of(scored.change_pct, scored.reserves_sol, target=target, costs=costs),
     )
@@ -131,7 +139,8 @@ def _question(target: Target) -> Target:
 def _shared(scored: Scored) -> dict[str, Any]:
     first, last = int(scored.timestamp.min()), int(scored.timestamp.max())
     return {
-        "rows": len(scored),
+        "rows": int(np.count_nonzero(scored.is_answered)),
+        "scored_rows": len(scored),
         "coins": len(np.unique(scored.coin)),
         "days": (last - first) / 86_400_000_000,
     }
@@ -150,9 +159,10 @@ def _figures(entrant: Entrant, costs: Costs) -> dict[str, Any]:
     )
     returns = returns_of(scored.change_pct, scored.reserves_sol, target=opened.question.target, costs=costs)
     told = figures.to_metrics()
-    curve = threshold_curve(scored.probabilities, scored.answers, days=figures.days, points=POINTS, returns_pct=returns)
-    ranked = precision_recall_curve(scored.probabilities, scored.answers, points=POINTS)
-    rates = roc_curve(scored.probabilities, scored.answers, points=POINTS)
+    curve = curve_of(scored, returns_pct=returns, points=POINTS)
+    answered = scored.answered()
+    ranked = precision_recall_curve(answered.probabilities, answered.answers, points=POINTS)
+    rates = roc_curve(answered.probabilities, answered.answers, points=POINTS)
     return {
         "model_id": opened.model.model_id,
         "name": opened.model.name,
@@ -168,8 +178,8 @@ def _figures(entrant: Entrant, costs: Costs) -> dict[str, Any]:
         **{
             name: told[name]
             for name in (
-                "base_rate", "average_precision", "brier", "brier_uncalibrated", "log_loss", "alerts_per_day", "money",
-                "calibration_bins",
+                "base_rate", "average_precision", "brier", "brier_uncalibrated", "log_loss", "alerts", "alerts_per_day",
+                "money", "calibration_bins",
             )
         },
         "at_decision_threshold": counts_and_shares(figures.decision),
@@ -184,7 +194,7 @@ def _sentence(
     entrants: Sequence[Entrant], values: Sequence[float | None], is_one_question: bool, winner: int | None,
     rival: int | None, lead: Any,
 ) -> str:  # fmt: skip
-    rows = f"{len(entrants[0].scored)} shared rows"
+    rows = f"{np.count_nonzero(entrants[0].scored.is_answered)} shared rows"
     if not is_one_question:
         return "no winner: the models answer different questions, which average precision cannot rank"
     if winner is not None:
@@ -212,7 +222,7 @@ def _notices(entrants: Sequence[Entrant], is_one_question: bool) -> list[Notice]
     if any(one.opened.costs != entrants[0].opened.costs for one in entrants):
         message = f"the models were asked for with different costs: those of {entrants[0].name} are taken for all"
         notices.append(Notice(code="different_costs", message=message))
-    shared, most = len(entrants[0].scored), max(entrants, key=lambda one: one.rows)
+    shared, most = int(np.count_nonzero(entrants[0].scored.is_answered)), max(entrants, key=lambda one: one.rows)
     if shared < _SCARCE * most.rows:
         message = (
             f"the models share {shared} of the {most.rows} rows that {most.name} answers: the rest is not compared"

@@ -34,7 +34,7 @@ def test(task: TestTask, report: Report) -> Tested:
     stretch = read_stretch(task, [opened])
     tell(0.5, f"answer: {int(stretch.in_window.sum())} rows of the window")
     replies = answer(stretch, opened.question, opened.scorer)
-    tell(0.8, f"evaluate: {len(replies.scored)} rows whose answer is known")
+    tell(0.8, f"evaluate: the answers of {replies.readings.resolved} rows are known")
     return _tested(task, opened, replies)
 
 
@@ -58,17 +58,18 @@ def compare(task: CompareTask, report: Report) -> Compared:
         replies.append(_answer_for(one, stretch))
         tests.append(_tested(task, one, replies[-1]))
     common = shared_rows(replies)
-    if not len(common[0]):
+    shared_answers = int(np.count_nonzero(common[0].is_answered))
+    if not shared_answers:
         counts = ", ".join(
-            f"{len(own.scored)} of model {one.model.model_id}" for one, own in zip(opened, replies, strict=True)
+            f"{own.readings.resolved} of model {one.model.model_id}" for one, own in zip(opened, replies, strict=True)
         )
         raise JobFailed(
             f"the models share no row of the window whose answer is known ({counts}): take a longer window, or models "
             "of the same phases"
         )
-    tell(0.85, f"compare: {len(common[0])} rows that all models share")
+    tell(0.85, f"compare: {shared_answers} answered rows that all models share")
     entrants = [
-        Entrant(opened=one, rows=len(own.scored), scored=shared, overlap_note=tested.overlap_note)
+        Entrant(opened=one, rows=own.readings.resolved, scored=shared, overlap_note=tested.overlap_note)
         for one, own, shared, tested in zip(opened, replies, common, tests, strict=True)
     ]
     found = contest(entrants)
@@ -152,7 +153,7 @@ def _metrics(figures: Figures, replies: Replies) -> dict[str, Any]:
             "rows": readings.rows,
             "resolved": readings.resolved,
             "unresolved": readings.rows - readings.resolved,
-            "coins": len(np.unique(replies.scored.coin)),
+            "coins": len(np.unique(replies.scored.answered().coin)),
         },
     }
 

@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -13,10 +14,11 @@ from training_service.ml.audit import audit
 from training_service.ml.crossval import cross_validate
 from training_service.ml.dataset import Dataset
 from training_service.ml.divide import divide
-from training_service.ml.figures import measure, score_rows
+from training_service.ml.figures import measure
 from training_service.ml.model import Recipe, make_model, refit_model
 from training_service.ml.model_types import load_libraries
 from training_service.ml.returns import Costs, returns_of
+from training_service.ml.scored import score_holdout
 from training_service.ml.search import Found, search
 from training_service.ml.split import Index
 from training_service.usecases.prepare import build_dataset, load_rows
@@ -58,10 +60,9 @@ def train(task: TrainTask, report: Report) -> Trained:
         steps.at("cross-validate", f"{asked.cv_splits} folds")
         cross = cross_validate(data, before, recipe, folds=asked.cv_splits, horizon_us=horizon_us, tell=steps.fold)
     costs = Costs(fee_pct=asked.fee_pct, slippage_pct=asked.slippage_pct, trade_size_sol=asked.trade_size_sol)
-    returns_pct = returns_of(data.change_pct, data.reserves_sol, target=target, costs=costs)
-    made = make_model(data, split, recipe, returns_pct=returns_pct, tell=steps.at)
+    made = make_model(data, split, recipe, trade=partial(returns_of, target=target, costs=costs), tell=steps.at)
     steps.at("evaluate", f"{len(split.holdout)} rows of the hold-out")
-    scored = score_rows(data, split.holdout, made.scorer)
+    scored = score_holdout(data, split, made.scorer)
     figures = measure(
         scored,
         decision_threshold=made.decision_threshold,
