@@ -91,7 +91,7 @@ def by_hand(rows, artifact, start, end):
 
 
 async def test_equal_models_have_no_winner_and_a_difference_of_zero(pool, settings, market):
-    first, second = await train_all(pool, settings, GOOD, {**GOOD, "force": True})
+    first, second = await train_all(pool, settings, {**GOOD, "force": True}, {**GOOD, "force": True})
 
     _, found = await compare(pool, settings, [first, second])
 
