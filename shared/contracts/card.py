@@ -172,7 +172,7 @@ class CardMoney(Answer):
         description="Every alert whose coin was seen again at or after the horizon: unknown in time which ones",
     )
     silent_alerts: int | None = Field(
-        None, description="The other trades: sold at the last price, for which there may have been no buyer"
+        None, description="The other trades: the coin is sold at the last price that was recorded"
     )
     alerts_without_outcome: int = Field(description="Alerts without a known price at the horizon; in none of the sums")
     fee_pct: float

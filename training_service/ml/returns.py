@@ -53,7 +53,7 @@ class Money:
     seen_again: Earnings
     """Those of every alert whose coin was seen again at or after its horizon: which ones, nobody knew in time."""
     silent_alerts: int
-    """The others: sold at their last price, for which in truth there may have been no buyer."""
+    """The other trades: the coin is sold at the last price that was recorded."""
     alerts_without_outcome: int
     """Alerts whose change is unknown; they are in none of the sums."""
 
