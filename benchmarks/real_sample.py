@@ -8,11 +8,11 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from benchmarks.market import fresh_database
 from benchmarks.tasks import test_task, train_task
@@ -20,9 +20,7 @@ from pumpcast.market.files import read_file
 from pumpcast.market.load import load
 from shared.contracts.model_request import CreateModel
 from shared.db import open_pool
-from shared.labels import TimeTarget
 from training_service.ml.figures import measure
-from training_service.ml.returns import Money
 from training_service.ml.window import answer
 from training_service.usecases.evaluate import test
 from training_service.usecases.measured_model import open_model, read_stretch
@@ -55,15 +53,6 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trades:
-    """What buying at some rows would have brought."""
-
-    a_day: float
-    """Rows that are bought at."""
-    money: Money
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """One model and its day."""
 
@@ -78,10 +67,6 @@ class Answer:
     test: Mapping[str, Any]
     """Figures of the day it was tested on."""
     roc_auc: float | None
-    alerts: Trades
-    """On rows whose answer is known."""
-    all_alerts: Trades
-    """With the alerts whose coin was not seen again; it is sold at its last price."""
     warnings: tuple[str, ...]
     """Codes of its training's warnings."""
 
@@ -92,10 +77,8 @@ class Asked:
 
     question: Question
     answers: tuple[Answer, ...]
-    every_row: Trades
-    """Buying at every row of the day whose answer is known."""
-    all_rows: Trades
-    """Buying at every row, those of coins that were not seen again too."""
+    every_row: Mapping[str, Any]
+    """Figures of the day, had every row been an alert."""
 
 
 def measure_all(file: Path, tell: Callable[[str], None]) -> list[Asked]:
@@ -135,8 +118,7 @@ def _ask(question: Question, *, home: Path, dsn: str, first_id: int, tell: Calla
     return Asked(
         question=question,
         answers=tuple(answers),
-        every_row=_trades(testing, alert_threshold=0.0),
-        all_rows=_trades(testing, alert_threshold=0.0, label_resolution="recording"),
+        every_row=_every_row(testing),
     )
 
 
@@ -170,29 +152,21 @@ def _answer(kind: str, choice: str, seconds: float, trained: Trained, testing: T
         train=trained.metrics,
         test=tested.metrics,
         roc_auc=tested.roc_auc,
-        alerts=_trades(testing, alert_threshold=trained.alert_threshold),
-        all_alerts=_trades(testing, alert_threshold=trained.alert_threshold, label_resolution="recording"),
         warnings=tuple(warning["code"] for warning in trained.warnings),
     )
 
 
-def _trades(
-    testing: TestTask, *, alert_threshold: float, label_resolution: Literal["recording", "observed"] = "observed"
-) -> Trades:
+def _every_row(testing: TestTask) -> Mapping[str, Any]:
     opened = open_model(testing.model)
-    assert isinstance(opened.question.target, TimeTarget)
-    target = replace(opened.question.target, label_resolution=label_resolution)
-    answered = answer(read_stretch(testing, [opened]), replace(opened.question, target=target), opened.scorer)
     figures = measure(
-        answered.scored,
-        decision_threshold=alert_threshold,
-        alert_threshold=alert_threshold,
-        target=target,
+        answer(read_stretch(testing, [opened]), opened.question, opened.scorer).scored,
+        decision_threshold=0.0,
+        alert_threshold=0.0,
+        target=opened.question.target,
         costs=opened.costs,
         random_state=opened.random_state,
     )
-    assert figures.money is not None
-    return Trades(a_day=(figures.alert.tp + figures.alert.fp) / figures.days, money=figures.money)
+    return figures.to_metrics()
 
 
 def describe(found: Sequence[Asked]) -> str:
@@ -207,12 +181,12 @@ AP is average precision: that of a model that knows nothing is the base rate. Br
 after calibration. An alert is a probability at or above the alert threshold: that of the highest 1 % of the calibrating
 rows (share), or the one from which on trading them would have earned most (expected_value).
 
-Each alert buys for {TRADE_SIZE_SOL:g} SOL and sells {MINUTES} minutes later, with 1 % fee and the slippage of the
-bonding curve on both sides; intervals are those of a block bootstrap over time. SOL is what the day brings with one
-position a coin at a time. “Seen again” are the rows whose coin has a row at or after the end of the {MINUTES} minutes,
-on which labels of `observed` rest. Nobody knows at the alert which ones they will be: “all” also buys the others and
-sells them at the last price that was recorded by then, for which in truth there may have been no buyer. “Every row”
-needs no model: it buys whatever comes."""
+Labels of `observed` know an answer only where the coin has a row at or after the end of the {MINUTES} minutes; AP, AUC,
+Brier and precision rest on those rows. Nobody knows at the alert which ones they will be, so alerts are counted and
+traded on all rows: each buys for {TRADE_SIZE_SOL:g} SOL and sells {MINUTES} minutes later, with 1 % fee and the
+slippage of the bonding curve on both sides, a coin that was not seen again (silent) at its last price. Intervals are
+those of a block bootstrap over time. SOL is what the day brings with one position a coin at a time. “Seen again” is the
+mean of the other alerts alone, which nobody could have chosen. “Every row” needs no model: it buys whatever comes."""
     return "\n\n".join([head.strip(), *(part for asked in found for part in _tables(asked))])
 
 
@@ -224,11 +198,10 @@ def _tables(asked: Asked) -> list[str]:
         f"{first.train['labels']['base_rate']:.1%} of {first.train['labels']['resolved']:,} rows learnt from, "
         f"{first.test['labels']['base_rate']:.1%} of {first.test['labels']['resolved']:,} rows tested."
     )
-    quality = _table("AP, AUC, Brier, calibrated, alert threshold, alerts/day, precision", map(_quality, asked.answers))
-    rows = [(_name(one), one.alerts, one.all_alerts) for one in asked.answers]
-    rows.append(("every row", asked.every_row, asked.all_rows))
-    columns = "seen again: trades/day, % a trade [95 %], SOL, all: trades/day, % a trade [95 %], SOL"
-    return [title, quality, _table(columns, ([name, *_cells(seen), *_cells(both)] for name, seen, both in rows))]
+    quality = _table("AP, AUC, Brier, calibrated, alert threshold, precision", map(_quality, asked.answers))
+    rows = [*((_name(one), one.test) for one in asked.answers), ("every row", asked.every_row)]
+    columns = "alerts/day, silent, % a trade [95 %], SOL, seen again: % a trade [95 %]"
+    return [title, quality, _table(columns, ([name, *_money(figures)] for name, figures in rows))]
 
 
 def _table(columns: str, rows: Iterable[Sequence[str]]) -> str:
@@ -242,7 +215,7 @@ def _quality(answer: Answer) -> list[str]:
     return [
         _name(answer), _figure(test["average_precision"]), _figure(answer.roc_auc),
         _figure(test["brier_uncalibrated"], 4), _figure(test["brier"], 4), _figure(answer.alert_threshold),
-        _figure(test["alerts_per_day"], 0), "" if precision is None else f"{precision:.1%}",
+        "" if precision is None else f"{precision:.1%}",
     ]  # fmt: skip
 
 
@@ -251,12 +224,21 @@ def _name(answer: Answer) -> str:
     return f"{answer.kind}, {answer.choice}{' (none earns: share)' if fell_back else ''}"
 
 
-def _cells(trades: Trades) -> list[str]:
-    every = trades.money.every_alert
-    mean = "" if every.mean_pct is None else f"{every.mean_pct:+.2f}"
-    if every.low_pct is not None:
-        mean += f" [{every.low_pct:+.2f}, {every.high_pct:+.2f}]"
-    return [_figure(trades.a_day, 0), mean, f"{trades.money.one_position.total_sol:+.2f}"]
+def _money(figures: Mapping[str, Any]) -> list[str]:
+    money = figures["money"]
+    every, alerts = money["every_alert"], figures["alerts"]
+    return [
+        _figure(figures["alerts_per_day"], 0), f"{money['silent_alerts'] / alerts:.0%}" if alerts else "", _mean(every),
+        f"{money['one_position']['total_sol']:+.2f}", _mean(money["seen_again"]),
+    ]  # fmt: skip
+
+
+def _mean(earnings: Mapping[str, Any]) -> str:
+    if earnings["mean_pct"] is None:
+        return ""
+    mean = f"{earnings['mean_pct']:+.2f}"
+    low, high = earnings["low_pct"], earnings["high_pct"]
+    return mean if low is None else f"{mean} [{low:+.2f}, {high:+.2f}]"
 
 
 def _figure(value: float | None, digits: int = 3) -> str:
