@@ -78,7 +78,9 @@ class TestResult(Answer):
     fpr: float | None
     fnr: float | None
     simulated_profit_pct: float | None
-    expected_value_pct: float | None = Field(description="Mean return of all alerts after costs in percent, answered or not")
+    expected_value_pct: float | None = Field(
+        description="Mean return of all alerts after costs in percent, answered or not"
+    )
     confusion_matrix: Confusion | None
     tp: int | None
     tn: int | None
