@@ -9,6 +9,10 @@ from shared.db import Query
 
 def fetch(cursor: Any, query: Query, /, **values: datetime | str) -> Any:
     """Run a query and give its result as a table."""
+    import pyarrow as pa
+
+    # Arrow's own pool keeps what was freed, which here is as much as everything that is needed later.
+    pa.set_memory_pool(pa.system_memory_pool())
     run(cursor, query, **values)
     return cursor.fetch_arrow_table()
 

@@ -9,7 +9,7 @@ from shared.coin_metrics.rows import Bools, CoinRows, Floats, Ints
 from shared.errors import JobFailed
 from shared.features import FeatureSpec, Notice, build
 from shared.labels import Labels, Readings, Target, TimeTarget, label, nearest_threshold
-from training_service.ml.in_place import divide_in_place
+from training_service.ml.in_place import divide_in_place, reorder_in_place
 from training_service.ml.nearest import ENOUGH_TO_FIT, workable_threshold
 
 _MANY_UNSEEN = 0.2
@@ -28,7 +28,7 @@ class OneAnswer(JobFailed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """The resolved rows of a window; arrays have one entry a row, sorted by coin and time."""
+    """The resolved rows of a window; arrays have one entry a row, sorted by time and coin."""
 
     answers: NDArray[np.int8]
     """0 or 1."""
@@ -97,8 +97,9 @@ class LabelledRows:
 
     @property
     def kept(self) -> Ints:
-        """Give the chosen rows whose answer is known."""
-        return np.flatnonzero(self.chosen & ~np.isnan(self.labels.values))
+        """Give the chosen rows whose answer is known, in the order of time."""
+        known = np.flatnonzero(self.chosen & ~np.isnan(self.labels.values))
+        return known[np.argsort(self.rows.timestamp[known], kind="stable")]
 
     @property
     def others(self) -> Ints:
@@ -200,7 +201,10 @@ def add_features(labelled: LabelledRows, spec: FeatureSpec) -> Dataset:
         JobFailed: no feature has a value.
 
     """
-    features, others = divide_in_place(build(labelled.rows, spec), labelled.kept, labelled.others)
+    kept = labelled.kept
+    features, others = divide_in_place(build(labelled.rows, spec), np.sort(kept), labelled.others)
+    # Parts of time are then parts of the matrix, which nothing needs to copy.
+    reorder_in_place(features, np.searchsorted(np.sort(kept), kept))
     empty: list[bool] = [bool(np.isnan(features[:, at]).all()) for at in range(features.shape[1])]
     answered = labelled.answered(*notice_empty(spec.names, empty))
     if any(empty):

@@ -1,5 +1,6 @@
 """What goes into a model file beside the model: windows that prove it, histograms that tell drift."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,14 @@ _HOLE_SHARE = 0.3
 
 
 def golden_windows(data: Dataset, holdout: Index, scorer: Scorer, *, random_state: int) -> tuple[GoldenWindow, ...]:
-    """Give 12 windows of raw rows with the features and the probability of their last row; 4 have holes.
+    """Give 12 windows of raw rows with the features and the probability of their last row; 4 have holes."""
+    return answer_windows(draw_windows(data, holdout, random_state=random_state), scorer)
 
-    The features of the whole ones are those the model was measured on; those of the others are computed as in serving.
+
+def draw_windows(data: Dataset, holdout: Index, *, random_state: int) -> tuple[GoldenWindow, ...]:
+    """Give windows whose probability is still open.
+
+    The features of the whole ones are those the model is measured on; those of the others are computed as in serving.
     """
     random = np.random.default_rng(random_state)
     chosen = holdout[np.linspace(0, len(holdout) - 1, WINDOWS).astype(np.int64)]
@@ -39,9 +45,18 @@ def golden_windows(data: Dataset, holdout: Index, scorer: Scorer, *, random_stat
             timestamps=tuple(data.rows.timestamp[start:end].tolist()), columns=columns, features=(), probability=0.0
         )
         features = golden_features(draft, data.spec) if holes.any() else data.features[row]
-        probability = float(scorer.probabilities(features[None, :])[0])
-        windows.append(draft.model_copy(update={"features": _cells(features), "probability": probability}))
+        windows.append(draft.model_copy(update={"features": _cells(features)}))
     return tuple(windows)
+
+
+def answer_windows(windows: Sequence[GoldenWindow], scorer: Scorer) -> tuple[GoldenWindow, ...]:
+    """Give the windows with what a model says of each."""
+    return tuple(
+        window.model_copy(
+            update={"probability": float(scorer.probabilities(np.array([window.features], np.float32))[0])}
+        )
+        for window in windows
+    )
 
 
 def histograms(data: Dataset, rows: Index) -> dict[str, Histogram]:

@@ -15,7 +15,8 @@ from shared.features import Notice
 from training_service.ml.calibrate import Thresholds, choose_thresholds, fit_calibration
 from training_service.ml.dataset import Dataset
 from training_service.ml.fit import Answers, Features, fit_model
-from training_service.ml.model_types import Value, find_kind
+from training_service.ml.in_place import rows_of
+from training_service.ml.model_types import THREADS, Value, find_kind
 from training_service.ml.parity import Comparison, check_flips, check_parity
 from training_service.ml.resample import ResampleError, resample
 from training_service.ml.split import Index, Split
@@ -75,7 +76,7 @@ def rows_to_learn(data: Dataset, rows: Index, recipe: Recipe) -> Learning:
         JobFailed: they cannot be resampled, and `on_resample_error` is "fail".
 
     """
-    features, answers = data.features[rows], data.answers[rows]
+    features, answers = rows_of(data.features, rows), rows_of(data.answers, rows)
     if not recipe.use_smote:
         return Learning(features=features, answers=answers)
     try:
@@ -106,13 +107,14 @@ def make_model(
         tell("resample", f"{len(split.fit)} rows")
     learning = rows_to_learn(data, split.fit, recipe)
     tell("fit", f"{len(learning.answers)} rows, {data.features.shape[1]} features")
-    native, onnx, comparison = _fit(learning, data.features[split.holdout], recipe)
-    features, answers = data.features[split.calibration], data.answers[split.calibration]
+    native, onnx, comparison = _fit(learning, rows_of(data.features, split.holdout), recipe)
+    features, answers = rows_of(data.features, split.calibration), rows_of(data.answers, split.calibration)
     tell("calibrate", f"{len(answers)} rows")
+    scores = Scorer(onnx, NoCalibration(), threads=THREADS).scores(features)
     calibration: Calibration = NoCalibration()
     notices = [*learning.notices]
     if recipe.calibrate:
-        calibration = fit_calibration(Scorer(onnx, NoCalibration()).scores(features), answers)
+        calibration = fit_calibration(scores, answers)
         if isinstance(calibration, NoCalibration):
             message = "scores do not rise with the answers on the rows that calibrate: they are taken as probabilities"
             notices.append(Notice(code="not_calibrated", message=message))
@@ -122,8 +124,8 @@ def make_model(
             f"{data.answers[split.fit].mean():.1%}, and nothing calibrates it: its probabilities are far off"
         )
         notices.append(Notice(code="distorted_probabilities", message=message))
-    scorer = Scorer(onnx, calibration)
-    thresholds = _choose_thresholds(data, split, recipe, scorer, trade)
+    scorer = Scorer(onnx, calibration, threads=THREADS)
+    thresholds = _choose_thresholds(data, split, recipe, scorer=scorer, scores=scores, trade=trade)
     check_flips(comparison, calibration, (thresholds.decision, thresholds.alert))
     return Made(
         native=native,
@@ -140,16 +142,17 @@ def make_model(
 
 
 def _choose_thresholds(
-    data: Dataset, split: Split, recipe: Recipe, scorer: Scorer, trade: Callable[[Floats, Floats], Floats | None]
-) -> Thresholds:
-    """Choose on the calibrating rows; those of the same time without an answer count where alerts are counted."""
+    data: Dataset, split: Split, recipe: Recipe, *, scorer: Scorer, scores: Floats,
+    trade: Callable[[Floats, Floats], Floats | None],
+) -> Thresholds:  # fmt: skip
+    """Choose on the calibrating rows, `scores` theirs; rows of that time without an answer count among the alerts."""
     rest, rows = data.unanswered, split.calibration
     others = np.flatnonzero((rest.timestamp > split.calibration_us) & (rest.timestamp <= split.calibration_end_us))
 
     def both(answered: Floats, unanswered: Floats) -> Floats:
         return np.concatenate([answered[rows], unanswered[others]])
 
-    probabilities = scorer.probabilities(data.features[rows])
+    probabilities = scorer.calibrated(scores)
     return choose_thresholds(
         probabilities,
         data.answers[rows],
@@ -173,7 +176,7 @@ def refit_model(data: Dataset, made: Made, recipe: Recipe) -> Made:
         native=native,
         onnx=onnx,
         parity=comparison.difference,
-        scorer=Scorer(onnx, made.calibration),
+        scorer=Scorer(onnx, made.calibration, threads=THREADS),
         is_resampled=learning.is_resampled,
         notices=(*made.notices, *learning.notices),
     )

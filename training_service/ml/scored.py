@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from shared.artifact import Scorer
 from shared.coin_metrics.rows import Bools, Floats, Ints
 from training_service.ml.dataset import Dataset
+from training_service.ml.in_place import rows_of
 from training_service.ml.split import Split
 
 UNKNOWN = -1
@@ -54,7 +55,7 @@ def score_holdout(data: Dataset, split: Split, scorer: Scorer) -> Scored:
     """Ask the exported model about all rows of the hold-out's stretch of time, sorted by coin and time."""
     rows, rest = split.holdout, data.unanswered
     others = np.flatnonzero(rest.timestamp > split.holdout_us)
-    scores = np.concatenate([scorer.scores(data.features[rows]), scorer.scores(rest.features[others])])
+    scores = np.concatenate([scorer.scores(rows_of(data.features, rows)), scorer.scores(rest.features[others])])
 
     def both(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(data, name)[rows], getattr(rest, name)[others]])

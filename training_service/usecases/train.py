@@ -9,7 +9,7 @@ import numpy as np
 
 from shared.contracts.model_request import CreateModel, TuneModel
 from shared.features import FeatureSpec
-from shared.labels import TimeTarget
+from shared.labels import Target, TimeTarget
 from training_service.ml.audit import audit
 from training_service.ml.crossval import cross_validate
 from training_service.ml.dataset import Dataset
@@ -21,27 +21,21 @@ from training_service.ml.returns import Costs, returns_of
 from training_service.ml.scored import score_holdout
 from training_service.ml.search import Found, search
 from training_service.ml.split import Index
+from training_service.usecases.memory import give_back
 from training_service.usecases.prepare import build_dataset, load_rows
 from training_service.usecases.run_key import data_sha256, run_key
 from training_service.usecases.steps import Report, Steps
 from training_service.usecases.task import Keyed, Trained, TrainTask
-from training_service.usecases.write_model import Work, write_model
+from training_service.usecases.write_model import Work, draw_portrait, write_model
 
 
 def train(task: TrainTask, report: Report) -> Trained:
     """Load, label, build features, audit, split, search, cross-validate, fit, measure and write the model file."""
     asked = task.asked()
     target = asked.target().to_target()
-    spec = FeatureSpec(task.features)
     horizon_us = target.horizon if isinstance(target, TimeTarget) else 0
     steps = Steps(report)
-    steps.at("load", "reading coin_metrics")
-    # While the server works.
-    threading.Thread(target=_load_libraries, args=(asked.model_type,), daemon=True).start()
-    loaded = load_rows(asked, spec, target, dsn=task.dsn, max_rows=task.max_rows)
-    steps.at("label", f"{int(loaded.in_window.sum())} rows of the window")
-    data = build_dataset(loaded, asked, spec, target, tell=lambda detail: steps.at("features", detail))
-    del loaded
+    data = _read(task, asked, target, steps)
     data_hash = data_sha256(data)
     key = run_key(task.request, features=task.features, params=task.params, data=data_hash)
     report(Keyed(run_key=key))
@@ -52,6 +46,10 @@ def train(task: TrainTask, report: Report) -> Trained:
     steps.at("audit", "feature laws, split, single features, shuffled answers")
     audited = audit(data, split, recipe, target=target, horizon_us=horizon_us)
     before = np.concatenate([split.fit, split.calibration])
+    portrait = draw_portrait(data, split, learnt=np.arange(len(data)) if asked.refit else before, asked=asked)
+    # Raw rows are the largest part of the memory that no fit needs.
+    data = replace(data, rows=data.rows.take(np.arange(0)))
+    give_back()
     found = _tune(task, asked, data, before, recipe, steps, horizon_us=horizon_us)
     if found is not None:
         recipe = replace(recipe, parameters=found.parameters)
@@ -76,10 +74,26 @@ def train(task: TrainTask, report: Report) -> Trained:
         steps.at("refit", f"all {len(data)} rows")
         made = refit_model(data, made, recipe)
     work = Work(
-        asked=asked, target=target, recipe=recipe, costs=costs, data=data, split=split, audit=audited, cross=cross,
-        found=found, measured=measured, made=made, figures=figures, run_key=key, data_sha256=data_hash,
+        asked=asked, target=target, recipe=recipe, costs=costs, data=data, split=split, portrait=portrait,
+        audit=audited, cross=cross, found=found, measured=measured, made=made, figures=figures, run_key=key,
+        data_sha256=data_hash,
     )  # fmt: skip
     return write_model(task, work, steps)
+
+
+def _read(task: TrainTask, asked: CreateModel, target: Target, steps: Steps) -> Dataset:
+    """Load, label and build features; what was only needed on the way is given back before the next step."""
+    spec = FeatureSpec(task.features)
+    steps.at("load", "reading coin_metrics")
+    # While the server works.
+    threading.Thread(target=_load_libraries, args=(asked.model_type,), daemon=True).start()
+    loaded = load_rows(asked, spec, target, dsn=task.dsn, max_rows=task.max_rows)
+    give_back()
+    steps.at("label", f"{int(loaded.in_window.sum())} rows of the window")
+    data = build_dataset(loaded, asked, spec, target, tell=lambda detail: steps.at("features", detail))
+    del loaded
+    give_back()
+    return data
 
 
 def _load_libraries(model_type: str) -> None:

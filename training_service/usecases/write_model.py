@@ -7,7 +7,7 @@ import numpy as np
 
 from shared.artifact import read_artifact, verify, write_artifact
 from shared.coin_metrics.read import moment
-from shared.contracts.artifact import Manifest
+from shared.contracts.artifact import GoldenWindow, Histogram, Manifest
 from shared.contracts.model_request import CreateModel
 from shared.errors import ArtifactInvalid, JobFailed
 from shared.features import FEATURES_VERSION, Notice
@@ -18,18 +18,29 @@ from training_service.ml.crossval import CrossValidation
 from training_service.ml.dataset import Dataset
 from training_service.ml.figures import Figures
 from training_service.ml.fit import feature_importance
-from training_service.ml.golden import golden_windows, histograms
+from training_service.ml.golden import answer_windows, draw_windows, histograms
 from training_service.ml.importance import permutation_importance
+from training_service.ml.in_place import rows_of
 from training_service.ml.model import Made, Recipe
-from training_service.ml.profile import profile
+from training_service.ml.profile import Profile, profile
 from training_service.ml.returns import Costs
 from training_service.ml.search import Found
-from training_service.ml.split import Split
+from training_service.ml.split import Index, Split
 from training_service.ml.verdict import judge
 from training_service.usecases.jobs import to_warnings
 from training_service.usecases.run_key import code_version, libraries_present
 from training_service.usecases.steps import Steps
 from training_service.usecases.task import Trained, TrainTask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portrait:
+    """What is told of the rows."""
+
+    windows: tuple[GoldenWindow, ...]
+    """With open probabilities."""
+    profile: Profile
+    histograms: dict[str, Histogram]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +53,9 @@ class Work:
     """With the hyper-parameters that were found, where they were searched for."""
     costs: Costs
     data: Dataset
+    """Its raw rows are gone by now."""
     split: Split
+    portrait: Portrait
     audit: Audit
     cross: CrossValidation | None
     found: Found | None
@@ -53,6 +66,15 @@ class Work:
     figures: Figures
     run_key: str
     data_sha256: str
+
+
+def draw_portrait(data: Dataset, split: Split, *, learnt: Index, asked: CreateModel) -> Portrait:
+    """Take what is told of the rows, `learnt` those the stored model is fitted and calibrated on."""
+    return Portrait(
+        windows=draw_windows(data, split.holdout, random_state=asked.random_state),
+        profile=profile(data),
+        histograms=histograms(data, learnt),
+    )
 
 
 def write_model(task: TrainTask, work: Work, steps: Steps) -> Trained:
@@ -107,7 +129,7 @@ def _card_parts(task: TrainTask, work: Work) -> CardParts:
     asked, data, split, measured = work.asked, work.data, work.split, work.measured
     permutation = permutation_importance(
         measured.scorer,
-        data.features[split.holdout],
+        rows_of(data.features, split.holdout),
         data.answers[split.holdout],
         data.spec.names,
         trees=int(work.recipe.parameters.get("n_estimators") or 1),
@@ -128,7 +150,7 @@ def _card_parts(task: TrainTask, work: Work) -> CardParts:
         made=measured,
         figures=work.figures,
         audit=work.audit,
-        profile=profile(data),
+        profile=work.portrait.profile,
         gain=feature_importance(work.made.native, data.spec.names),
         permutation=permutation,
         costs=work.costs,
@@ -145,8 +167,7 @@ def _card_parts(task: TrainTask, work: Work) -> CardParts:
 
 
 def _manifest(task: TrainTask, work: Work, metrics: dict[str, object], counts: dict[str, int]) -> Manifest:
-    asked, data, split, made = work.asked, work.data, work.split, work.made
-    learnt = np.arange(len(data)) if asked.refit else np.concatenate([split.fit, split.calibration])
+    asked, data, made = work.asked, work.data, work.made
     return Manifest(
         model_id=task.model_id,
         name=task.name,
@@ -160,13 +181,13 @@ def _manifest(task: TrainTask, work: Work, metrics: dict[str, object], counts: d
         alert_threshold=made.alert_threshold,
         calibration=made.calibration,
         metrics={**metrics, "roc_auc": work.figures.roc_auc},
-        histograms=histograms(data, learnt),
+        histograms=work.portrait.histograms,
         train_start=asked.train_start,
         train_end=asked.train_end,
         counts=counts,
         libraries=libraries_present(),
         onnx_sha256=hashlib.sha256(made.onnx).hexdigest(),
-        golden=golden_windows(data, split.holdout, made.scorer, random_state=asked.random_state),
+        golden=answer_windows(work.portrait.windows, made.scorer),
     )
 
 

@@ -8,11 +8,28 @@ from typing import Any
 from training_service.ml.export import INPUT, OPSET, assemble_trees, refuse_giant, tree_ensemble
 from training_service.ml.model_types.kind import THREADS, ModelType, Parameter, Range, Value
 
+STEPS_FROM_ROWS = 50_000
+"""Features are cut into at most 1,024 steps; so many rows place them as well as all."""
+
 
 def _make(parameters: Mapping[str, Value], random_state: int) -> Any:
-    from xgboost import XGBClassifier
+    from xgboost import QuantileDMatrix, XGBClassifier, train
 
-    return XGBClassifier(
+    class Boosted(XGBClassifier):
+        """An XGBClassifier that finds the steps of its features on a part of many rows, in a fraction of the time."""
+
+        def fit(self, features: Any, answers: Any) -> Any:
+            every = len(features) // STEPS_FROM_ROWS
+            if every < 2:  # noqa: PLR2004 - all of them
+                return super().fit(features, answers)
+            matrix = {"nthread": self.n_jobs, "max_bin": self.max_bin}
+            part = QuantileDMatrix(features[::every], answers[::every], **matrix)
+            rows = QuantileDMatrix(features, answers, ref=part, **matrix)
+            booster = train(self.get_xgb_params(), rows, num_boost_round=self.get_num_boosting_rounds())
+            self.load_model(booster.save_raw())
+            return self
+
+    return Boosted(
         **parameters, objective="binary:logistic", tree_method="hist", random_state=random_state, n_jobs=THREADS
     )
 
@@ -28,8 +45,12 @@ def _export(native: Any, width: int) -> bytes:
 def _convert(native: Any, width: int) -> Any:
     from onnxmltools import convert_xgboost
     from onnxmltools.convert.common.data_types import FloatTensorType
+    from xgboost import XGBClassifier
 
-    return convert_xgboost(native, initial_types=[(INPUT, FloatTensorType([None, width]))], target_opset=OPSET)
+    # The converter knows the library's own class alone.
+    plain = XGBClassifier(n_estimators=native.n_estimators)
+    plain.load_model(native.get_booster().save_raw())
+    return convert_xgboost(plain, initial_types=[(INPUT, FloatTensorType([None, width]))], target_opset=OPSET)
 
 
 def _set_intercept(ensemble: Any, booster: Any) -> None:
