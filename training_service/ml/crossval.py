@@ -12,6 +12,7 @@ from shared.errors import JobFailed
 from shared.scoring import average_precision, confusion
 from training_service.ml.dataset import Dataset
 from training_service.ml.fit import Answers, fit_model, native_scores
+from training_service.ml.in_place import rows_of
 from training_service.ml.model import Learning, Recipe, rows_to_learn
 from training_service.ml.split import Cut, Index, walk_forward
 
@@ -108,7 +109,7 @@ def _fit_and_score(fold: Fold, data: Dataset, recipe: Recipe) -> dict[str, float
     scores: dict[str, float | None] = {}
     # What was learnt is scored on the rows as they were, beside which the other side can stand.
     for side, rows in (("train", fold.cut.before), ("test", fold.cut.after)):
-        found = _score(native_scores(native, data.features[rows]), data.answers[rows])
+        found = _score(native_scores(native, rows_of(data.features, rows)), data.answers[rows])
         scores |= {f"{side}_{name}": found[name] for name in NAMES}
     return scores
 
