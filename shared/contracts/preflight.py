@@ -1,10 +1,23 @@
 """Wire models of the training API: what is known of a request before anything is fitted."""
 
 from datetime import datetime
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
+from shared.contracts.model_request import CreateModel, TuneModel
 from shared.contracts.training import Answer, Warned
+
+
+def _kind(body: Any) -> str:
+    names = body if isinstance(body, dict) else TuneModel.model_fields if isinstance(body, TuneModel) else ()
+    return "tune" if "trials" in names or "search_space" in names else "create"
+
+
+PreflightRequest = Annotated[
+    Annotated[CreateModel, Tag("create")] | Annotated[TuneModel, Tag("tune")], Discriminator(_kind)
+]
+"""A search is one that names its trials or its space; all else a job for one model."""
 
 
 class Parts(Answer):

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problems: what went wrong, with which id, what to do."""
 
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -94,21 +95,43 @@ async def _ours(request: Request, error: Exception) -> Response:
 
 async def _invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [_field_error(item) for item in error.errors()[:MAX_ERRORS]]
+    found = [_field_error(item, error.body) for item in error.errors()[:MAX_ERRORS]]
+    errors = [one for number, one in enumerate(found) if one not in found[:number]]
     first = errors[0]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     detail = f"{first.pointer or 'request'}: {first.detail}{more}"
     return problem(request, status=422, code="invalid", detail=detail, errors=errors)
 
 
-def _field_error(item: dict[str, Any]) -> FieldError:
+def _field_error(item: dict[str, Any], body: Any) -> FieldError:
     location = item["loc"]
-    parts = location[1:] if location and location[0] == "body" else location
+    parts = _fields(location[1:], body) if location and location[0] == "body" else list(location)
     if item["type"] == "json_invalid":
         # Its place is a number of characters, no field.
-        parts = ()
+        parts = []
     pointer = "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
     return FieldError(pointer=pointer, detail=re.sub(r"^(Value|Assertion) error, ", "", str(item["msg"])))
+
+
+def _fields(location: Sequence[str | int], body: Any) -> list[str | int]:
+    """Give a place in the body without the names of the kinds of values that were tried there.
+
+    >>> _fields(("ranges", "depth", "Range", "low"), {"ranges": {"depth": {"low": "x"}}})
+    ['ranges', 'depth', 'low']
+    >>> _fields(("ranges", "depth", "Range", "high"), {"ranges": {"depth": {"low": 1}}})
+    ['ranges', 'depth', 'high']
+    >>> _fields(("ranges", "depth", "Range"), {"ranges": {"depth": 1}})
+    ['ranges', 'depth']
+    """
+    found: list[str | int] = []
+    for number, part in enumerate(location, 1):
+        inside = part in body if isinstance(body, dict) else isinstance(body, list) and isinstance(part, int)
+        missing = number == len(location) and isinstance(body, dict)
+        if inside or missing:
+            found.append(part)
+        if inside:
+            body = body[part]
+    return found
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -39,6 +39,17 @@ KINDS: dict[str, Exception] = {
 }  # fmt: skip
 
 
+class Span(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    low: int
+    high: int
+
+
+class Some(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    some: list[int | None]
+
+
 class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
     id: Id = 1
@@ -46,6 +57,7 @@ class Body(BaseModel):
     coin_id: CoinId = "a"
     at: Moment | None = None
     deep: dict[str, list[Annotated[int, Field(ge=0)]]] = {}
+    either: dict[str, Span | Some] = {}
 
 
 @router.get("/fail/{kind}")
@@ -141,6 +153,8 @@ WRONG_BODIES = [
     (b'{"deep": {"a/b~c": [1, -1]}}', "/deep/a~1b~0c/1"), (b'{"x": 1}', "/x"), (b'{"\\ud800": 1}', ""),
     (b"[]", ""), (b"null", ""), (b"", ""), (b"{", ""), (b"\xff", ""), (b'{"a": }', ""), (b"1" * 5000, ""),
     (b"[" * 100_000, ""),
+    (b'{"either": {"Span": {"low": "x", "high": 2}}}', "/either/Span/low"), (b'{"either": {"a": 5}}', "/either/a"),
+    (b'{"either": {"a": {"low": 2}}}', "/either/a/high"), (b'{"either": {"a": {"some": ["x"]}}}', "/either/a/low"),
 ]  # fmt: skip
 
 
@@ -152,6 +166,7 @@ async def test_body_when_wrong_then_a_4xx_problem_points_at_it(address: str):
         if status == 422:
             assert problem["errors"][0]["pointer"] == pointer, body[:100]
             assert problem["errors"][0]["detail"]
+            assert all(not {"Some", "int"} & set(error["pointer"].split("/")) for error in problem["errors"])
 
 
 async def test_id_when_written_as_a_whole_float_then_it_is_taken(address: str):

@@ -2,13 +2,12 @@
 
 from fastapi import APIRouter
 
-from shared.contracts.model_request import CreateModel
-from shared.contracts.preflight import PreflightReport
+from shared.contracts.preflight import PreflightReport, PreflightRequest
 from training_service.deps import PoolDep, PreflightDep
 
 router = APIRouter(prefix="/models", tags=["models"])
 
 
 @router.post("/preflight", summary="What the rows say about a request, before anything is fitted")
-async def preflight(pool: PoolDep, looks: PreflightDep, body: CreateModel) -> PreflightReport:
+async def preflight(pool: PoolDep, looks: PreflightDep, body: PreflightRequest) -> PreflightReport:
     return await looks.report(pool, body)
