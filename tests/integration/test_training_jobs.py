@@ -10,7 +10,15 @@ import pytest
 from shared.artifact import read_artifact, verify
 from tests.support.database import START, insert_rows
 from tests.support.serving import api_of, served
-from tests.support.training import learnable_rows, model_file, train, training_settings
+from tests.support.training import (
+    create,
+    learnable_rows,
+    model_file,
+    train,
+    training_settings,
+    until_over,
+    working,
+)
 from training_service.app import build
 
 both_types = pytest.mark.parametrize("model_type", ["random_forest", "xgboost"])
@@ -209,3 +217,24 @@ async def test_a_finished_job_shows_its_model(pool, settings, market):
 
     assert shown["result_model"]["id"] == model["id"]
     assert shown["result_model"]["confusion_matrix"] == model["confusion_matrix"]
+
+
+async def test_doubts_foretold_at_the_acceptance_give_way_to_those_of_the_rows_that_were_read(
+    pool, settings, connection
+):
+    foretold = [
+        {"code": code, "message": "as it was when the job was asked for"}
+        for code in ("few_rows", "few_coins", "no_history", "window_not_over", "target_in_features")
+    ]
+    await insert_rows(connection, learnable_rows(coins=9))
+    job_id = await create(pool)
+    await pool.execute("UPDATE ml_jobs SET warnings = $1 WHERE id = $2", foretold, job_id)
+    async with working(settings):
+        job = await until_over(pool, job_id)
+
+    told = {warning["code"]: warning["message"] for warning in job["warnings"]}
+    assert {"few_coins", "no_history", "window_not_over"} < told.keys()
+    assert told["few_coins"] == "9 coins are few to learn from: others may be different"
+    assert "few_rows" not in told, "there are more than a thousand by now"
+    assert told["target_in_features"] == foretold[-1]["message"]
+    assert [code for code, message in told.items() if message == foretold[0]["message"]] == ["target_in_features"]

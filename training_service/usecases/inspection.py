@@ -15,19 +15,18 @@ from shared.contracts.training import Warned
 from shared.errors import JobFailed
 from shared.features import Notice
 from shared.labels import TimeTarget
-from training_service.ml.dataset import Answered, LabelledRows, OneAnswer, notice_empty, refuse_one_answer
+from training_service.ml.dataset import LabelledRows, OneAnswer, notice_empty, refuse_one_answer
 from training_service.ml.divide import divide
 from training_service.ml.estimate import Estimate, Workload, estimate
 from training_service.ml.imbalance import imbalance_notices
 from training_service.ml.missing import Missing, count_missing
 from training_service.ml.split import Split
+from training_service.usecases.doubts import few_notices, window_notices
 from training_service.usecases.prepare import label_loaded, load_presence, load_rows, sample_notices
 from training_service.usecases.resolve import Resolved
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_FEW_ROWS, _FEW_POSITIVES, _FEW_COINS = 1000, 50, 10
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,7 +61,7 @@ def inspect(request: Resolved, *, dsn: str, max_rows: int, patience_seconds: flo
     loaded = found.attempt(_load, request, dsn=dsn, max_rows=max_rows, patience_seconds=patience_seconds)
     if loaded is not None:
         found.loaded = loaded
-        found.notices += [*sample_notices(loaded), *_window_notices(request, loaded)]
+        found.notices += [*sample_notices(loaded), *window_notices(request.asked, request.spec, loaded)]
         labelled = found.attempt(label_loaded, loaded, request.asked, request.target)
         if labelled is not None:
             _judge(found, request, labelled, plain=not loaded.has_odd)
@@ -91,46 +90,14 @@ def _judge(found: _Findings, request: Resolved, labelled: LabelledRows, *, plain
     found.missing = count_missing(labelled, spec, columns, plain=plain)
     empty = found.attempt(notice_empty, spec.names, found.missing.empty) if labelled.readings.resolved else ()
     answered = labelled.answered()
-    found.notices += [*(empty or ()), *answered.notices, *_few(answered)]
+    coins, readings = len(np.unique(answered.coin)), answered.readings
+    few = few_notices(rows=len(answered), positives=readings.positives, coins=coins)
+    found.notices += [*(empty or ()), *answered.notices, *few]
     if labelled.readings.base_rate is not None:
         found.notices += imbalance_notices(labelled.readings.base_rate)
     if has_both:
         horizon_us = request.target.horizon if isinstance(request.target, TimeTarget) else 0
         found.split = found.attempt(divide, answered, test_size=asked.test_size, horizon_us=horizon_us)
-
-
-def _window_notices(request: Resolved, loaded: TrainingRows) -> list[Notice]:
-    asked, notices = request.asked, []
-    clock = moment(loaded.clock_us)
-    if asked.train_end > clock:
-        message = (
-            f"coin_metrics ends at {clock.isoformat()}, before train_end {asked.train_end.isoformat()}: "
-            "what is recorded until the job runs will be learnt from as well"
-        )
-        notices.append(Notice(code="window_not_over", message=message))
-    if request.spec.history_needed() > 1 and not _before(request, loaded).any():
-        message = (
-            f"no coin of the window has a row before train_start, although features look back up to "
-            f"{request.spec.history_needed() - 1} rows: the first rows of each coin see a shorter past than live ones"
-        )
-        notices.append(Notice(code="no_history", message=message))
-    return notices
-
-
-def _few(answered: Answered) -> list[Notice]:
-    coins, notices = len(np.unique(answered.coin)), []
-    rarer = min(answered.readings.positives, answered.readings.resolved - answered.readings.positives)
-    if len(answered) < _FEW_ROWS or rarer < _FEW_POSITIVES:
-        message = (
-            f"{len(answered)} rows with a known answer, {answered.readings.positives} of them positive, are few: "
-            "figures will be shaky"
-        )
-        notices.append(Notice(code="few_rows", message=message))
-    if coins < _FEW_COINS:
-        notices.append(
-            Notice(code="few_coins", message=f"{coins} coins are few to learn from: others may be different")
-        )
-    return notices
 
 
 def _report(found: _Findings, request: Resolved) -> PreflightReport:

@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from shared.coin_metrics.load import TrainingRows, Wanted, load
 from shared.coin_metrics.sample import CoinSample
 from shared.contracts.model_request import CreateModel
 from shared.features import FeatureSpec, Notice
 from shared.labels import Target, TimeTarget
 from training_service.ml.dataset import Dataset, LabelledRows, add_features, label_rows, refuse_one_answer
+from training_service.usecases.doubts import few_notices, window_notices
 
 _LEAVING = "bonding_curve_pct"
 _OPTIONAL_COLUMNS = (_LEAVING, "virtual_sol_reserves")
@@ -72,7 +75,9 @@ def build_dataset(
     refuse_one_answer(labelled, test_size=asked.test_size)
     tell(f"{len(spec.names)} of {labelled.readings.rows} rows")
     data = add_features(labelled, spec)
-    return replace(data, notices=(*sample_notices(loaded), *data.notices))
+    few = few_notices(rows=len(data), positives=int(data.answers.sum()), coins=len(np.unique(data.coin)))
+    doubts = (*window_notices(asked, spec, loaded), *few)
+    return replace(data, notices=(*sample_notices(loaded), *data.notices, *doubts))
 
 
 def sample_notices(loaded: TrainingRows) -> tuple[Notice, ...]:
