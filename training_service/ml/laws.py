@@ -32,7 +32,7 @@ class Laws:
 def prove_laws(data: Dataset, *, random_state: int) -> Laws:
     """Compute some rows' features again from their coin's last rows alone, and demand the same bits.
 
-    Each of up to 200 rows, spread evenly over coins and their lives, becomes the end of two small coins: one of the
+    Each of up to 200 rows, spread evenly over the window, becomes the end of two small coins: one of the
     `history_needed()` rows that decide its features, one of a few more. Neither holds a later row or another coin, so
     a feature that needs either, or an older row, comes out different from what the model is fitted on.
 
@@ -55,7 +55,7 @@ def prove_laws(data: Dataset, *, random_state: int) -> Laws:
 
 
 def _spread_rows(data: Dataset, *, most: int, random_state: int) -> Ints:
-    """Give rows at random, one of each of equal stretches of the rows sorted by coin and time."""
+    """Give rows at random, one of each of equal stretches of the rows in their order."""
     random = np.random.default_rng(random_state)
     count = min(most, len(data))
     edges = np.arange(count + 1) * len(data) // count

@@ -7,14 +7,13 @@ from numpy.typing import NDArray
 
 from shared.coin_metrics.rows import Ints
 from training_service.ml.fit import Answers, Features
+from training_service.ml.purity import Bins, Naming, bins_of, count_named, cut_bins, pure_bins
 
 ROWS_OF_A_CLASS = 10_000
 # With fewer a feature of AUC 0.87 would reach 0.99 by luck more often than once in a million.
 FEWEST_OF_A_CLASS = 100
 # On real and simulated markets no feature exceeds 0.88 for any of eleven time targets.
 SUSPICIOUS_AUC = 0.99
-MOST_BINS = 64
-_ROWS_OF_A_BIN = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +27,18 @@ class FeatureAuc:
     """Least share of rows that "inside one range of values" or its opposite judges wrongly; None below AUC 0.99."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What single features know of the answer."""
+
+    aucs: tuple[FeatureAuc, ...] | None
+    """Best first; None where a half of the rows drawn holds fewer than 100 ones or zeros."""
+    naming: tuple[Naming, ...]
+    """Of features that look as if some of their values came with ones only."""
+    exact: tuple[str, ...]
+    """Where there are no AUC: features that err on no row."""
+
+
 def draw_rows(answers: Answers, rows: Ints, *, random_state: int) -> tuple[Ints, Ints]:
     """Give two halves of some `rows` (positions in `answers`), together at most 10,000 ones and 10,000 zeros.
 
@@ -36,43 +47,29 @@ def draw_rows(answers: Answers, rows: Ints, *, random_state: int) -> tuple[Ints,
     random = np.random.default_rng(random_state)
     halves: tuple[list[Ints], list[Ints]] = ([], [])
     for answer in (0, 1):
-        rows = np.flatnonzero(answers == answer)
-        chosen = (
-            random.permutation(rows) if len(rows) <= ROWS_OF_A_CLASS else random.choice(rows, ROWS_OF_A_CLASS, False)
-        )
+        members = rows[answers[rows] == answer]
+        size = min(len(members), ROWS_OF_A_CLASS)
+        chosen = random.permutation(members) if size == len(members) else random.choice(members, size, replace=False)
         halves[0].append(chosen[::2])
         halves[1].append(chosen[1::2])
     return np.concatenate(halves[0]), np.concatenate(halves[1])
 
 
-def feature_auc(values: NDArray[np.float32], answers: Answers, tested: NDArray[np.float32], truth: Answers) -> float:
-    """Give the ROC AUC of one feature, encoded by the share of ones of its quantile bin.
+def feature_auc(bins: Bins) -> float:
+    """Give the ROC AUC of one feature whose values are replaced by the share of ones of their bin.
 
-    Bins are cut from `values`, with one of their own for missing values and for each value that fills several bins;
-    a bin holds ten rows or more, so that none of them is a single row. `tested` rows get the share of their bin.
-
-    Args:
-        values: float32[n] of the rows that give the shares; NaN: missing.
-        answers: [n], both 0 and 1 present.
-        tested: float32[m] of the rows it is measured on.
-        truth: [m], both 0 and 1 present.
+    It is that of the rows counted in the bins, which hold both answers.
 
     >>> values = np.arange(400, dtype=np.float32)
-    >>> feature_auc(values, values > 200, values, values > 200) > 0.999
+    >>> feature_auc(cut_bins(values, values > 200, values, values > 200)) > 0.999
     True
     >>> hidden = np.where(np.arange(400) % 4 == 0, np.float32(np.nan), values)
-    >>> feature_auc(hidden, np.isnan(hidden), hidden, np.isnan(hidden))
+    >>> feature_auc(cut_bins(hidden, np.isnan(hidden), hidden, np.isnan(hidden)))
     1.0
 
     """
-    edges = _edges(values)
-    place, seen = _bins(values, edges), _bins(tested, edges)
-    bins = len(edges) + 2
-    ones, rows = np.bincount(place, weights=answers, minlength=bins), np.bincount(place, minlength=bins)
-    share = (ones + np.mean(answers)) / (rows + 1)
-    _, level = np.unique(share, return_inverse=True)
-    hits = np.bincount(level, weights=np.bincount(seen, weights=truth, minlength=bins))
-    misses = np.bincount(level, weights=np.bincount(seen, minlength=bins)) - hits
+    _, level = np.unique(bins.share, return_inverse=True)
+    hits, misses = np.bincount(level, weights=bins.ones), np.bincount(level, weights=bins.zeros)
     below = np.cumsum(misses) - misses / 2
     return float(np.sum(hits * below) / (hits.sum() * misses.sum()))
 
@@ -96,32 +93,38 @@ def misjudged_share(values: NDArray[np.float32], answers: Answers) -> float:
     return fewest / len(values)
 
 
-def feature_aucs(
-    features: Features, answers: Answers, rows: Ints, names: tuple[str, ...], *, random_state: int
-) -> tuple[FeatureAuc, ...]:
-    """Measure each feature alone on some rows, best first; nothing where a half would hold under 100 ones or zeros."""
+def try_features(
+    features: Features, answers: Answers, rows: Ints, coin: Ints, names: tuple[str, ...], *, random_state: int
+) -> Tried:
+    """Measure each feature alone on some rows, of which an even draw decides what the others are told of.
+
+    Args:
+        features: float32[n, len(names)]; NaN: missing.
+        answers: int8[n], 0 or 1.
+        rows: positions of the rows to try, both answers present.
+        coin: int64[n], any code of each row's coin.
+        names: of the columns.
+        random_state: seed of the draw.
+
+    """
     learnt, tested = draw_rows(answers, rows, random_state=random_state)
-    ones = int(answers[tested].sum())
-    if min(ones, len(tested) - ones) < FEWEST_OF_A_CLASS:
-        return ()
     told, truth = answers[learnt], answers[tested]
     left, right = np.ascontiguousarray(features[learnt].T), np.ascontiguousarray(features[tested].T)
-    found = []
-    for name, values, others in zip(names, left, right, strict=True):
-        auc = feature_auc(values, told, others, truth)
-        wrong = misjudged_share(others, truth) if auc >= SUSPICIOUS_AUC else None
-        found.append(FeatureAuc(name=name, auc=auc, misjudged=wrong))
-    return tuple(sorted(found, key=lambda one: -one.auc))
-
-
-def _edges(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give rising lower edges of the bins above the first one."""
-    known = np.sort(values)[: int(np.count_nonzero(~np.isnan(values)))]
-    bins = min(MOST_BINS, len(known) // _ROWS_OF_A_BIN)
-    cuts = known[np.arange(1, bins) * len(known) // max(bins, 1)]
-    heavy = cuts[1:][cuts[1:] == cuts[:-1]]
-    return np.unique(np.concatenate([cuts, np.nextafter(heavy, np.float32(np.inf))]))
-
-
-def _bins(values: NDArray[np.float32], edges: NDArray[np.float32]) -> Ints:
-    return np.where(np.isnan(values), len(edges) + 1, np.searchsorted(edges, values, side="right"))
+    ones = int(truth.sum())
+    if min(ones, len(truth) - ones) < FEWEST_OF_A_CLASS:
+        both, truths = np.concatenate([left, right], axis=1), np.concatenate([told, truth])
+        exact = (name for name, values in zip(names, both, strict=True) if misjudged_share(values, truths) == 0)
+        return Tried(aucs=None, naming=(), exact=tuple(exact))
+    # A zero that was drawn stands for all the others.
+    weight = (np.count_nonzero(answers[rows] == 0) / (len(truth) - ones)) / (np.count_nonzero(answers[rows]) / ones)
+    aucs, naming = [], []
+    for at, name in enumerate(names):
+        bins = cut_bins(left[at], told, right[at], truth)
+        auc = feature_auc(bins)
+        wrong = misjudged_share(right[at], truth) if auc >= SUSPICIOUS_AUC else None
+        aucs.append(FeatureAuc(name=name, auc=auc, misjudged=wrong))
+        if pure := pure_bins(bins, weight=weight):
+            rest = np.setdiff1d(rows, learnt, assume_unique=True)
+            inside = np.isin(bins_of(features[rest, at], bins.edges), bins.order[:pure])
+            naming.append(count_named(name, inside, answers[rest], coin[rest]))
+    return Tried(aucs=tuple(sorted(aucs, key=lambda one: -one.auc)), naming=tuple(naming), exact=())
