@@ -155,7 +155,9 @@ class CardEarnings(Answer):
     share_positive: float | None
     worst_pct: float | None
     best_pct: float | None
-    low_pct: float | None = Field(description="Bound of the mean, 95 % confidence, by a block bootstrap")
+    low_pct: float | None = Field(
+        description="Bound of the mean, 95 % confidence: the wider of drawing blocks of time and coins"
+    )
     high_pct: float | None
     interval_note: str | None
     total_sol: float
@@ -175,6 +177,9 @@ class CardMoney(Answer):
         None, description="The other trades: the coin is sold at the last price that was recorded"
     )
     alerts_without_outcome: int = Field(description="Alerts without a known price at the horizon; in none of the sums")
+    assumed_reserves: int | None = Field(
+        None, description="Trades with the slippage of 30 SOL in the curve, as virtual_sol_reserves is missing"
+    )
     fee_pct: float
     slippage_pct: float | None = Field(description="Null: from the depth of the bonding curve")
     trade_size_sol: float

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
-from shared.coin_metrics.columns import BASE_FEATURES, PRICE_COLUMNS
+from shared.coin_metrics.columns import BASE_FEATURES
 from shared.contracts.artifact import RuleTargetSpec, TargetSpec, TimeTargetSpec
 from shared.contracts.fields import Moment
 from shared.contracts.training import Description, JsonObject, ModelKind, ModelName, Operator, Request
@@ -30,6 +30,8 @@ Timestamp = Annotated[Moment, AfterValidator(_imaginable), Field(strict=False)]
 Column = Annotated[str, AfterValidator(_known_column), WithJsonSchema({"type": "string", "enum": list(BASE_FEATURES)})]
 FeatureName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 ThresholdChoice = Literal["share", "alerts_per_day", "expected_value"]
+TRADED = ("price_close", "market_cap_close")
+"""Columns whose change is what a purchase brings; nobody can trade at a high, a low or the price before."""
 
 
 class CreateModel(Request):
@@ -149,7 +151,10 @@ class CreateModel(Request):
         if value in {"share", "expected_value"} and given:
             raise ValueError("cannot be chosen beside alerts_per_day: leave one of them out")
         if value == "expected_value" and not _is_trade(info.data):
-            raise ValueError("expected_value needs a question about a price that rises: nothing else can be bought")
+            raise ValueError(
+                "expected_value needs a question about price_close or market_cap_close going up: at no other value can "
+                "be bought and sold"
+            )
         return value
 
     @field_validator("feature_engineering_windows", "phases")
@@ -206,7 +211,7 @@ class TuneModel(CreateModel):
 
 def _is_trade(data: dict[str, Any]) -> bool:
     rises = data.get("use_time_based_prediction", True) and data.get("direction") == "up"
-    return bool(rises) and data.get("target_var") in (*PRICE_COLUMNS, "market_cap_close")
+    return bool(rises) and data.get("target_var") in TRADED
 
 
 def _needed(value: Any, info: ValidationInfo, *, when: bool) -> Any:

@@ -172,7 +172,7 @@ def test_alert_threshold_by_expected_value_where_nothing_earns_is_that_of_the_to
 def test_alert_threshold_by_expected_value_of_a_question_nobody_can_trade_fails_the_job():
     probabilities, answers, _ = ranked([1.0])
 
-    with pytest.raises(JobFailed, match="only a question about a price that rises can be traded"):
+    with pytest.raises(JobFailed, match="only a question about price_close or market_cap_close going up can"):
         choose_thresholds(probabilities, answers, days=1, alerts_per_day=None, by="expected_value", returns_pct=None)
 
 

@@ -50,14 +50,17 @@ def test_return_of_a_coin_that_fell_to_nothing_is_the_whole_stake():
     np.testing.assert_array_equal(found, [-100.0, np.nan])
 
 
-def earned(alerts, returns, minutes, coins, *, observed=None, horizon=5, days=1.0, size=0.5):
+def earned(
+    alerts, returns, minutes, coins, *, observed=None, horizon=5, days=1.0, size=0.5, reserves=30.0, slippage_pct=None
+):
     outcomes = Outcomes(
         returns_pct=np.array(returns), timestamp=np.array(minutes) * MINUTE, coin=np.array(coins),
+        reserves_sol=np.broadcast_to(np.array(reserves), len(alerts)),
         observed=np.ones(len(alerts), np.bool_) if observed is None else np.array(observed),
     )  # fmt: skip
     return earn(
         np.array(alerts), outcomes, horizon_us=horizon * MINUTE, days=days, random_state=1,
-        costs=Costs(fee_pct=1.0, slippage_pct=None, trade_size_sol=size),
+        costs=Costs(fee_pct=1.0, slippage_pct=slippage_pct, trade_size_sol=size),
     )  # fmt: skip
 
 
@@ -80,6 +83,16 @@ def test_earnings_of_coins_that_fell_silent_count_and_are_told_apart():
     assert (money.every_alert.trades, money.every_alert.mean_pct) == (3, -30)
     assert (money.seen_again.trades, money.seen_again.mean_pct) == (1, 10)
     assert (money.silent_alerts, money.alerts_without_outcome) == (2, 1)
+
+
+@pytest.mark.parametrize(("slippage_pct", "assumed"), [(None, 2), (0.5, 0)])
+def test_earnings_count_the_trades_whose_slippage_is_assumed(slippage_pct, assumed):
+    money = earned(
+        [True, True, True, True, False], [10.0, -40.0, np.nan, 5.0, 1.0], [0, 1, 2, 3, 4], [0, 1, 2, 3, 4],
+        reserves=[np.nan, 0.0, np.nan, 40.0, np.nan], slippage_pct=slippage_pct,
+    )  # fmt: skip
+
+    assert (money.every_alert.trades, money.assumed_reserves) == (3, assumed)
 
 
 def test_earnings_of_few_moments_have_no_interval_and_say_why():
@@ -128,6 +141,8 @@ def test_free_positions_of_any_alerts_are_those_of_a_trader_who_waits(alerts, ho
         RuleTarget(target_var="price_close", operator=">", target_value=1.0),
         TimeTarget(target_var="price_close", future_minutes=5, min_percent_change=10, direction="down"),
         TimeTarget(target_var="volume_sol", future_minutes=5, min_percent_change=10),
+        TimeTarget(target_var="price_high", future_minutes=5, min_percent_change=10),
+        TimeTarget(target_var="price_open", future_minutes=5, min_percent_change=10),
     ],
 )
 def test_returns_of_a_question_that_no_purchase_answers_are_none(target):

@@ -134,8 +134,8 @@ def choose_thresholds(
 def _most_profitable(probabilities: Floats, returns_pct: Floats | None) -> float | None:
     if returns_pct is None:
         raise JobFailed(
-            "the alert threshold cannot be chosen by expected value: only a question about a price that rises can be "
-            "traded; take alert_threshold_by share or alerts_per_day"
+            "the alert threshold cannot be chosen by expected value: only a question about price_close or "
+            "market_cap_close going up can be traded; take alert_threshold_by share or alerts_per_day"
         )
     return best_return_threshold(probabilities, returns_pct, least_trades=LEAST_TRADES)
 

@@ -123,7 +123,10 @@ def measure(
     returns = returns_of(scored.change_pct, scored.reserves_sol, target=target, costs=costs)
     money = None
     if returns is not None and isinstance(target, TimeTarget):
-        outcomes = Outcomes(returns_pct=returns, observed=scored.observed, timestamp=scored.timestamp, coin=scored.coin)
+        outcomes = Outcomes(
+            returns_pct=returns, observed=scored.observed, reserves_sol=scored.reserves_sol, timestamp=scored.timestamp,
+            coin=scored.coin,
+        )  # fmt: skip
         money = earn(alerts, outcomes, horizon_us=target.horizon, days=days, costs=costs, random_state=random_state)
     return Figures(
         decision=decision,

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.coin_metrics.columns import PRICE_COLUMNS
 from shared.coin_metrics.rows import Bools, Floats, Ints
+from shared.contracts.model_request import TRADED
 from shared.labels import Target, TimeTarget
 from training_service.ml.bootstrap import mean_interval
 
 BIRTH_RESERVES_SOL = 30.0
-_TRADEABLE = (*PRICE_COLUMNS, "market_cap_close")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +55,8 @@ class Money:
     """The other trades: the coin is sold at the last price that was recorded."""
     alerts_without_outcome: int
     """Alerts whose change is unknown; they are in none of the sums."""
+    assumed_reserves: int
+    """Trades whose slippage is that of 30 SOL in the curve, as the row does not tell; 0 where slippage is given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,8 @@ class Outcomes:
     """In % after costs; NaN where unknown."""
     observed: Bools
     """The coin was seen again at or after the horizon."""
+    reserves_sol: Floats
+    """SOL side of the bonding curve at the row; NaN where missing."""
     timestamp: Ints
     """Microseconds."""
     coin: Ints
@@ -115,7 +118,7 @@ def trade_return_pct(
     if slippage_pct is not None:
         worse = slippage_pct / 100
         return (factor * kept * kept * (1 - worse) / (1 + worse) - 1) * 100
-    before = np.where(reserves_sol > 0, reserves_sol, BIRTH_RESERVES_SOL)
+    before = np.where(has_reserves(reserves_sol), reserves_sol, BIRTH_RESERVES_SOL)
     after = before * np.sqrt(factor)
     spent = trade_size_sol * kept
     # In units of k, which cancels; u − k / (k / u + T) without the small difference of two large numbers.
@@ -124,8 +127,18 @@ def trade_return_pct(
     return np.asarray((proceeds * kept / trade_size_sol - 1) * 100)
 
 
+def has_reserves(reserves_sol: Floats) -> Bools:
+    """Tell where the depth of the curve is known.
+
+    >>> has_reserves(np.array([30.0, 0.0, np.nan])).tolist()
+    [True, False, False]
+    """
+    known: Bools = reserves_sol > 0
+    return known
+
+
 def returns_of(change_pct: Floats, reserves_sol: Floats, *, target: Target, costs: Costs) -> Floats | None:
-    """Give the return in % of a trade at each row, NaN where unknown; None where no rising price is asked about."""
+    """Give the return in % of a trade at each row, NaN where unknown; None where nobody trades at what is asked about."""
     if not is_tradeable(target):
         return None
     return trade_return_pct(
@@ -138,8 +151,8 @@ def returns_of(change_pct: Floats, reserves_sol: Floats, *, target: Target, cost
 
 
 def is_tradeable(target: Target) -> bool:
-    """Tell whether a purchase at the row acts on the answer: a time target about a price that rises."""
-    return isinstance(target, TimeTarget) and target.direction == "up" and target.target_var in _TRADEABLE
+    """Tell whether a purchase at the row acts on the answer: a time target about a rising price one can trade at."""
+    return isinstance(target, TimeTarget) and target.direction == "up" and target.target_var in TRADED
 
 
 def earn(alerts: Bools, outcomes: Outcomes, *, horizon_us: int, days: float, costs: Costs, random_state: int) -> Money:
@@ -156,6 +169,7 @@ def earn(alerts: Bools, outcomes: Outcomes, *, horizon_us: int, days: float, cos
     >>> outcomes = Outcomes(
     ...     returns_pct=np.array([10.0, -5.0, 1.0, 50.0]),
     ...     observed=np.array([True, True, False, True]),
+    ...     reserves_sol=np.array([30.0, 30.0, np.nan, 30.0]),
     ...     timestamp=np.array([0, 4, 10, 0]) * 60_000_000,
     ...     coin=np.zeros(4, np.int64),
     ... )
@@ -166,8 +180,8 @@ def earn(alerts: Bools, outcomes: Outcomes, *, horizon_us: int, days: float, cos
     (3, 2.0, 0.03)
     >>> money.one_position.trades, money.one_position.mean_pct, round(money.one_position.per_day_sol, 6)
     (2, 5.5, 0.11)
-    >>> money.seen_again.mean_pct, money.silent_alerts
-    (2.5, 1)
+    >>> money.seen_again.mean_pct, money.silent_alerts, money.assumed_reserves
+    (2.5, 1, 1)
 
     """
     returns_pct, timestamp = outcomes.returns_pct, outcomes.timestamp
@@ -177,17 +191,19 @@ def earn(alerts: Bools, outcomes: Outcomes, *, horizon_us: int, days: float, cos
 
     def sum_up(rows: Ints) -> Earnings:
         return _sum_up(
-            returns_pct[rows], timestamp[rows], horizon_us=horizon_us, days=days, size=costs.trade_size_sol,
-            random_state=random_state,
+            returns_pct[rows], timestamp[rows], outcomes.coin[rows], horizon_us=horizon_us, days=days,
+            size=costs.trade_size_sol, random_state=random_state,
         )  # fmt: skip
 
     seen = bought[outcomes.observed[bought]]
+    assumed = ~has_reserves(outcomes.reserves_sol[bought])
     return Money(
         every_alert=sum_up(bought),
         one_position=sum_up(single),
         seen_again=sum_up(seen),
         silent_alerts=len(bought) - len(seen),
         alerts_without_outcome=len(asked) - len(bought),
+        assumed_reserves=int(np.count_nonzero(assumed)) if costs.slippage_pct is None else 0,
     )
 
 
@@ -219,7 +235,7 @@ def free_positions(timestamp: Ints, coin: Ints, *, horizon_us: int) -> Bools:
 
 
 def _sum_up(
-    returns: Floats, timestamp: Ints, *, horizon_us: int, days: float, size: float, random_state: int
+    returns: Floats, timestamp: Ints, coin: Ints, *, horizon_us: int, days: float, size: float, random_state: int
 ) -> Earnings:
     total = float(returns.sum()) / 100 * size
     per_day = total / days if days > 0 else None
@@ -228,7 +244,7 @@ def _sum_up(
             trades=0, mean_pct=None, median_pct=None, share_positive=None, worst_pct=None, best_pct=None, low_pct=None,
             high_pct=None, interval_note="there is no trade", total_sol=0.0, per_day_sol=per_day,
         )  # fmt: skip
-    interval = mean_interval(returns, timestamp, horizon_us=horizon_us, random_state=random_state)
+    interval = mean_interval(returns, timestamp, coin, horizon_us=horizon_us, random_state=random_state)
     return Earnings(
         trades=len(returns),
         mean_pct=float(returns.mean()),

@@ -5,6 +5,7 @@ from shared.labels import RuleTarget, Target
 from training_service.ml.crossval import CrossValidation
 from training_service.ml.figures import Figures
 from training_service.ml.imbalance import imbalance_notices
+from training_service.ml.returns import BIRTH_RESERVES_SOL
 
 _TOO_ACCURATE = 0.95
 _TOO_SHARP = 0.99
@@ -28,6 +29,7 @@ def judge(
         notices.append(_notice("barely_learned", f"ROC AUC on the {where} is {auc:.3f}, chance has 0.5"))
     if f1 is None or f1 < _LOW_F1:
         notices.append(_notice("low_f1", f"F1 on the {where} is {0.0 if f1 is None else f1:.3f}, below {_LOW_F1}"))
+    notices.extend(_assumed(figures))
     if cross is not None and cross.overfitting_gap > _GAP:
         notices.append(
             _notice(
@@ -37,6 +39,19 @@ def judge(
             )
         )
     return notices
+
+
+def _assumed(figures: Figures) -> list[Notice]:
+    """Tell when the slippage of some trades is a guess."""
+    money = figures.money
+    if money is None or not money.assumed_reserves:
+        return []
+    trades, assumed = money.every_alert.trades, money.assumed_reserves
+    message = (
+        f"virtual_sol_reserves is missing for {assumed} of the {trades} alerts traded ({assumed / trades:.0%}): their "
+        f"slippage is that of a curve with {BIRTH_RESERVES_SOL:g} SOL; give slippage_pct to choose it yourself"
+    )
+    return [_notice("reserves_unknown", message)]
 
 
 def _too_good(figures: Figures, target: Target, where: str) -> list[Notice]:
