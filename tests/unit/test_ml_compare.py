@@ -10,10 +10,12 @@ from training_service.ml.compare import (
     Contender,
     Difference,
     cut_blocks,
+    cut_coins,
     difference,
     draw,
     estimate,
     find_winner,
+    wider,
 )
 
 ROWS = 4000
@@ -137,6 +139,18 @@ def test_difference_when_rows_span_a_few_blocks_only_then_there_is_no_interval_a
     assert found.difference > 0
     assert (found.low, found.high) == (None, None)
     assert "3 blocks" in found.note
+
+
+def test_difference_when_the_luck_of_coins_decides_then_drawing_coins_finds_it():
+    timestamp, answers, signal, random = market()
+    coin = random.integers(0, 40, ROWS)
+    first, second = (contender(signal + random.normal(0, 1.5, 40)[coin], answers) for _ in range(2))
+    blocks, coins = blocks_of(timestamp, rounds=1000), cut_coins(coin, random_state=1, rounds=1000)
+
+    in_time, of_coins = lead(first, second, blocks), lead(first, second, coins)
+
+    assert of_coins.high - of_coins.low > 1.2 * (in_time.high - in_time.low)
+    assert wider(in_time, of_coins) == wider(of_coins, in_time) == of_coins
 
 
 def test_difference_when_a_model_hardly_ever_alerts_then_there_is_no_interval_of_what_it_earns():

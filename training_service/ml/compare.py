@@ -1,10 +1,11 @@
-"""Which of several models is better on the same rows, and how sure that is: paired draws of whole blocks of time.
+"""Which of several models is better on the same rows, and how sure that is: paired draws of whole groups of rows.
 
-Blocks of time, not coins: what moves the market moves all coins of a moment, so coins are no independent witnesses, and
-the rows a model will meet next are those of another time. Every draw takes the same blocks for all models: what makes a
-stretch easy or hard for all of them cancels out of their differences.
+Groups are blocks of time, as what moves the market moves all coins of a moment, and coins, as rows of one coin are much
+the same row again; the wider of the two intervals counts. Every draw takes the same groups for all models: what makes a
+stretch or a coin easy or hard for all of them cancels out of their differences.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from training_service.ml.bootstrap import (
     block_length,
     block_numbers,
     block_weights,
+    coin_groups,
     expanded_tail,
 )
 
@@ -60,14 +62,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocks:
-    """Rows in blocks of time, and how often each block is drawn."""
+    """Rows in blocks of time or of coins, and how often each block is drawn."""
 
     number: Ints
     """Block of each row, 0.."""
     weights: NDArray[np.float64]
     """float64[rounds, blocks]"""
-    minutes: float
-    """Length of a block."""
+    minutes: float | None
+    """Length of a block; None where blocks are of coins."""
 
     @property
     def count(self) -> int:
@@ -85,6 +87,13 @@ def cut_blocks(timestamp: Ints, *, horizon_us: int, random_state: int, rounds: i
     number = block_numbers(timestamp, block_us=block_us)
     weights = block_weights(int(number.max()) + 1, rounds=rounds, random_state=random_state)
     return Blocks(number=number, weights=weights.astype(np.float64), minutes=block_us / 60_000_000)
+
+
+def cut_coins(coin: Ints, *, random_state: int, rounds: int = ROUNDS) -> Blocks:
+    """Put rows (int64[n], any code of their coin) into at most 200 blocks of whole coins, and draw from them."""
+    number = coin_groups(coin, random_state=random_state)
+    weights = block_weights(int(number.max()) + 1, rounds=rounds, random_state=random_state)
+    return Blocks(number=number, weights=weights.astype(np.float64), minutes=None)
 
 
 def estimate(contender: Contender) -> dict[str, float | None]:
@@ -161,7 +170,9 @@ def score_levels(scores: Floats, answers: Answers, *, most: int = MOST_LEVELS) -
     return np.asarray(np.searchsorted(last, place), dtype=np.int64)
 
 
-def difference(first: tuple[float | None, Floats], second: tuple[float | None, Floats], *, blocks: int) -> Difference:
+def difference(
+    first: tuple[float | None, Floats], second: tuple[float | None, Floats], *, blocks: int, of: str = "blocks of time"
+) -> Difference:
     """Give the difference of a measure of two models with its interval, from values and draws of the same blocks.
 
     Source:
@@ -179,9 +190,7 @@ def difference(first: tuple[float | None, Floats], second: tuple[float | None, F
         return Difference(difference=None, note="it has no value for one of the two")
     lead = first[0] - second[0]
     if blocks < FEWEST_BLOCKS:
-        return Difference(
-            difference=lead, note=f"the rows lie in {blocks} blocks of time; an interval needs {FEWEST_BLOCKS}"
-        )
+        return Difference(difference=lead, note=f"the rows are of {blocks} {of}; an interval needs {FEWEST_BLOCKS}")
     draws = first[1] - second[1]
     known = draws[~np.isnan(draws)]
     if len(known) < (1 - _MOST_UNDEFINED) * len(draws):
@@ -189,6 +198,20 @@ def difference(first: tuple[float | None, Floats], second: tuple[float | None, F
     tail = expanded_tail(blocks)
     low, high = np.quantile(known, [tail, 1 - tail]).tolist()
     return Difference(difference=lead, low=low, high=high)
+
+
+def wider(first: Difference, second: Difference) -> Difference:
+    """Give the one of two intervals of a difference that says less; one that has no bounds says least.
+
+    >>> narrow, wide = Difference(difference=2.0, low=1.0, high=3.0), Difference(difference=2.0, low=-1.0, high=4.0)
+    >>> wider(narrow, wide) == wide, wider(wide, Difference(difference=2.0, note="why")).note
+    (True, 'why')
+    """
+
+    def width(one: Difference) -> float:
+        return math.inf if one.low is None or one.high is None else one.high - one.low
+
+    return max(first, second, key=width)
 
 
 def find_winner(values: Sequence[float | None], leads: Sequence[Sequence[Difference]]) -> tuple[int | None, int | None]:

@@ -18,10 +18,12 @@ from training_service.ml.compare import (
     Contender,
     Difference,
     cut_blocks,
+    cut_coins,
     difference,
     draw,
     estimate,
     find_winner,
+    wider,
 )
 from training_service.ml.figures import counts_and_shares, curve_of, measure
 from training_service.ml.returns import Costs, returns_of
@@ -32,8 +34,8 @@ SEED = 42
 POINTS = 60
 RULE = (
     "The model with the highest average precision on the rows all models share wins, when the 95 % interval of its "
-    "lead over every other lies above 0; the intervals come from paired draws of blocks of time. Models that answer "
-    "different questions have no winner."
+    "lead over every other lies above 0; the intervals come from paired draws of blocks of time, and of coins: the "
+    "wider one counts. Models that answer different questions have no winner."
 )
 _SCARCE = 0.5
 _OTHER_QUESTION = "the two answer different questions"
@@ -77,15 +79,26 @@ def contest(entrants: Sequence[Entrant]) -> Outcome:
     timestamp = entrants[0].scored.timestamp
     horizon_us = max(one.opened.question.horizon_us for one in entrants)
     blocks = cut_blocks(timestamp, horizon_us=horizon_us, random_state=SEED)
-    answered_blocks = blocks.count_of(contenders[0].answered)
+    coins = cut_coins(entrants[0].scored.coin, random_state=SEED)
     values = [estimate(one) for one in contenders]
-    draws = [draw(one, blocks) for one in contenders]
+    drawn = [
+        (groups, kind, groups.count_of(contenders[0].answered), [draw(one, groups) for one in contenders])
+        for groups, kind in ((blocks, "blocks of time"), (coins, "coins"))
+    ]
 
     def lead(first: int, second: int, name: str) -> Difference:
         if name in RANKED and questions[first] != questions[second]:
             return Difference(difference=None, note=_OTHER_QUESTION)
-        one, other = ((values[at][name], draws[at][name]) for at in (first, second))
-        return difference(one, other, blocks=blocks.count if name == EXPECTED else answered_blocks)
+        in_time, of_coins = (
+            difference(
+                (values[first][name], draws[first][name]),
+                (values[second][name], draws[second][name]),
+                blocks=groups.count if name == EXPECTED else answered,
+                of=kind,
+            )
+            for groups, kind, answered, draws in drawn
+        )
+        return wider(in_time, of_coins)
 
     numbers = range(len(entrants))
     winner, rival = None, None
@@ -103,6 +116,7 @@ def contest(entrants: Sequence[Entrant]) -> Outcome:
             "rounds": len(blocks.weights),
             "blocks": blocks.count,
             "block_minutes": blocks.minutes,
+            "coin_groups": coins.count,
         },
         "costs": asdict(costs),
         "models": [_figures(one, costs) for one in entrants],
