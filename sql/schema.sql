@@ -241,7 +241,7 @@ CREATE TABLE ml_jobs (
     train_end                  timestamptz, -- last moment, inclusive
     train_features             jsonb, -- features asked for
     train_phases               jsonb, -- phases; NULL: all
-    train_params               jsonb, -- hyper-parameters and options asked for
+    train_params               jsonb, -- complete hyper-parameters
     train_future_minutes       integer, -- time target: horizon
     train_price_change_percent double precision, -- time target: change that counts, in percent
     train_target_direction     text, -- time target: up or down
@@ -252,10 +252,12 @@ CREATE TABLE ml_jobs (
     result_test_id             bigint REFERENCES ml_test_results (id) ON DELETE SET NULL, -- test result it made
     result_comparison_id       bigint REFERENCES ml_comparisons (id) ON DELETE SET NULL, -- comparison it made
     created_at                 timestamptz NOT NULL DEFAULT now(), -- when it was asked for
-    started_at                 timestamptz, -- latest claim
+    started_at                 timestamptz, -- first claim since it was asked for or retried
     completed_at               timestamptz, -- when it ended, however
     interim                    jsonb NOT NULL DEFAULT '{}', -- scores of folds and trials, as they come
     run_key                    text, -- hash of request, rows and code, known once the rows are read
+    not_before                 timestamptz, -- not claimed earlier: the attempt before has failed
+    waits_for                  bigint, -- job that does equal work: not claimed while that one runs
     CONSTRAINT chk_job_type CHECK (job_type IN ('TRAIN', 'TEST', 'COMPARE', 'TUNE')),
     CONSTRAINT chk_job_status CHECK (status IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')),
     CONSTRAINT chk_job_priority CHECK (priority BETWEEN 0 AND 100),
@@ -744,15 +746,19 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION pumpcast_log(log jsonb, level text, messages text[]) RETURNS jsonb LANGUAGE sql AS $$
-    -- A tail: the newest 500 lines.
+CREATE FUNCTION pumpcast_log(
+    log jsonb, level text, messages text[], moments timestamptz[] DEFAULT '{}'
+) RETURNS jsonb LANGUAGE sql AS $$
+    -- A tail: the newest 500 lines. A message without a moment is of now.
     SELECT coalesce(jsonb_agg(line ORDER BY place), '[]')
     FROM (
         SELECT line, place
         FROM jsonb_array_elements(
             log || coalesce((
                 SELECT jsonb_agg(
-                    jsonb_build_object('at', clock_timestamp(), 'level', level, 'message', message) ORDER BY number
+                    jsonb_build_object(
+                        'at', coalesce(moments[number], clock_timestamp()), 'level', level, 'message', message
+                    ) ORDER BY number
                 )
                 FROM unnest(messages) WITH ORDINALITY AS told (message, number)
             ), '[]')

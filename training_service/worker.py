@@ -15,7 +15,8 @@ from shared.settings import read_settings_or_exit
 from shared.wakeup import Wakeup
 from training_service.settings import TrainingSettings
 from training_service.store import jobs
-from training_service.store.jobs import CHANNEL, ClaimedJob
+from training_service.store.job_rows import ClaimedJob
+from training_service.store.jobs import CHANNEL
 from training_service.usecases.assign import Workshop
 from training_service.usecases.attempts import run_attempt, worker_name
 from training_service.usecases.record import sweep

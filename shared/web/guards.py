@@ -171,7 +171,7 @@ class Guard:
         return (name or "") in self._hosts
 
     def _refuse_key(self, request: Request) -> tuple[int, str, str] | None:
-        request.state.scope = None
+        request.state.scope = request.state.key_name = None
         path = request.scope["path"]
         if not self._keys or _LIVE.fullmatch(path) or (_METRICS.fullmatch(path) and _is_local(request)):
             return None
@@ -180,7 +180,7 @@ class Guard:
             return 401, "no_key", "A key is needed: Authorization: Bearer <key>, or X-API-Key."
         needed = "read" if request.method in _READING else "write"
         if needed in _ALLOWED[key.scope] and (key.scope != "service" or _FOR_SERVICES.fullmatch(path)):
-            request.state.scope = key.scope
+            request.state.scope, request.state.key_name = key.scope, key.name
             return None
         return 403, "scope", f"The key {key.name!r} has scope {key.scope}, which does not allow this."
 

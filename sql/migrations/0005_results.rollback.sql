@@ -1,6 +1,6 @@
-DROP FUNCTION pumpcast_log(jsonb, text, text[]);
+DROP FUNCTION pumpcast_log(jsonb, text, text[], timestamptz[]);
 
-ALTER TABLE ml_jobs DROP COLUMN interim, DROP COLUMN run_key;
+ALTER TABLE ml_jobs DROP COLUMN interim, DROP COLUMN run_key, DROP COLUMN not_before, DROP COLUMN waits_for;
 
 -- Kinds the older service does not know go, with what they made.
 DELETE FROM ml_jobs WHERE train_model_type NOT IN ('random_forest', 'xgboost');

@@ -11,7 +11,7 @@ from shared.contracts.model_request import TuneModel
 from tests.support import held_child
 from tests.support.database import insert_rows
 from tests.support.training import body, learnable_rows, training_settings, until, until_over, working
-from training_service.store import jobs
+from training_service.store import jobs, models
 from training_service.usecases import fitting
 from training_service.usecases.jobs import cancel, enqueue, retry
 
@@ -99,16 +99,45 @@ async def test_a_job_cancelled_at_any_step_is_over_at_once_and_leaves_nothing(po
     assert files_of(folder) == files
 
 
-async def test_a_retried_search_goes_on_behind_its_finished_trials(pool, settings, market, held, monkeypatch):
-    places = await tune(pool, "cross-validate", trials=3)
+async def broken_off(pool, settings, monkeypatch):
+    """Give a search of three trials, done, cancelled and waiting again."""
+    job_id = await tune(pool, "cross-validate", trials=3)
     async with working(settings):
-        await until_at(pool, settings.model_folder("training"), places, "cross-validate")
-        await cancel(pool, places)
-        cancelled = await until(pool, places, "CANCELLED")
-        monkeypatch.undo()
-        await retry(pool, places)
-        job = await until_over(pool, places)
+        await until_at(pool, settings.model_folder("training"), job_id, "cross-validate")
+        await cancel(pool, job_id)
+        cancelled = await until(pool, job_id, "CANCELLED")
+    monkeypatch.undo()
+    await retry(pool, job_id)
+    return cancelled
+
+
+async def test_a_retried_search_on_other_rows_begins_anew_and_says_so(
+    pool, settings, market, held, monkeypatch, connection
+):
+    cancelled = await broken_off(pool, settings, monkeypatch)
+    # In the price of the first coins, found wrong and corrected meanwhile.
+    await connection.execute("UPDATE coin_metrics SET buy_volume_sol = buy_volume_sol * 3 WHERE mint < 'coin004'")
+    async with working(settings):
+        job = await until_over(pool, cancelled["id"])
+
+    assert job["status"] == "COMPLETED", job["error_msg"]
+    before, after = cancelled["interim"], job["interim"]
+    assert before["run_key"] != after["run_key"]
+    assert [trial["number"] for trial in after["trials"]] == [0, 1, 2]
+    assert before["trials"][0]["params"] == after["trials"][0]["params"]
+    assert before["trials"][0]["value"] != after["trials"][0]["value"]
+    said = [line["message"] for line in job["log"]]
+    assert "the 3 trials done before are of other rows or code: the search begins anew" in said
+    model = await models.get(pool, job["result_model_id"])
+    assert model["run_key"] == after["run_key"]
+
+
+async def test_a_retried_search_goes_on_behind_its_finished_trials(pool, settings, market, held, monkeypatch):
+    cancelled = await broken_off(pool, settings, monkeypatch)
+    async with working(settings):
+        job = await until_over(pool, cancelled["id"])
 
     assert job["status"] == "COMPLETED", job["error_msg"]
     assert [trial["number"] for trial in cancelled["interim"]["trials"]] == [0, 1, 2]
     assert job["interim"]["trials"] == cancelled["interim"]["trials"]
+    assert len(job["interim"]["folds"]) == 2

@@ -1,9 +1,11 @@
 """What a job tells: its log, and server-sent events read by a real client from a real server."""
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import fastapi.routing
@@ -15,7 +17,10 @@ from tests.support.training import create, learnable_rows, training_settings, un
 from training_service.app import build
 from training_service.routes import events
 from training_service.store import jobs
+from training_service.store.job_rows import Line
 from training_service.usecases.jobs import cancel
+from training_service.usecases.lease import Lease
+from training_service.usecases.task import Step
 
 
 @pytest.fixture
@@ -48,6 +53,10 @@ async def parsed(answer) -> AsyncIterator[dict]:
         elif event:
             yield {**event, "data": json.loads(event["data"])} if "data" in event else event
             event = {}
+
+
+def lines(*messages):
+    return [Line(at=datetime.now(UTC), message=message) for message in messages]
 
 
 def messages(*told):
@@ -94,11 +103,11 @@ async def test_the_last_event_id_leaves_out_the_lines_told_before_and_no_others(
     job = await jobs.claim(pool, worker="w")
     async with stream(api, job_id) as told:
         first = await anext(told)
-    await jobs.renew(pool, job, progress=0.1, message="b", lines=["a", "b"], interim={"folds": [{"fold": 1}]})
+    await jobs.renew(pool, job, progress=0.1, message="b", lines=lines("a", "b"), interim={"folds": [{"fold": 1}]})
     async with stream(api, job_id, **{"Last-Event-ID": first["id"]}) as told:
         second = await anext(told)
         await jobs.renew(pool, job, progress=0.1, message="b")
-        await jobs.renew(pool, job, progress=0.2, message="c", lines=["c"])
+        await jobs.renew(pool, job, progress=0.2, message="c", lines=lines("c"))
         third = await anext(told)
     async with stream(api, job_id, **{"Last-Event-ID": third["id"]}) as told:
         fourth = await anext(told)
@@ -113,12 +122,30 @@ async def test_the_last_event_id_leaves_out_the_lines_told_before_and_no_others(
     assert messages(everything) == [*messages(first), "a", "b", "c"]
 
 
+async def test_a_line_that_is_told_late_bears_the_moment_it_was_noted(pool):
+    job_id = await create(pool)
+    lease = Lease(job=await jobs.claim(pool, worker="w"))
+    before = datetime.now(UTC)
+    lease.note(Step(progress=0.1, message="load"))
+    after = datetime.now(UTC)
+    early = before - timedelta(minutes=9)
+    told = [Line(at=early, message="early"), *lease.lines]
+    await jobs.renew(pool, lease.job, progress=0.1, message="load", lines=told)
+    await jobs.put_back(pool, lease.job, reason="over", lines=[Line(at=early, message="late")])
+
+    log = (await jobs.get_log(pool, job_id))["log"]
+    at = {line["message"]: datetime.fromisoformat(line["at"]) for line in log}
+    assert (at["early"], at["late"]) == (early, early)
+    assert before <= at["load"] <= after
+    assert at["over"] > before, "a line without a moment is of now"
+
+
 async def test_a_log_keeps_its_newest_lines_and_gives_the_last_ones_asked_for(api, pool):
     job_id = await create(pool)
     job = await jobs.claim(pool, worker="w")
     async with stream(api, job_id) as told:
         first = await anext(told)
-    await jobs.renew(pool, job, progress=0.1, message="x", lines=[f"line {number}" for number in range(600)])
+    await jobs.renew(pool, job, progress=0.1, message="x", lines=lines(*(f"line {number}" for number in range(600))))
 
     async with api.get(f"queue/{job_id}/log", params={"limit": 2}) as answer:
         log = await answer.json()
@@ -138,7 +165,7 @@ async def test_an_unknown_job_is_not_found(api, part):
 
 
 async def test_more_streams_than_are_held_are_refused_until_one_is_closed(api, pool, monkeypatch):
-    monkeypatch.setattr(events, "streams", asyncio.BoundedSemaphore(1))
+    monkeypatch.setattr(events, "MOST_STREAMS", 1)
     job_id = await create(pool)
     async with stream(api, job_id) as told:
         await anext(told)
@@ -146,12 +173,36 @@ async def test_more_streams_than_are_held_are_refused_until_one_is_closed(api, p
             assert (refused.status, refused.headers["Retry-After"]) == (503, "5")
             assert refused.headers["Content-Type"] == "application/problem+json"
     for _ in range(100):
-        if not events.streams.locked():
+        if not events.streams.open_now:
             break
         await asyncio.sleep(0.05)
 
     async with stream(api, job_id) as told:
         assert (await anext(told))["event"] == "progress"
+
+
+async def test_one_reader_with_many_streams_leaves_room_for_others(settings, pool, monkeypatch):
+    monkeypatch.setattr(events, "MOST_STREAMS_OF_ONE", 2)
+    keys = {name: f"the secret of {name}" for name in ("greedy", "modest")}
+    digests = [f"{name}:read:{hashlib.sha256(secret.encode()).hexdigest()}" for name, secret in keys.items()]
+    greedy, modest = ({"X-API-Key": secret} for secret in keys.values())
+    app = build(settings.model_copy(update={"api_keys": tuple(digests)}))
+    job_id = await create(pool)
+    async with served(app) as url, aiohttp.ClientSession(f"{url}/api/") as session:
+        async with stream(session, job_id, **greedy) as one, stream(session, job_id, **greedy) as two:
+            await anext(one)
+            await anext(two)
+            async with session.get(f"queue/{job_id}/events", headers=greedy) as refused:
+                assert (refused.status, refused.headers["Retry-After"]) == (429, "5")
+                assert (await refused.json())["detail"].startswith("2 event streams of yours are open here")
+            async with stream(session, job_id, **modest) as told:
+                assert (await anext(told))["event"] == "progress"
+        for _ in range(100):
+            if not events.streams.open_now:
+                break
+            await asyncio.sleep(0.05)
+        async with stream(session, job_id, **greedy) as told:
+            assert (await anext(told))["event"] == "progress"
 
 
 async def test_a_stopping_server_ends_its_streams(settings, pool):
@@ -212,7 +263,7 @@ async def test_a_job_that_is_retried_can_be_followed_again(api, pool):
 async def test_a_list_of_jobs_leaves_out_what_only_one_job_shows(api, pool):
     job_id = await create(pool)
     job = await jobs.claim(pool, worker="w")
-    await jobs.renew(pool, job, progress=0.1, message="x", lines=["x" * 1000], interim={"folds": [{"fold": 1}]})
+    await jobs.renew(pool, job, progress=0.1, message="x", lines=lines("x" * 1000), interim={"folds": [{"fold": 1}]})
 
     async with api.get("queue") as answer:
         text = await answer.text()

@@ -77,6 +77,17 @@ async def test_a_sweep_removes_a_model_file_whose_writer_was_killed_before_its_c
     assert not list((folder / ".incoming").iterdir())
 
 
+@pytest.mark.parametrize("kind", ["xgboost", "gradient_boosting_2", "svm2"])
+async def test_a_sweep_knows_the_files_of_every_kind_that_can_be(pool, folder, kind):
+    file, trace = folder / f"model_{kind}_77.zip", folder / ".incoming" / f"5-1.model_{kind}_77.zip"
+    file.write_bytes(b"a model")
+    trace.touch()
+
+    assert await sweep(pool, folder) == 1
+
+    assert not file.exists()
+
+
 async def test_a_sweep_keeps_the_file_of_a_model_whose_writer_was_killed_after_its_commit(pool, folder):
     await create(pool)
     job = await jobs.claim(pool, worker="w")

@@ -1,20 +1,30 @@
 """Who may write a result: leases, lost workers, dead children, cancellations, left-over files."""
 
 import asyncio
+import sys
 from datetime import timedelta
 
 import psutil
 import pytest
 
+from shared.contracts.model_request import TuneModel
+from tests.support import held_child
 from tests.support.database import insert_rows
-from tests.support.training import create, finish, learnable_rows, training_settings, until, until_over, working
+from tests.support.training import body, create, finish, learnable_rows, training_settings, until, until_over, working
 from training_service.store import jobs
-from training_service.usecases.jobs import cancel
+from training_service.usecases import fitting, lease
+from training_service.usecases.jobs import cancel, enqueue, retry
+from training_service.usecases.lease import Lease
 
 
 @pytest.fixture
 def settings(database, tmp_path):
     return training_settings(database, tmp_path)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch):
+    monkeypatch.setattr(jobs, "PAUSES_SECONDS", (0.0, 0.0))
 
 
 @pytest.fixture
@@ -47,7 +57,7 @@ async def until_attempted(pool, job_id, attempts):
     raise AssertionError(f"job {job_id} does not get to {attempts} attempts")
 
 
-async def test_a_child_that_dies_is_started_again_and_the_attempt_counts(pool, settings, market):
+async def test_a_child_that_dies_is_started_again_and_the_attempt_counts(pool, settings, market, no_pauses):
     job_id = await create(pool)
     async with working(settings):
         (await until_fitting(pool, job_id)).kill()
@@ -56,7 +66,7 @@ async def test_a_child_that_dies_is_started_again_and_the_attempt_counts(pool, s
     assert (job["status"], job["attempts"]) == ("COMPLETED", 1)
 
 
-async def test_a_child_that_dies_three_times_ends_the_job(pool, settings, market):
+async def test_a_child_that_dies_three_times_ends_the_job(pool, settings, market, no_pauses):
     job_id = await create(pool)
     async with working(settings):
         for attempt in range(3):
@@ -110,6 +120,63 @@ def folder(settings):
     return path
 
 
+async def test_a_failed_attempt_is_followed_by_a_pause_that_grows(pool):
+    job_id = await create(pool)
+    for attempt, seconds in ((1, 5), (2, 30)):
+        job = await jobs.claim(pool, worker="w")
+        assert await jobs.fail(pool, job, error="killed", is_final=False) == "PENDING"
+        waiting = await jobs.get(pool, job_id)
+        pause = waiting["not_before"] - await pool.fetchval("SELECT now()")
+        assert timedelta(seconds=seconds - 4) < pause <= timedelta(seconds=seconds)
+        assert (waiting["attempts"], waiting["progress_msg"]) == (attempt, f"waits {seconds} s for another attempt")
+        other_id = await create(pool, name="another", priority=0)
+        other = await jobs.claim(pool, worker="w")
+        assert other.id == other_id, "nobody waits behind it"
+        assert await jobs.claim(pool, worker="w") is None
+        await pool.execute("UPDATE ml_jobs SET not_before = now() WHERE id = $1", job_id)
+
+    last = await jobs.claim(pool, worker="w")
+    assert await jobs.fail(pool, last, error="killed", is_final=False) == "FAILED"
+    assert (await jobs.get(pool, job_id))["not_before"] is None
+
+
+async def test_a_retry_of_a_job_waits_for_nothing(pool):
+    job_id = await create(pool)
+    await jobs.fail(pool, await jobs.claim(pool, worker="w"), error="killed", is_final=False)
+    await cancel(pool, job_id)
+    await retry(pool, job_id)
+
+    assert (await jobs.claim(pool, worker="w")).id == job_id
+
+
+async def test_a_stopping_worker_tells_the_steps_and_trials_that_it_had_not_told_yet(
+    pool, settings, market, monkeypatch
+):
+    fits = asyncio.Event()
+    note = Lease.note
+
+    def note_and_see(lease, step):
+        note(lease, step)
+        if step.message.startswith("cross-validate"):
+            fits.set()
+
+    monkeypatch.setattr(fitting, "COMMAND", (sys.executable, "-m", held_child.__name__))
+    monkeypatch.setattr(Lease, "note", note_and_see)
+    # Nothing is told while the work goes on.
+    monkeypatch.setattr(lease, "WATCH_SECONDS", 1000)
+    request = TuneModel.model_validate(body(name="cross-validate", trials=2, use_timeseries_split=True, cv_splits=2))
+    job_id = (await enqueue(pool, request=request, request_id="test")).job_id
+    async with working(settings):
+        await asyncio.wait_for(fits.wait(), 60)
+
+    job = await jobs.get(pool, job_id)
+    assert (job["status"], job["attempts"], job["run_key"]) == ("PENDING", 0, None)
+    assert [trial["number"] for trial in job["interim"]["trials"]] == [0, 1]
+    said = [line["message"].partition(":")[0] for line in job["log"]]
+    assert said[2:4] == ["load", "label"]
+    assert said[-2:] == ["cross-validate", "handed back by a stopping worker"]
+
+
 async def test_a_frozen_worker_that_wakes_up_late_writes_nothing(pool, settings, folder):
     job_id = await create(pool)
     frozen = await jobs.claim(pool, worker="frozen")
@@ -121,7 +188,7 @@ async def test_a_frozen_worker_that_wakes_up_late_writes_nothing(pool, settings,
     assert not await jobs.renew(pool, frozen, progress=0.5, message="still here")
     assert not await finish(pool, frozen, folder)
     assert await jobs.fail(pool, frozen, error="late", is_final=True) is None
-    assert not await jobs.hand_back(pool, frozen)
+    assert not await jobs.put_back(pool, frozen, reason="late")
     assert await finish(pool, other, folder)
     assert not await finish(pool, frozen, folder)
     job = await jobs.get(pool, job_id)
@@ -163,7 +230,7 @@ async def test_a_name_taken_while_the_job_ran_gives_the_model_the_next_one(pool,
     assert await pool.fetchval("SELECT name FROM ml_models WHERE job_id = $1", job.id) == "wanted (2)"
 
 
-async def test_a_model_that_the_database_refuses_ends_the_job_after_three_attempts(pool, settings, market):
+async def test_a_model_that_the_database_refuses_ends_the_job_after_three_attempts(pool, settings, market, no_pauses):
     await pool.execute("ALTER TABLE ml_models ADD CHECK (false) NOT VALID")
     job_id = await create(pool)
     async with working(settings):

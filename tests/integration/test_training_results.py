@@ -189,3 +189,19 @@ async def test_a_failed_test_can_be_asked_for_again(api, connection):
     status, job = await api.post(f"/api/queue/{created['job_id']}/retry")
 
     assert (status, job["status"], job["model_name"]) == (200, "PENDING", None)
+
+
+async def test_a_deleted_test_result_leaves_the_comparisons_that_named_it(api, connection):
+    first, second = await add_model(connection, "one"), await add_model(connection, "two")
+    tests = [await add_test(connection, model_id, day) for model_id, day in ((first, 1), (second, 1), (second, 11))]
+    shared = await add_comparison(connection, [first, second], tests[:2])
+    other = await add_comparison(connection, [first, second], [tests[0], tests[2]])
+
+    assert (await api.session.delete(f"/api/test-results/{tests[1]}")).status == 204
+    assert (await api.session.delete(f"/api/test-results/{tests[1]}")).status == 404
+
+    left = {comparison_id: (await api.get(f"/api/comparisons/{comparison_id}"))[1] for comparison_id in (shared, other)}
+    assert left[shared]["test_result_ids"] == tests[:1]
+    assert left[other]["test_result_ids"] == [tests[0], tests[2]]
+    assert (await api.session.delete(f"/api/test-results/{tests[0]}")).status == 204
+    assert (await api.get(f"/api/comparisons/{shared}"))[1]["test_result_ids"] == []

@@ -2,8 +2,10 @@
 
 import asyncio
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support import held_child
@@ -138,6 +140,42 @@ async def wait_beside(pool, holder):
     second = await create(pool, name="waits")
     await until_told(pool, second, f"waits for job {holder}, which does equal work")
     return second
+
+
+async def test_a_job_that_waits_for_its_equal_takes_neither_a_hand_nor_a_process(pool, settings, holder):
+    # Two hands: one has the holder.
+    async with working(settings):
+        second = await wait_beside(pool, holder)
+        waiting = await until(pool, second, "PENDING")
+        third = await until_over(pool, await create(pool, name="other work", random_state=1))
+        still = await jobs.get(pool, second)
+        assert len(psutil.Process().children()) == 1
+        await cancel(pool, holder)
+        await cancel(pool, second)
+
+    assert third["status"] == "COMPLETED"
+    assert waiting["progress_msg"] == f"waits for job {holder}, which does equal work"
+    assert (waiting["waits_for"], waiting["worker_id"], waiting["run_key"]) == (holder, None, None)
+    assert (waiting["attempts"], waiting["lost_leases"]) == (0, 0)
+    assert still["lease_token"] == waiting["lease_token"], "it is not taken up in vain again and again"
+
+
+async def test_a_worker_that_stops_wakes_the_others_for_its_job_and_for_those_that_wait_for_it(
+    pool, settings, holder, monkeypatch
+):
+    # Nobody looks at the queue without being told.
+    settings = settings.model_copy(update={"job_poll_interval": 3600, "max_concurrent_jobs": 1})
+    async with AsyncExitStack() as first:
+        await first.enter_async_context(working(settings))
+        await until_told(pool, holder, HELD)
+        async with working(settings):
+            second = await wait_beside(pool, holder)
+            monkeypatch.undo()
+            await first.aclose()
+            done = [await until_over(pool, job_id) for job_id in (holder, second)]
+
+    assert [job["status"] for job in done] == ["COMPLETED"] * 2
+    assert len({job["result_model_id"] for job in done}) == 1
 
 
 async def test_a_job_whose_equal_is_cancelled_while_it_waits_trains_itself(pool, settings, holder):

@@ -250,6 +250,7 @@ async def _faults(pool: Pool, settings: TrainingSettings, jobs_wanted: int) -> l
 def work() -> None:
     """Be a worker whose lease is short."""
     jobs.LEASE_SECONDS = LEASE_SECONDS
+    jobs.PAUSES_SECONDS = (0.5, 1.0)
     lease.RENEW_SECONDS = LEASE_SECONDS / 4
     lease.WATCH_SECONDS = 0.5
     worker.main()

@@ -19,7 +19,7 @@ from shared.db import Pool
 from tests.support.database import START, row
 from training_service.settings import TrainingSettings
 from training_service.store import jobs, models
-from training_service.store.jobs import ClaimedJob
+from training_service.store.job_rows import ClaimedJob
 from training_service.usecases.jobs import enqueue
 from training_service.usecases.lease import Lease
 from training_service.usecases.record import record_model

@@ -1,8 +1,9 @@
 """Routes that tell what a job tells: its log, and server-sent events until it is over."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing, contextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, status
@@ -19,8 +20,8 @@ from training_service.usecases.follow import follow
 router = APIRouter(prefix="/queue", tags=["queue"])
 
 MOST_STREAMS = 200
+MOST_STREAMS_OF_ONE = 50
 RETRY_SECONDS = 5
-streams = asyncio.BoundedSemaphore(MOST_STREAMS)
 
 
 @router.get("/{job_id:int}/log", summary="What happened to a job, newest last")
@@ -39,13 +40,49 @@ async def _known(pool: PoolDep, job_id: PathId) -> int:
     return job_id
 
 
-async def _stream() -> AsyncIterator[None]:
-    if streams.locked():
-        detail = f"{MOST_STREAMS} event streams are open here: close one, or ask GET /queue/{{id}} now and then"
-        headers = {"Retry-After": str(RETRY_SECONDS)}
-        raise HTTPException(status.HTTP_503_SERVICE_UNAVAILABLE, detail, headers=headers)
-    async with streams:
+class Streams:
+    """The streams that are open, counted by who reads them."""
+
+    def __init__(self) -> None:
+        self._readers: Counter[str] = Counter()
+
+    @property
+    def open_now(self) -> int:
+        """Give how many there are."""
+        return self._readers.total()
+
+    @contextmanager
+    def one(self, reader: str) -> Iterator[None]:
+        """Count a stream while it is open; refuse it where there are too many."""
+        if self._readers[reader] >= MOST_STREAMS_OF_ONE:
+            raise _refusal(status.HTTP_429_TOO_MANY_REQUESTS, f"{MOST_STREAMS_OF_ONE} event streams of yours are open")
+        if self.open_now >= MOST_STREAMS:
+            raise _refusal(status.HTTP_503_SERVICE_UNAVAILABLE, f"{MOST_STREAMS} event streams are open")
+        self._readers[reader] += 1
+        try:
+            yield
+        finally:
+            self._readers[reader] -= 1
+            self._readers += Counter()
+
+
+streams = Streams()
+
+
+def _refusal(code: int, told: str) -> HTTPException:
+    detail = f"{told} here: close one, or ask GET /queue/{{id}} now and then"
+    return HTTPException(code, detail, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
+async def _stream(request: Request) -> AsyncIterator[None]:
+    with streams.one(_reader(request)):
         yield
+
+
+def _reader(request: Request) -> str:
+    if request.state.key_name is not None:
+        return f"key {request.state.key_name}"
+    return "nobody" if request.client is None else f"address {request.client.host}"
 
 
 @router.get(

@@ -1,11 +1,10 @@
 """The table ml_jobs: work asked for, who does it, and the token that refuses late writers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from shared.db import Connection, Executor, Queries, Record
+from training_service.store.job_rows import ClaimedJob, Ending, Line, NewJob, NewTest
 
 _queries = Queries.beside(__file__)
 
@@ -13,70 +12,9 @@ CHANNEL = "ml_jobs_insert"
 JOB_TYPES = ["TRAIN", "TUNE", "TEST", "COMPARE"]
 LEASE_SECONDS = 45.0
 MOST_ATTEMPTS = 3
+# Before the second attempt and the third: what made one fail may pass.
+PAUSES_SECONDS = (5.0, 30.0)
 MOST_LOST_LEASES = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewJob:
-    """A job that makes a model, to be written."""
-
-    job_type: Literal["TRAIN", "TUNE"]
-    priority: int
-    model_name: str
-    model_type: str
-    target_variable: str
-    target_operator: str | None
-    target_value: float | None
-    train_start: datetime
-    train_end: datetime
-    features: Sequence[str]
-    """Names resolved, in their order."""
-    phases: Sequence[int] | None
-    params: dict[str, Any]
-    """Complete hyper-parameters."""
-    future_minutes: int | None
-    price_change_percent: float | None
-    target_direction: str | None
-    warnings: Sequence[dict[str, str]]
-    request: dict[str, Any]
-    """The body as it was accepted."""
-    request_id: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewTest:
-    """A job that measures models, to be written."""
-
-    job_type: Literal["TEST", "COMPARE"]
-    priority: int
-    model_id: int | None
-    """None where several are compared: the request names them."""
-    test_start: datetime
-    test_end: datetime
-    warnings: Sequence[dict[str, str]]
-    request: dict[str, Any]
-    """The body as it was accepted."""
-    request_id: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimedJob:
-    """A job this worker holds; every write must carry the token."""
-
-    id: int
-    token: int
-    job_type: Literal["TRAIN", "TUNE", "TEST", "COMPARE"]
-    model_name: str
-    """Empty where no model is made."""
-    features: tuple[str, ...]
-    params: dict[str, Any]
-    request: dict[str, Any]
-    test_model_id: int | None
-    test_start: datetime | None
-    test_end: datetime | None
-    warnings: tuple[dict[str, str], ...]
-    interim: dict[str, Any]
-    """What an earlier attempt told."""
 
 
 async def open_names(connection: Connection, name: str, *, except_id: int = 0) -> set[str]:
@@ -182,7 +120,7 @@ async def claim(executor: Executor, *, worker: str) -> ClaimedJob | None:
 
 
 async def renew(
-    executor: Executor, job: ClaimedJob, *, progress: float, message: str, lines: Sequence[str] = (),
+    executor: Executor, job: ClaimedJob, *, progress: float, message: str, lines: Sequence[Line] = (),
     interim: dict[str, Any] | None = None,
 ) -> bool:  # fmt: skip
     """Extend the lease and tell how far the job is; False when it is not ours any more."""
@@ -194,8 +132,8 @@ async def renew(
         lease_seconds=LEASE_SECONDS,
         progress=progress,
         message=message,
-        lines=list(lines),
         interim=interim,
+        **_told(lines),
     ) is True  # fmt: skip
 
 
@@ -209,23 +147,9 @@ async def hold(connection: Connection, job: ClaimedJob) -> bool:
     return await _queries.fetchval(connection, "hold", id=job.id, token=job.token) is True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """What a job ends with."""
-
-    message: str
-    warnings: Sequence[dict[str, str]]
-    model_id: int | None = None
-    test_id: int | None = None
-    comparison_id: int | None = None
-    lines: Sequence[str] = ()
-    """Steps that were not told yet."""
-    interim: dict[str, Any] | None = None
-
-
 async def finish(connection: Connection, job: ClaimedJob, ending: Ending) -> bool:
     """End a job with its result; False when it is not ours any more."""
-    return await _queries.fetchval(
+    found = await _queries.fetchval(
         connection,
         "finish",
         id=job.id,
@@ -235,9 +159,12 @@ async def finish(connection: Connection, job: ClaimedJob, ending: Ending) -> boo
         comparison_id=ending.comparison_id,
         message=ending.message,
         warnings=list(ending.warnings),
-        lines=list(ending.lines),
         interim=ending.interim,
-    ) is True  # fmt: skip
+        **_told(ending.lines),
+    )  # fmt: skip
+    # Whoever waits for this job may go on.
+    await _queries.execute(connection, "notify")
+    return found is True
 
 
 async def take_run_key(connection: Connection, job: ClaimedJob, run_key: str) -> int | None:
@@ -250,7 +177,7 @@ async def take_run_key(connection: Connection, job: ClaimedJob, run_key: str) ->
 
 
 async def fail(
-    executor: Executor, job: ClaimedJob, *, error: str, is_final: bool, lines: Sequence[str] = (),
+    executor: Executor, job: ClaimedJob, *, error: str, is_final: bool, lines: Sequence[Line] = (),
     interim: dict[str, Any] | None = None,
 ) -> str | None:  # fmt: skip
     """End an attempt; give the status the job has now, None when it is not ours any more."""
@@ -262,20 +189,38 @@ async def fail(
         error=error,
         is_final=is_final,
         most=MOST_ATTEMPTS,
-        lines=list(lines),
+        pauses=list(PAUSES_SECONDS),
         interim=interim,
+        **_told(lines),
     )
     return status
 
 
-async def hand_back(executor: Executor, job: ClaimedJob) -> bool:
-    """Put a running job back into the queue without counting an attempt."""
-    return await _queries.fetchval(executor, "hand_back", id=job.id, token=job.token) is True
+async def put_back(
+    executor: Executor, job: ClaimedJob, *, reason: str, waits_for: int | None = None, lines: Sequence[Line] = (),
+    interim: dict[str, Any] | None = None,
+) -> bool:  # fmt: skip
+    """Put a running job back into the queue without counting an attempt; False when it is not ours any more.
+
+    With `waits_for` it is claimed again when that job does not run any more.
+    """
+    return await _queries.fetchval(
+        executor,
+        "put_back",
+        id=job.id,
+        token=job.token,
+        reason=reason,
+        waits_for=waits_for,
+        interim=interim,
+        **_told(lines),
+    ) is True  # fmt: skip
 
 
 async def cancel(connection: Connection, job_id: int) -> Record | None:
     """Cancel a waiting or running job; None when it is neither."""
-    return await _queries.fetchrow(connection, "cancel", id=job_id)
+    row = await _queries.fetchrow(connection, "cancel", id=job_id)
+    await _queries.execute(connection, "notify")
+    return row
 
 
 async def retry(connection: Connection, job_id: int, *, name: str | None) -> Record | None:
@@ -288,3 +233,7 @@ async def retry(connection: Connection, job_id: int, *, name: str | None) -> Rec
 async def totals(executor: Executor) -> list[Record]:
     """Count jobs by type and status."""
     return await _queries.fetch(executor, "totals")
+
+
+def _told(lines: Sequence[Line]) -> dict[str, list[Any]]:
+    return {"lines": [line.message for line in lines], "moments": [line.at for line in lines]}

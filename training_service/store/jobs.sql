@@ -79,22 +79,24 @@ RETURNING id, status;
 UPDATE ml_jobs
 SET status = 'RUNNING', worker_id = :worker, lease_token = lease_token + 1,
     lease_expires_at = now() + make_interval(secs => :lease_seconds), started_at = coalesce(started_at, now()),
-    error_msg = NULL, progress = 0, progress_msg = 'started', run_key = NULL,
+    error_msg = NULL, progress = 0, progress_msg = 'started', run_key = NULL, not_before = NULL, waits_for = NULL,
     interim = CASE job_type WHEN 'TUNE' THEN interim ELSE '{}' END,
     log = pumpcast_log(log, 'info', ARRAY[format('taken up by worker %s', :worker::text)])
 WHERE id = (
-    SELECT id FROM ml_jobs
-    WHERE status = 'PENDING' AND job_type = ANY(:job_types::text[])
+    SELECT id FROM ml_jobs AS waiting
+    WHERE status = 'PENDING' AND job_type = ANY(:job_types::text[]) AND (not_before IS NULL OR not_before <= now())
+      AND NOT EXISTS (SELECT FROM ml_jobs AS other WHERE other.id = waiting.waits_for AND other.status = 'RUNNING')
     ORDER BY priority DESC, id
     LIMIT 1
-    FOR UPDATE SKIP LOCKED
+    FOR UPDATE OF waiting SKIP LOCKED
 )
 RETURNING *;
 
 -- name: renew
 UPDATE ml_jobs
 SET lease_expires_at = now() + make_interval(secs => :lease_seconds), progress = :progress, progress_msg = :message,
-    log = CASE WHEN cardinality(:lines::text[]) = 0 THEN log ELSE pumpcast_log(log, 'info', :lines::text[]) END,
+    log = CASE WHEN cardinality(:lines::text[]) = 0 THEN log
+               ELSE pumpcast_log(log, 'info', :lines::text[], :moments::timestamptz[]) END,
     interim = coalesce(:interim::jsonb, interim)
 WHERE id = :id AND lease_token = :token AND status = 'RUNNING'
 RETURNING true;
@@ -110,29 +112,41 @@ SELECT true FROM ml_jobs WHERE id = :id AND lease_token = :token AND status = 'R
 UPDATE ml_jobs
 SET status = 'COMPLETED', progress = 1, progress_msg = :message, result_model_id = :model_id, result_test_id = :test_id,
     result_comparison_id = :comparison_id, warnings = :warnings, completed_at = now(), lease_expires_at = NULL,
-    interim = coalesce(:interim::jsonb, interim), log = pumpcast_log(log, 'info', :lines::text[] || :message::text)
+    interim = coalesce(:interim::jsonb, interim),
+    log = pumpcast_log(log, 'info', :lines::text[] || :message::text, :moments::timestamptz[])
 WHERE id = :id AND lease_token = :token AND status = 'RUNNING'
 RETURNING true;
 
 -- name: fail
 -- The end of an attempt; what may work another time waits for the next one.
-UPDATE ml_jobs
-SET status = CASE WHEN :is_final OR attempts + 1 >= :most THEN 'FAILED' ELSE 'PENDING' END,
-    completed_at = CASE WHEN :is_final OR attempts + 1 >= :most THEN now() END,
-    attempts = attempts + 1, error_msg = :error, lease_token = lease_token + 1, lease_expires_at = NULL, worker_id = NULL,
-    progress_msg = CASE WHEN :is_final OR attempts + 1 >= :most THEN progress_msg ELSE 'waiting for another attempt' END,
-    interim = coalesce(:interim::jsonb, interim),
-    log = pumpcast_log(pumpcast_log(log, 'info', :lines::text[]), 'error', ARRAY[:error::text])
-WHERE id = :id AND lease_token = :token AND status = 'RUNNING'
-RETURNING status;
+WITH ended AS (
+    UPDATE ml_jobs
+    SET status = CASE WHEN :is_final OR attempts + 1 >= :most THEN 'FAILED' ELSE 'PENDING' END,
+        completed_at = CASE WHEN :is_final OR attempts + 1 >= :most THEN now() END,
+        not_before = CASE WHEN NOT :is_final
+                          THEN now() + make_interval(secs => (:pauses::double precision[])[attempts + 1]) END,
+        attempts = attempts + 1, error_msg = :error, lease_token = lease_token + 1, lease_expires_at = NULL, worker_id = NULL,
+        progress_msg = CASE WHEN :is_final OR attempts + 1 >= :most THEN progress_msg
+                            ELSE format('waits %s s for another attempt', (:pauses::double precision[])[attempts + 1]) END,
+        interim = coalesce(:interim::jsonb, interim),
+        log = pumpcast_log(pumpcast_log(log, 'info', :lines::text[], :moments::timestamptz[]), 'error', ARRAY[:error::text])
+    WHERE id = :id AND lease_token = :token AND status = 'RUNNING'
+    RETURNING status
+)
+-- Whoever waits for this job may go on.
+SELECT status, pg_notify('ml_jobs_insert', '{}') FROM ended;
 
--- name: hand_back
-UPDATE ml_jobs
-SET status = 'PENDING', lease_token = lease_token + 1, lease_expires_at = NULL, worker_id = NULL, progress = 0,
-    progress_msg = 'handed back by a stopping worker',
-    log = pumpcast_log(log, 'info', ARRAY['handed back by a stopping worker'])
-WHERE id = :id AND lease_token = :token AND status = 'RUNNING'
-RETURNING true;
+-- name: put_back
+-- No attempt is counted. A job that waits for another one is claimed when that one does not run any more.
+WITH ended AS (
+    UPDATE ml_jobs
+    SET status = 'PENDING', lease_token = lease_token + 1, lease_expires_at = NULL, worker_id = NULL, progress = 0,
+        progress_msg = :reason, run_key = NULL, waits_for = :waits_for, interim = coalesce(:interim::jsonb, interim),
+        log = pumpcast_log(log, 'info', :lines::text[] || :reason::text, :moments::timestamptz[])
+    WHERE id = :id AND lease_token = :token AND status = 'RUNNING'
+    RETURNING id
+)
+SELECT true, pg_notify('ml_jobs_insert', '{}') FROM ended;
 
 -- name: lock_run_key
 -- Of two jobs with one key that run at once, one asks after the other.
@@ -154,7 +168,7 @@ RETURNING *;
 -- name: retry
 UPDATE ml_jobs
 SET status = 'PENDING', attempts = 0, lost_leases = 0, progress = 0, progress_msg = 'waiting for a worker', error_msg = NULL,
-    model_name = :name, worker_id = NULL, started_at = NULL, completed_at = NULL,
+    model_name = :name, worker_id = NULL, started_at = NULL, completed_at = NULL, not_before = NULL, waits_for = NULL,
     log = pumpcast_log(log, 'info', ARRAY['to be run again'])
 WHERE id = :id AND status IN ('FAILED', 'CANCELLED')
 RETURNING *;

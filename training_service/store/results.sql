@@ -63,7 +63,19 @@ LIMIT :limit OFFSET :offset;
 SELECT count(*) FROM ml_test_results WHERE (:model_id::bigint IS NULL OR model_id = :model_id);
 
 -- name: delete_test
-DELETE FROM ml_test_results WHERE id = :id RETURNING true;
+-- Comparisons that were made of it keep their own figures, and forget the row that is gone.
+WITH deleted AS (
+    DELETE FROM ml_test_results WHERE id = :id RETURNING id
+), forgotten AS (
+    UPDATE ml_comparisons
+    SET test_result_ids = (
+        SELECT coalesce(jsonb_agg(test_id ORDER BY place), '[]')
+        FROM jsonb_array_elements(test_result_ids) WITH ORDINALITY AS tests (test_id, place)
+        WHERE test_id <> to_jsonb(:id::bigint)
+    )
+    WHERE test_result_ids @> to_jsonb(:id::bigint) AND EXISTS (SELECT FROM deleted)
+)
+SELECT true FROM deleted;
 
 -- name: get_comparison
 SELECT * FROM ml_comparisons WHERE id = :id;

@@ -4,7 +4,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from shared.coin_metrics import read
-from shared.db import Executor, Queries, Record, UndefinedTable
+from shared.db import (
+    Executor,
+    LockNotAvailable,
+    Pool,
+    Queries,
+    QueryCanceled,
+    Record,
+    UndefinedTable,
+    transaction,
+)
+from shared.errors import Unavailable
 
 _queries = Queries.beside(__file__)
 
@@ -33,12 +43,25 @@ async def phases(executor: Executor) -> list[Record]:
         return []
 
 
-async def holdings(executor: Executor) -> Holdings:
-    """Look at coin_metrics; empty while it does not exist."""
+async def holdings(pool: Pool) -> Holdings:
+    """Look at coin_metrics; empty while it does not exist, `Unavailable` when it does not give way in time."""
     try:
-        first = await _queries.fetchval(executor, "first")
+        async with transaction(pool) as connection:
+            await _queries.execute(connection, "limits")
+            await _queries.execute(connection, "lock_limit")
+            return await _holdings(connection)
+    except LockNotAvailable as error:
+        raise Unavailable("coin_metrics is locked by another session: try again when that has ended") from error
+    except QueryCanceled as error:
+        raise Unavailable(
+            "looking at coin_metrics takes too long: try again when the database has less to do"
+        ) from error
     except UndefinedTable:
         return Holdings(first=None, last=None, rows=0, rows_counted=True, coins=0)
+
+
+async def _holdings(executor: Executor) -> Holdings:
+    first = await _queries.fetchval(executor, "first")
     estimate = await _queries.fetchval(executor, "estimated_rows")
     counted = estimate <= COUNTED_ROWS
     rows = await _queries.fetchval(executor, "rows") if counted else estimate

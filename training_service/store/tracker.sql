@@ -21,3 +21,9 @@ WITH RECURSIVE coins AS (
     FROM coins WHERE coins.mint IS NOT NULL
 )
 SELECT count(mint) FROM coins;
+
+-- name: limits
+SET LOCAL statement_timeout = '10 s';
+
+-- name: lock_limit
+SET LOCAL lock_timeout = '2 s';

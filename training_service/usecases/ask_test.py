@@ -9,6 +9,7 @@ from shared.db import Connection, Pool, Record, transaction
 from shared.errors import Conflict, NotFound
 from training_service.ml.overlap import find_overlap, short_window
 from training_service.store import jobs, models
+from training_service.store.job_rows import NewTest
 
 
 async def ask_test(pool: Pool, model_id: int, *, request: TestModel, request_id: str | None) -> CreatedJob:
@@ -44,7 +45,7 @@ async def _insert(
     is_one = isinstance(request, TestModel)
     return await jobs.insert_test(
         connection,
-        jobs.NewTest(
+        NewTest(
             job_type="TEST" if is_one else "COMPARE",
             priority=request.priority,
             model_id=measured[0]["id"] if is_one else None,

@@ -8,7 +8,7 @@ from shared.db import Pool, Record
 from shared.errors import JobFailed, Unavailable
 from training_service.settings import TrainingSettings
 from training_service.store import jobs, models
-from training_service.store.jobs import ClaimedJob
+from training_service.store.job_rows import ClaimedJob
 from training_service.usecases.record import fresh_id
 from training_service.usecases.task import CompareTask, TestedModel, TestTask, TrainTask
 
@@ -62,7 +62,8 @@ async def make_task(shop: Workshop, job: ClaimedJob) -> TrainTask | TestTask | C
             features=job.features,
             params=job.params,
             is_tuned=job.job_type == "TUNE",
-            trials=tuple(job.interim.get("trials", ())) if job.job_type == "TUNE" else (),
+            trials=tuple(job.interim.get("trials", ())),
+            trials_key=job.interim.get("run_key"),
             dsn=shop.dsn,
             path=shop.incoming(job),
             signing_key=shop.settings.artifact_signing_key,

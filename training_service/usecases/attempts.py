@@ -9,18 +9,18 @@ from prometheus_client import Gauge, Histogram
 
 from shared.db import ConnectionLost
 from shared.errors import JobFailed, Unavailable
-from training_service.store import jobs
-from training_service.store.jobs import ClaimedJob
+from training_service.store.job_rows import ClaimedJob
 from training_service.usecases.assign import Workshop, make_task
-from training_service.usecases.conclude import Task, conclude, fail
+from training_service.usecases.conclude import Outcome, Task, conclude, fail, put_back
 from training_service.usecases.equal_work import same_work
-from training_service.usecases.fitting import Fitting, FittingDied, SameModel
+from training_service.usecases.fitting import Fitting, FittingDied, SameJob, SameModel
 from training_service.usecases.lease import TROUBLE, Lease
-from training_service.usecases.task import Keyed, Result, Trained, TrainTask
+from training_service.usecases.task import Keyed, Result, Trained
 
 log = structlog.get_logger(__name__)
 
 RECORD_AGAIN_SECONDS = 1.0
+HEARING_SECONDS = 1.0
 ACTIVE = Gauge("ml_active_jobs", "Jobs this worker runs")
 DURATION = Histogram(
     "ml_jobs_duration_seconds",
@@ -58,9 +58,14 @@ async def _attempt(shop: Workshop, job: ClaimedJob, *, stop: asyncio.Event) -> N
         await fail(shop, Lease(job=job), error.message, is_final=False)
         return
     log.info("work started", child=fitting.pid)
-    lease = Lease(job=job, interim={"trials": list(task.trials)} if isinstance(task, TrainTask) and task.trials else {})
+    # Trials of earlier attempts are gone on from; folds are scored anew.
+    kept = (
+        {"trials": [*job.interim["trials"]], "run_key": job.interim.get("run_key")} if "trials" in job.interim else {}
+    )
+    lease = Lease(job=job, interim=kept)
 
-    async def settle(keyed: Keyed) -> int | None:
+    async def settle(keyed: Keyed) -> SameModel | SameJob | None:
+        lease.know(keyed.run_key)
         return await same_work(shop, lease, keyed.run_key)
 
     result = asyncio.create_task(fitting.result(lease.note, settle))
@@ -71,14 +76,16 @@ async def _attempt(shop: Workshop, job: ClaimedJob, *, stop: asyncio.Event) -> N
         if result.done():
             outcome = await _outcome(result)
             await _end(shop, lease, task, outcome, stop=stop)
-            if not isinstance(outcome, SameModel | FittingDied):
+            if not isinstance(outcome, SameModel | SameJob | FittingDied):
                 await fitting.leave()
         elif keeping.done():
             log.warning("job lost: cancelled, or given to another worker")
         else:
             await fitting.end()
-            handed = await jobs.hand_back(shop.pool, job)
-            log.info("job handed back" if handed else "job was taken away")
+            # What the process had said by then is told as well.
+            await asyncio.wait({result}, timeout=HEARING_SECONDS)
+            async with lease.telling:
+                await put_back(shop, lease, "handed back by a stopping worker")
     finally:
         for running in (result, keeping, stopping):
             running.cancel()
@@ -86,16 +93,14 @@ async def _attempt(shop: Workshop, job: ClaimedJob, *, stop: asyncio.Event) -> N
         await fitting.end()
 
 
-async def _outcome(result: "asyncio.Task[Result | SameModel]") -> Result | SameModel | FittingDied:
+async def _outcome(result: "asyncio.Task[Result | SameModel | SameJob]") -> Outcome:
     try:
         return await result
     except FittingDied as error:
         return error
 
 
-async def _end(
-    shop: Workshop, lease: Lease, task: Task, outcome: Result | SameModel | FittingDied, *, stop: asyncio.Event
-) -> None:
+async def _end(shop: Workshop, lease: Lease, task: Task, outcome: Outcome, *, stop: asyncio.Event) -> None:
     while True:
         try:
             # Nothing is told of the job while its end is written: the end tells all of it.

@@ -6,7 +6,7 @@ from shared.db import ConnectionLost, PostgresError
 from shared.errors import JobFailed, PumpcastError
 from training_service.store import jobs
 from training_service.usecases.assign import Workshop
-from training_service.usecases.fitting import FittingDied, SameModel
+from training_service.usecases.fitting import FittingDied, SameJob, SameModel
 from training_service.usecases.lease import Lease
 from training_service.usecases.record import record_model, record_same
 from training_service.usecases.record_results import record_comparison, record_test
@@ -15,10 +15,15 @@ from training_service.usecases.task import Compared, CompareTask, Failed, Result
 log = structlog.get_logger(__name__)
 
 Task = TrainTask | TestTask | CompareTask
+Outcome = Result | SameModel | SameJob | FittingDied
 
 
-async def conclude(shop: Workshop, lease: Lease, task: Task, outcome: Result | SameModel | FittingDied) -> None:
+async def conclude(shop: Workshop, lease: Lease, task: Task, outcome: Outcome) -> None:
     """Write the end of an attempt into the database."""
+    if isinstance(outcome, SameJob):
+        reason = f"waits for job {outcome.job_id}, which does equal work"
+        await put_back(shop, lease, reason, waits_for=outcome.job_id)
+        return
     if isinstance(outcome, Failed):
         await fail(shop, lease, outcome.error, is_final=True)
         return
@@ -47,6 +52,19 @@ async def fail(shop: Workshop, lease: Lease, error: str, *, is_final: bool) -> N
         shop.pool, lease.job, error=error, is_final=is_final, lines=lease.lines, interim=lease.interim or None
     )
     log.warning("attempt failed", error=error, status=status)
+
+
+async def put_back(shop: Workshop, lease: Lease, reason: str, *, waits_for: int | None = None) -> None:
+    """End an attempt that does not count; what was not told of it yet is told."""
+    is_back = await jobs.put_back(
+        shop.pool,
+        lease.job,
+        reason=reason,
+        waits_for=waits_for,
+        lines=lease.lines,
+        interim=lease.interim or None,
+    )
+    log.info("job put back" if is_back else "job was taken away", reason=reason)
 
 
 async def _record(shop: Workshop, lease: Lease, task: Task, outcome: Trained | Tested | Compared | SameModel) -> bool:

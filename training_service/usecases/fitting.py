@@ -33,6 +33,13 @@ class SameModel:
     model_id: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SameJob:
+    """Another job is doing equal work now."""
+
+    job_id: int
+
+
 class Fitting:
     """One child process with one task."""
 
@@ -67,11 +74,11 @@ class Fitting:
         return self._process.pid
 
     async def result(
-        self, on_step: Callable[[Step], None], on_key: Callable[[Keyed], Awaitable[int | None]]
-    ) -> Result | SameModel:
+        self, on_step: Callable[[Step], None], on_key: Callable[[Keyed], Awaitable[SameModel | SameJob | None]]
+    ) -> Result | SameModel | SameJob:
         """Wait for the result; steps are told on the way. Without one the process died.
 
-        When the key of the work is known, `on_key` gives the model that equal work has made, or None to go on.
+        When the key of the work is known, `on_key` gives what does or has done equal work, or None to go on.
         """
         assert self._process.stdout is not None
         assert self._process.stdin is not None
@@ -81,9 +88,9 @@ class Fitting:
                 if isinstance(message, Step):
                     on_step(message)
                 elif isinstance(message, Keyed):
-                    model_id = await on_key(message)
-                    if model_id is not None:
-                        return SameModel(model_id=model_id)
+                    same = await on_key(message)
+                    if same is not None:
+                        return same
                     with contextlib.suppress(ConnectionError):
                         self._process.stdin.write(b"go on\n")
                         await self._process.stdin.drain()

@@ -11,6 +11,7 @@ from shared.db import Pool, Record, transaction
 from shared.errors import Conflict, NotFound, Unavailable
 from shared.features import Notice
 from training_service.store import jobs, models
+from training_service.store.job_rows import NewJob
 from training_service.usecases.names import free_name
 from training_service.usecases.preflight import CREATE_SECONDS, Preflight
 from training_service.usecases.resolve import Resolved, resolve_request
@@ -31,7 +32,7 @@ async def enqueue(
     async with transaction(pool) as connection:
         name = await free_name(connection, request.name)
         await models.add_type(connection, name=kind.name, title=kind.title, description=kind.description)
-        job = jobs.NewJob(
+        job = NewJob(
             job_type="TUNE" if isinstance(request, TuneModel) else "TRAIN",
             priority=request.priority,
             model_name=name,

@@ -4,13 +4,14 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 
 from shared.db import ConnectionLost, Pool, PostgresError
 from training_service.store import jobs
-from training_service.store.jobs import ClaimedJob, Ending
+from training_service.store.job_rows import ClaimedJob, Ending, Line
 from training_service.usecases.task import Step
 from training_service.usecases.warned import join_warnings
 
@@ -27,10 +28,10 @@ class Lease:
 
     job: ClaimedJob
     step: Step = field(default_factory=lambda: Step(progress=0, message="started"))
-    lines: list[str] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
     """Steps that the database does not know yet."""
     interim: dict[str, Any] = field(default_factory=dict)
-    """Folds and trials, all of them."""
+    """Folds and trials, all of them, and the key of the work that they belong to."""
     has_news: bool = False
     """Interim has grown since it was last told."""
     renewed: float = field(default_factory=time.monotonic)
@@ -40,15 +41,21 @@ class Lease:
     def note(self, step: Step) -> None:
         """Take a step of the work."""
         self.step = step
-        self.lines.append(step.message)
+        self.lines.append(Line(at=datetime.now(UTC), message=step.message))
         for name, part in (("folds", step.fold), ("trials", step.trial)):
             if part is not None:
                 self.interim.setdefault(name, []).append(part)
                 self.has_news = True
 
-    def say(self, message: str) -> None:
-        """Add to the step that is being done."""
-        self.note(Step(progress=self.step.progress, message=message))
+    def know(self, run_key: str) -> None:
+        """Take the key of the work; trials of an earlier attempt at other work are of no use to it."""
+        if (dropped := self.interim.get("trials")) and self.interim.get("run_key") != run_key:
+            del self.interim["trials"]
+            message = f"the {len(dropped)} trials done before are of other rows or code: the search begins anew"
+            self.note(Step(progress=self.step.progress, message=message))
+            self.has_news = True
+        if self.job.job_type == "TUNE":
+            self.interim["run_key"] = run_key
 
     def ending(self, message: str, *, warnings: Iterable[dict[str, str]], **result: int) -> Ending:
         """Give the end of the job, with everything that was not told yet."""

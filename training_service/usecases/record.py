@@ -11,7 +11,7 @@ from shared.contracts.model_request import CreateModel, TuneModel
 from shared.db import Connection, ConnectionLost, Pool, transaction
 from shared.errors import Unavailable
 from training_service.store import jobs, models
-from training_service.store.jobs import ClaimedJob
+from training_service.store.job_rows import ClaimedJob
 from training_service.usecases.jobs import target_columns
 from training_service.usecases.lease import Lease
 from training_service.usecases.names import free_name
@@ -20,7 +20,7 @@ from training_service.usecases.warned import join_warnings
 
 log = structlog.get_logger(__name__)
 
-_TRACE = re.compile(r"\d{1,18}-\d{1,18}\.(?P<file>model_[a-z_]+_(?P<id>\d{1,18})\.zip)")
+_TRACE = re.compile(r"\d{1,18}-\d{1,18}\.(?P<file>model_[a-z][a-z0-9_]*_(?P<id>\d{1,18})\.zip)")
 
 
 async def record_model(

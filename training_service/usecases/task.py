@@ -29,6 +29,8 @@ class TrainTask(_Message):
     """Hyper-parameters are searched for before the fit."""
     trials: tuple[dict[str, Any], ...] = ()
     """Trials that earlier attempts have finished."""
+    trials_key: str | None = None
+    """The key of the work that they belong to."""
     dsn: str
     path: Path
     """Where the model file goes."""
@@ -38,6 +40,10 @@ class TrainTask(_Message):
     def asked(self) -> CreateModel:
         """Give the request as it was accepted."""
         return (TuneModel if self.is_tuned else CreateModel).model_validate(self.request)
+
+    def trials_of(self, run_key: str) -> tuple[dict[str, Any], ...]:
+        """Give the trials done before, none where they are of other rows, another request or other code."""
+        return self.trials if self.trials_key == run_key else ()
 
 
 class TestedModel(_Message):
