@@ -1,5 +1,7 @@
 """Figures of the hold-out against scikit-learn's, and the warnings they call for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn import metrics
@@ -38,9 +40,9 @@ def scored(data):
     return score_holdout(data, everything, HalfOfTheFeature())
 
 
-def figures_of(data, *, decision=0.5, alert=0.9, target=UP):
+def figures_of(data, *, decision=0.5, alert=0.9, target=UP, costs=COSTS):
     return measure(
-        scored(data), decision_threshold=decision, alert_threshold=alert, target=target, costs=COSTS, random_state=1
+        scored(data), decision_threshold=decision, alert_threshold=alert, target=target, costs=costs, random_state=1
     )
 
 
@@ -155,6 +157,21 @@ def test_rare_positives_and_high_accuracy_are_told_beside_what_always_no_would_r
     assert set(notices) == {"label_imbalance", "suspiciously_accurate"}
     assert "2.00% of the rows are positive" in notices["label_imbalance"]
     assert "always giving the more frequent answer would have 98.0%" in notices["suspiciously_accurate"]
+
+
+def test_slippage_that_rests_on_assumed_reserves_is_told_with_its_share():
+    data = dataset(*learnt())
+    data.reserves_sol[::4] = np.nan
+    from_curve = replace(COSTS, slippage_pct=None)
+
+    found, given = figures_of(data, costs=from_curve), figures_of(data)
+
+    assert 0 < found.money.assumed_reserves < found.money.every_alert.trades
+    told = verdict(found, data)["reserves_unknown"]
+    assert (
+        f"missing for {found.money.assumed_reserves} of the {found.money.every_alert.trades} alerts traded (2" in told
+    )
+    assert "reserves_unknown" not in verdict(given, data)
 
 
 def test_a_holdout_of_one_answer_is_told_and_has_no_auc():

@@ -86,6 +86,26 @@ def test_audit_of_a_column_that_names_a_third_of_the_falls_passes_as_what_is_hig
     assert audited(dataset(with_column(rows, "is_koth", column), target=DOWN), target=DOWN).notices == ()
 
 
+def test_audit_of_a_column_that_holds_the_falls_to_come_names_it():
+    rows = market()
+
+    with pytest.raises(JobFailed, match="feature is_koth alone tells the answer with ROC AUC"):
+        audited(dataset(with_column(rows, "is_koth", answers(rows, DOWN)), target=DOWN), target=DOWN)
+
+
+def test_audit_when_only_what_is_high_can_fall_far_then_its_height_is_a_notice():
+    rows = market(coins=60)
+    deep = replace(DOWN, min_percent_change=7)
+    ones = answers(rows, deep) == 1
+    # High wherever it falls, and as high at one in a hundred of the others.
+    column = np.where(ones | share(rows, 0.01), 5.0, 1.0)
+
+    notices = audited(dataset(with_column(rows, "is_koth", column), target=deep), target=deep).notices
+
+    assert [notice.code for notice in notices] == ["suspicious_feature"]
+    assert notices[0].message.startswith("is_koth alone tells the answer with ROC AUC 0.99")
+
+
 def test_audit_of_a_column_that_names_the_ones_of_few_coins_passes_as_it_may_be_their_price():
     rows = market(coins=12)
     data = dataset(with_column(rows, "is_koth", leak(rows, rows.coin < 9)))
