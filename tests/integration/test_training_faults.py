@@ -3,6 +3,7 @@
 import asyncio
 import resource
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from tests.support.training import (
     working,
 )
 from training_service.store import jobs, models
+from training_service.usecases.jobs import cancel
 
 # Seconds of fitting, in which something may happen.
 SLOW = {"model_type": "random_forest", "params": {"n_estimators": 250, "max_depth": 12, "max_samples": None}}
@@ -89,7 +91,8 @@ async def test_a_model_folder_that_cannot_be_written_in_the_end_fails_the_job_wi
     assert await pool.fetchval("SELECT count(*) FROM ml_models") == 0
 
 
-async def test_a_model_folder_that_cannot_be_made_fails_the_job_before_it_fits(pool, settings, market):
+async def test_a_model_folder_that_cannot_be_made_fails_the_job_before_it_fits(pool, settings, market, monkeypatch):
+    monkeypatch.setattr(jobs, "PAUSES_SECONDS", (0.0, 0.0))
     folder = settings.model_folder("training")
     async with working(settings):
         # By then the worker is there.
@@ -104,6 +107,31 @@ async def test_a_model_folder_that_cannot_be_made_fails_the_job_before_it_fits(p
     )
     log = [line["message"] for line in (await jobs.get_log(pool, job["id"]))["log"]]
     assert not [line for line in log if line.startswith("load")]
+
+
+async def until_sessions(pool, *, waiting: bool):
+    """Wait until somebody waits for the lock of the test, or until nobody else is connected who does."""
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        " AND query ~ 'coin_metrics'"
+    )
+    async with asyncio.timeout(20):
+        while (await pool.fetchval(query) > 0) != waiting:  # noqa: ASYNC110 - sessions wake nobody
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("end", ["cancelled", "stopped", "killed"])
+async def test_a_job_that_ends_while_it_reads_leaves_no_statement_running(pool, settings, market, end):
+    job_id = await create(pool)
+    async with pool.acquire() as other, other.transaction():
+        await other.execute("LOCK TABLE coin_metrics IN ACCESS EXCLUSIVE MODE")
+        with worker_process(settings) as worker:
+            await until_sessions(pool, waiting=True)
+            if end == "cancelled":
+                await cancel(pool, job_id)
+            else:
+                worker.send_signal(signal.SIGTERM if end == "stopped" else signal.SIGKILL)
+            await until_sessions(pool, waiting=False)
 
 
 @pytest.fixture

@@ -149,7 +149,9 @@ async def test_a_job_that_waits_for_its_equal_takes_neither_a_hand_nor_a_process
         waiting = await until(pool, second, "PENDING")
         third = await until_over(pool, await create(pool, name="other work", random_state=1))
         still = await jobs.get(pool, second)
-        assert len(psutil.Process().children()) == 1
+        async with asyncio.timeout(10):
+            while len(psutil.Process().children()) > 1:  # noqa: ASYNC110 - processes wake nobody
+                await asyncio.sleep(0.05)
         await cancel(pool, holder)
         await cancel(pool, second)
 

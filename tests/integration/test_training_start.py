@@ -10,6 +10,7 @@ from shared.errors import Unavailable
 from tests.support.serving import api_of
 from tests.support.training import body, create, training_settings, until_over, working
 from training_service.app import build, refuse_old_database
+from training_service.store import jobs
 from training_service.usecases import fitting
 from training_service.usecases.fitting import Fitting, FittingDied
 from training_service.usecases.task import Keyed, TrainTask
@@ -93,6 +94,7 @@ async def test_fitting_that_says_what_cannot_be_read_is_a_failed_attempt(text):
 
 async def test_job_whose_fitting_cannot_be_started_fails_with_the_reason(database, pool, tmp_path, monkeypatch):
     monkeypatch.setattr(fitting, "COMMAND", (str(tmp_path / "gone"),))
+    monkeypatch.setattr(jobs, "PAUSES_SECONDS", (0.0, 0.0))
     job_id = await create(pool)
     async with working(training_settings(database, tmp_path)):
         job = await until_over(pool, job_id, seconds=20)
