@@ -20,6 +20,7 @@ UndefinedTable = asyncpg.UndefinedTableError
 UndefinedColumn = asyncpg.UndefinedColumnError
 LockNotAvailable = asyncpg.LockNotAvailableError
 InsufficientPrivilege = asyncpg.InsufficientPrivilegeError
+QueryCanceled = asyncpg.QueryCanceledError
 OutOfRange = asyncpg.NumericValueOutOfRangeError
 PostgresError = asyncpg.PostgresError
 # What a lost, restarting or refusing server raises; a caller in a loop waits and tries again.

@@ -12,7 +12,7 @@ from typing import assert_never
 import structlog
 from pydantic import TypeAdapter
 
-from shared.errors import JobFailed
+from shared.errors import JobFailed, Unavailable
 from shared.logging import set_up_logging
 from shared.settings import read_settings_or_exit
 from training_service.settings import TrainingSettings
@@ -65,6 +65,8 @@ def main() -> None:
         result = _do(task, report)
     except JobFailed as error:
         _send(answers, Failed(error=error.message))
+    except Unavailable as error:
+        _send(answers, Crashed(error=error.message))
     except MemoryError:
         _send(answers, Crashed(error="the memory does not suffice: take fewer rows or features, then retry the job"))
     except Exception as error:

@@ -1,6 +1,6 @@
 """From Arrow tables to the rows of a window, each once and sorted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.coin_metrics.columns import BASE_FEATURES
-from shared.coin_metrics.presence import any_odd, stand_ins
+from shared.coin_metrics.presence import odd_columns, stand_ins
 from shared.coin_metrics.read import microseconds
 from shared.coin_metrics.rows import CoinRows, Ints
 from shared.coin_metrics.sample import Sampled
@@ -31,22 +31,25 @@ class TrainingRows:
     """Phases in which a coin is not recorded any more."""
     sampled: Sampled | None = None
     """None: all coins of the window."""
-    has_odd: bool = False
-    """Of a column that was asked for its presence alone, some number is so odd that features of it may be missing."""
+    odd: frozenset[str] = frozenset()
+    """Columns asked for their presence alone with some number so odd that features of it may be missing."""
 
 
 def assemble(
     tables: list[Any],
     seen: Any,
     *,
-    presence_of: Sequence[str],
+    presence_of: Mapping[str, float],
     start: datetime,
     end: datetime,
     clock_us: int,
     untracked: frozenset[int],
     sampled: Sampled | None,
 ) -> TrainingRows:
-    """Join the tables, which are emptied; `seen` tells the newest row of each coin, None: the tables hold it."""
+    """Join the tables, which are emptied.
+
+    `presence_of` gives what stands for a high number; `seen` tells the newest row of each coin, None: the tables do.
+    """
     import pyarrow as pa
 
     table = pa.concat_tables(tables)
@@ -79,7 +82,7 @@ def assemble(
         clock_us=clock_us,
         untracked_phases=untracked,
         sampled=sampled,
-        has_odd=bits is not None and any_odd(bits),
+        odd=frozenset() if bits is None else odd_columns(bits, tuple(presence_of)),
     )
 
 

@@ -1,21 +1,21 @@
 """Load a stretch of `coin_metrics` for training: through ADBC into Arrow, a fraction of the time and memory of rows."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 
-from shared.coin_metrics.arrow import fetch, run
+from shared.coin_metrics.arrow import Snapshot, snapshot
 from shared.coin_metrics.assemble import TrainingRows, assemble
 from shared.coin_metrics.clock import AHEAD, recording_clock
 from shared.coin_metrics.columns import BASE_FEATURES
 from shared.coin_metrics.presence import presence
 from shared.coin_metrics.read import moment
 from shared.coin_metrics.sample import CoinSample, Sampled, fitting_share
-from shared.coin_metrics.table import FIXED, casts
+from shared.coin_metrics.table import FIXED, NUMBERS, casts
 from shared.coin_metrics.table import queries as table_queries
 from shared.db import Queries
 from shared.errors import JobFailed, Unavailable
@@ -25,7 +25,11 @@ __all__ = ["ColumnsMissing", "LoadTookTooLong", "TrainingRows", "Wanted", "load"
 _queries = Queries.beside(__file__)
 _FINISHED_PHASES = frozenset({99, 100})
 _OUT_OF_RANGE = "22003"
-_CANCELLED = "57014"
+_CANCELLED, _LOCKED = "57014", "55P03"
+# No operator, no cast, another type than expected; a text that is no number.
+_WRONG_TYPE = frozenset({"42883", "42846", "42804", "42703", "22P02"})
+# A plan may be wrong; up to so much of what is allowed the rows are read without being counted before.
+_SURE = 0.5
 
 
 class ColumnsMissing(JobFailed):
@@ -37,7 +41,7 @@ class ColumnsMissing(JobFailed):
 
 
 class LoadTookTooLong(Unavailable):
-    """A statement did not end in time: the table is locked or the machine busy."""
+    """The statements did not end in time: the table is locked or the machine busy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +58,15 @@ class Wanted:
     columns: Sequence[str]
     presence_of: Sequence[str] = ()
     """Further columns that are needed; 1.0 stands for each of their numbers."""
+    levels: Mapping[str, float] = field(default_factory=dict)
+    """Of those, the ones where the level stands for a number that reaches it."""
     optional_columns: Sequence[str] = ()
     """Left missing where the table lacks them."""
     sample: CoinSample | None = None
     """One of share 1 leaves out no coin, and lets the refusal of too many rows name a share that would fit."""
     max_rows: int | None = None
     patience_seconds: float | None = None
-    """A statement that takes longer is ended."""
+    """All statements together; None: generous limits of each."""
 
     @property
     def sampled(self) -> str:
@@ -104,54 +110,78 @@ def load(dsn: str, wanted: Wanted) -> TrainingRows:
     """
     from adbc_driver_manager import Error
 
+    patience = wanted.patience_seconds
+    deadline = None if patience is None else time.monotonic() + patience
+    late = f"reading coin_metrics took longer than {'an hour' if patience is None else f'{patience:g} s'}"
     try:
         try:
-            return _load(dsn, wanted, safe=False)
+            return _load(dsn, wanted, deadline, safe=False)
         except Error as error:
             if error.sqlstate != _OUT_OF_RANGE:
                 raise
-        return _load(dsn, wanted, safe=True)
+        return _load(dsn, wanted, deadline, safe=True)
+    except TimeoutError as error:
+        raise LoadTookTooLong(late) from error
     except Error as error:
         if error.sqlstate == _CANCELLED:
-            raise LoadTookTooLong(f"reading coin_metrics took longer than {wanted.patience_seconds:g} s") from error
+            raise LoadTookTooLong(late) from error
+        if error.sqlstate == _LOCKED:
+            raise LoadTookTooLong("coin_metrics is locked by another session: try again when that has ended") from error
         raise
 
 
-def _load(dsn: str, wanted: Wanted, *, safe: bool) -> TrainingRows:
-    from adbc_driver_postgresql import dbapi
+def _load(dsn: str, wanted: Wanted, deadline: float | None, *, safe: bool) -> TrainingRows:
+    from adbc_driver_manager import Error
 
-    with dbapi.connect(dsn) as connection, connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        if wanted.patience_seconds is not None:
-            cursor.execute(f"SET LOCAL statement_timeout = {round(wanted.patience_seconds * 1000)}")
-        types = _types(cursor, wanted)
-        clock_us = _read_clock(cursor)
-        until = min(wanted.end + timedelta(minutes=wanted.horizon_minutes), moment(clock_us))
-        last = min(wanted.end, until)
-        counted, sampled = _count(cursor, wanted, until=until, last=last)
-        parts = casts(types, [name for name in (*wanted.columns, *wanted.optional_columns) if name in types], safe=safe)
-        names = [part.rpartition(" ")[2] for part in parts]
-        if wanted.presence_of:
-            parts.append(f"{presence(wanted.presence_of, types)} AS presence")
-            names.append("presence")
-        select = "".join(f", {part}" for part in dict.fromkeys(parts))
-        only = {"sampled": wanted.sampled}
-        tables = [fetch(cursor, _queries["rows"], columns=select, start=wanted.start, until=until, **only)]
-        window = {"start": wanted.start, "end_": last}
-        seen = None
-        if until < moment(clock_us):
-            # Else everything up to the clock is read anyway.
-            seen = fetch(cursor, _queries["last_seen"], clock=moment(clock_us), **window, **only)
-        if wanted.history_rows > 0:
-            names_of = "".join(f", h.{name}" for name in dict.fromkeys(names))
-            limit = str(wanted.history_rows)
-            run(cursor, _queries["history"], columns=select, names=names_of, limit=limit, **window, **only)
-            tables.append(_bounded(cursor, wanted, until=until, before=counted))
-        untracked = _read_untracked(cursor)
+    with snapshot(dsn, deadline=deadline) as view:
+        types = _types(view, wanted)
+        try:
+            return _read(view, wanted, types, safe=safe)
+        except Error as error:
+            named = [
+                name for name in (*wanted.columns, *wanted.presence_of) if types[name] not in {*NUMBERS, "boolean"}
+            ]
+            if error.sqlstate not in _WRONG_TYPE or not named:
+                raise
+            told = " and ".join(f"{name} of type {types[name]}" for name in named)
+            raise JobFailed(f"coin_metrics has {told}, which cannot be read as numbers") from error
+
+
+def _read(view: Snapshot, wanted: Wanted, types: Mapping[str, str], *, safe: bool) -> TrainingRows:
+    clock_us = _read_clock(view)
+    until = min(wanted.end + timedelta(minutes=wanted.horizon_minutes), moment(clock_us))
+    last = min(wanted.end, until)
+    sampled = _sample(view, wanted, last=last)
+    parts = casts(types, [name for name in (*wanted.columns, *wanted.optional_columns) if name in types], safe=safe)
+    names = [part.rpartition(" ")[2] for part in parts]
+    if wanted.presence_of:
+        parts.append(f"{presence(wanted.presence_of, types, wanted.levels)} AS presence")
+        names.append("presence")
+    select = "".join(f", {part}" for part in dict.fromkeys(parts))
+    only = {"sampled": wanted.sampled}
+    tables = [_window(view, wanted, select, until=until)]
+    window = {"start": wanted.start, "end_": last}
+    seen = None
+    if until < moment(clock_us):
+        # Else everything up to the clock is read anyway.
+        seen = view.fetch(_queries["last_seen"], clock=moment(clock_us), **window, **only)
+    if wanted.history_rows > 0:
+        names_of = "".join(f", h.{name}" for name in dict.fromkeys(names))
+        limit, counted = str(wanted.history_rows), tables[0].num_rows
+        pieces = view.batches(_queries["history"], columns=select, names=names_of, limit=limit, **window, **only)
+        history = _bounded(pieces, wanted, before=counted)
+        if history is None:
+            raise JobFailed(
+                f"the window holds {counted} rows, with the history before them more than MAX_TRAINING_ROWS "
+                f"({wanted.max_rows}): take a shorter window, features that look back less far, or raise the setting"
+                f"{_hint(view, wanted, until=until)}"
+            )
+        tables.append(history)
+    untracked = _read_untracked(view)
     found = assemble(
         tables,
         seen,
-        presence_of=wanted.presence_of,
+        presence_of={name: wanted.levels.get(name, 1.0) for name in wanted.presence_of},
         start=wanted.start,
         end=last,
         clock_us=clock_us,
@@ -163,8 +193,8 @@ def _load(dsn: str, wanted: Wanted, *, safe: bool) -> TrainingRows:
     return found
 
 
-def _types(cursor: Any, wanted: Wanted) -> dict[str, str]:
-    present = fetch(cursor, table_queries["columns"])
+def _types(view: Snapshot, wanted: Wanted) -> dict[str, str]:
+    present = view.fetch(table_queries["columns"])
     types = dict(zip(present["name"].to_pylist(), present["type"].to_pylist(), strict=True))
     if not types:
         raise JobFailed("the table coin_metrics does not exist: start the tracker, or run `pumpcast load`")
@@ -175,63 +205,70 @@ def _types(cursor: Any, wanted: Wanted) -> dict[str, str]:
     return types
 
 
-def _count(cursor: Any, wanted: Wanted, *, until: datetime, last: datetime) -> tuple[int, Sampled | None]:
-    sampled = None
-    if wanted.sample is not None and not wanted.sample.takes_all:
-        coins = fetch(cursor, _queries["coins"], start=wanted.start, end_=last, sampled=wanted.sampled)
-        kept, present = coins["kept"][0].as_py(), coins["present"][0].as_py()
-        if present and not kept:
-            raise JobFailed(
-                f"sample_by_coin {wanted.sample.share:g} takes none of the {present} coins of the window: "
-                "ask for a larger share"
-            )
-        sampled = Sampled(share=wanted.sample.share, kept=kept, present=present)
-    rows = fetch(cursor, _queries["count"], start=wanted.start, until=until, sampled=wanted.sampled)["rows"][0].as_py()
-    if rows == 0:
-        raise JobFailed(_nothing(wanted))
-    if wanted.max_rows is not None and rows > wanted.max_rows:
+def _sample(view: Snapshot, wanted: Wanted, *, last: datetime) -> Sampled | None:
+    if wanted.sample is None or wanted.sample.takes_all:
+        return None
+    coins = view.fetch(_queries["coins"], start=wanted.start, end_=last, sampled=wanted.sampled)
+    kept, present = coins["kept"][0].as_py(), coins["present"][0].as_py()
+    if present and not kept:
         raise JobFailed(
-            f"the window holds {rows} rows, more than MAX_TRAINING_ROWS ({wanted.max_rows}): "
-            f"take a shorter window or raise the setting{_hint(cursor, wanted, until=until)}"
+            f"sample_by_coin {wanted.sample.share:g} takes none of the {present} coins of the window: "
+            "ask for a larger share"
         )
-    return rows, sampled
+    return Sampled(share=wanted.sample.share, kept=kept, present=present)
 
 
-def _hint(cursor: Any, wanted: Wanted, *, until: datetime) -> str:
+def _window(view: Snapshot, wanted: Wanted, select: str, *, until: datetime) -> Any:
+    """Fetch the rows of the window, of which there may be too many or none."""
+    given: dict[str, datetime | str] = {"start": wanted.start, "until": until, "sampled": wanted.sampled}
+    most = wanted.max_rows
+    if most is None or view.estimate(_queries["rows"], columns=select, **given) <= most * _SURE:
+        rows = _bounded(view.batches(_queries["rows"], columns=select, **given), wanted, before=0)
+    else:
+        rows = None
+    if rows is None:
+        counted = view.fetch(_queries["count"], **given)["rows"][0].as_py()
+        if most is not None and counted > most:
+            raise JobFailed(
+                f"the window holds {counted} rows, more than MAX_TRAINING_ROWS ({most}): "
+                f"take a shorter window or raise the setting{_hint(view, wanted, until=until)}"
+            )
+        rows = view.fetch(_queries["rows"], columns=select, **given)
+    if rows.num_rows == 0:
+        raise JobFailed(_nothing(wanted))
+    return rows
+
+
+def _hint(view: Snapshot, wanted: Wanted, *, until: datetime) -> str:
     if wanted.sample is None or wanted.max_rows is None:
         return ""
-    sizes = fetch(cursor, _queries["sizes"], start=wanted.start, until=until, hash=wanted.sample.hash_sql)
+    sizes = view.fetch(_queries["sizes"], start=wanted.start, until=until, hash=wanted.sample.hash_sql)
     hashes = np.array([int(digits, 16) for digits in sizes["hash"].to_pylist()], np.int64)
     share = fitting_share(hashes, sizes["rows"].to_numpy() + wanted.history_rows, wanted.max_rows)
     return "" if share is None else f"; sample_by_coin {share:g} would fit as well"
 
 
-def _bounded(cursor: Any, wanted: Wanted, *, until: datetime, before: int) -> Any:
-    """Fetch a result piece by piece, so that one too many is refused before it fills the memory."""
+def _bounded(reader: Any, wanted: Wanted, *, before: int) -> Any:
+    """Fetch a result piece by piece; None as soon as there is one row too many, before that fills the memory."""
     import pyarrow as pa
 
-    reader = cursor.fetch_record_batch()
     pieces, rows = [], before
     for piece in reader:
         rows += piece.num_rows
         if wanted.max_rows is not None and rows > wanted.max_rows:
             reader.close()
-            raise JobFailed(
-                f"the window holds {before} rows, with the history before them more than MAX_TRAINING_ROWS "
-                f"({wanted.max_rows}): take a shorter window, features that look back less far, or raise the setting"
-                f"{_hint(cursor, wanted, until=until)}"
-            )
+            return None
         pieces.append(piece)
     return pa.Table.from_batches(pieces, reader.schema)
 
 
-def _read_clock(cursor: Any) -> int:
+def _read_clock(view: Snapshot) -> int:
     import pyarrow as pa
 
     wall = time.time_ns() // 1000
     limit = moment(wall + AHEAD)
-    table = fetch(cursor, table_queries["clock_rows"], limit=limit)
-    few = bool(fetch(cursor, table_queries["few_coins"], limit=limit)["few"][0].as_py())
+    table = view.fetch(table_queries["clock_rows"], limit=limit)
+    few = bool(view.fetch(table_queries["few_coins"], limit=limit)["few"][0].as_py())
     times = table["time"].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
     coins = table["mint"].combine_chunks().dictionary_encode().indices.to_numpy().astype(np.int64)
     clock = recording_clock(times, coins, wall=wall, few_coins=few)
@@ -240,12 +277,14 @@ def _read_clock(cursor: Any) -> int:
     return clock
 
 
-def _read_untracked(cursor: Any) -> frozenset[int]:
+def _read_untracked(view: Snapshot) -> frozenset[int]:
     from adbc_driver_manager import Error
 
     try:
-        return frozenset(fetch(cursor, _queries["untracked"])["id"].to_pylist())
-    except Error:
+        return frozenset(view.fetch(_queries["untracked"])["id"].to_pylist())
+    except Error as error:
+        if error.sqlstate in {_CANCELLED, _LOCKED}:
+            raise
         # Not every tracker keeps this table; these two numbers are the ones all of them use.
         return _FINISHED_PHASES
 

@@ -10,6 +10,9 @@ queries = Queries.beside(__file__)
 FIXED = ("id", "mint", "timestamp", "phase_id_at_time")
 """Columns without which nothing can be read."""
 
+NUMBERS = frozenset({"numeric", "real", "double precision", "smallint", "integer", "bigint"})
+"""Types that compare with numbers as they are."""
+
 
 def casts(types: Mapping[str, str], columns: Iterable[str], *, safe: bool) -> list[str]:
     """Give the entries of a select list that read columns as double precision, NULL for those the table lacks.
@@ -17,6 +20,11 @@ def casts(types: Mapping[str, str], columns: Iterable[str], *, safe: bool) -> li
     `safe` is for tables with numbers that no double holds: they read as NULL or 0.
     """
     return [f"{_cast(name, types.get(name), safe=safe)} AS {name}" for name in columns]
+
+
+def as_number(name: str, kind: str) -> str:
+    """Give the SQL of a column as something that compares with numbers."""
+    return name if kind in NUMBERS else f"({name}::float8)"
 
 
 def _cast(name: str, kind: str | None, *, safe: bool) -> str:

@@ -61,6 +61,15 @@ async def test_data_availability_when_times_lie_outside_all_calendars_then_the_b
     assert data["max_timestamp"] == "2026-03-01T12:02:00Z"
 
 
+async def test_data_availability_of_a_locked_table_says_so_soon(api, connection):
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE coin_metrics IN ACCESS EXCLUSIVE MODE")
+        status, problem = await api.get("/api/data-availability")
+
+    assert (status, problem["code"]) == (503, "unavailable")
+    assert problem["detail"].startswith("coin_metrics is locked by another session")
+
+
 async def test_the_catalogue_without_the_trackers_tables_is_empty(api, connection):
     await connection.execute("DROP TABLE coin_metrics, ref_coin_phases")
 

@@ -47,6 +47,11 @@ async def run(api, pool, settings, **changes):
     return report, created, job
 
 
+HIT = {
+    "use_time_based_prediction": False, "future_minutes": ..., "min_percent_change": ..., "target_var": "num_buys",
+    "operator": ">", "target_value": 10, "features": ["price_close", "buy_volume_sol"],
+}  # fmt: skip
+
 FAILING = {
     "no row reaches the threshold": (
         {"min_percent_change": 5000}, "",
@@ -105,6 +110,16 @@ FAILING = {
         {}, "INSERT INTO coin_metrics (mint, timestamp) SELECT mint, timestamp + interval '30 s' FROM coin_metrics",
         f"more than MAX_TRAINING_ROWS ({MAX_ROWS}): take a shorter window or raise the setting; sample_by_coin 0.",
     ),
+    "one rare row in an early fold": (
+        {**HIT, "use_smote": True, "use_timeseries_split": True},
+        "UPDATE coin_metrics SET num_buys = 50 WHERE timestamp > '2026-03-01T13:00:00Z' AND id % 9 = 0 OR id = 1",
+        "fold 1 of 5 of the cross-validation: SMOTE needs two rows of the rarer answer; positive ones among the",
+    ),
+    "no fold that a search can be scored on": (
+        {**HIT, "trials": 2, "cv_splits": 2},
+        "UPDATE coin_metrics SET num_buys = 50 WHERE timestamp > '2026-03-01T13:24:00Z' AND id % 3 = 0",
+        "no fold of the cross-validation holds both answers before and a positive one after",
+    ),
     "a sample too small for any coin": (
         {"sample_by_coin": 1e-9}, "", "sample_by_coin 1e-09 takes none of the 25 coins of the window",
     ),
@@ -118,7 +133,8 @@ async def test_preflight_tells_in_which_words_the_job_will_fail(api, pool, setti
         await connection.execute(statement)
 
     _, report = await api.post("/api/models/preflight", body(**changes))
-    _, created = await api.post("/api/models/create", body(**changes))
+    path = "tune" if "trials" in changes else "create"
+    _, created = await api.post(f"/api/models/{path}", body(**changes))
 
     assert report["ok"] is False
     assert told in report["errors"][0]
@@ -128,7 +144,7 @@ async def test_preflight_tells_in_which_words_the_job_will_fail(api, pool, setti
     work = TrainTask(
         job_id=job["id"], model_id=1, name=job["model_name"], request=job["request"], features=job["train_features"],
         params=job["train_params"], dsn=settings.db_dsn, path=settings.home / "model.zip", signing_key="",
-        max_rows=MAX_ROWS,
+        max_rows=MAX_ROWS, is_tuned=job["job_type"] == "TUNE",
     )  # fmt: skip
     with pytest.raises(JobFailed) as failed:
         train(work, lambda _step: None)

@@ -4,12 +4,14 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import psycopg
 import pytest
 import schemathesis
 import uvicorn
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi.checks import (
     ensure_resource_availability,
@@ -17,10 +19,11 @@ from schemathesis.specs.openapi.checks import (
     use_after_free,
 )
 
+from shared.coin_metrics.columns import BASE_FEATURES
 from shared.contracts.model_request import CreateModel
 from shared.db import open_pool
 from shared.web.app import Server
-from tests.support.database import insert_rows, row
+from tests.support.database import START, insert_rows, row
 from tests.support.training import body, training_settings
 from training_service.app import build
 from training_service.settings import TrainingSettings
@@ -85,6 +88,47 @@ def address(database: str, tmp_path, monkeypatch) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join(20)
+
+
+MINUTE = st.integers(-5, 40)
+LOOKS = st.fixed_dictionaries(
+    {
+        "train_start": MINUTE, "train_end": MINUTE,
+        "features": st.lists(st.sampled_from([*BASE_FEATURES, "price_change_5", "volume_ratio_2"]), min_size=1),
+        "model_type": st.sampled_from(["xgboost", "random_forest"]),
+        "use_engineered_features": st.booleans(), "use_smote": st.booleans(), "use_timeseries_split": st.booleans(),
+        "cv_splits": st.integers(2, 20), "test_size": st.floats(0.05, 0.5), "refit": st.booleans(),
+    },
+    optional={
+        "future_minutes": st.integers(1, 10), "min_percent_change": st.floats(0.001, 100),
+        "target_var": st.sampled_from(BASE_FEATURES), "direction": st.sampled_from(["up", "down"]),
+        "label_mode": st.sampled_from(["at_horizon", "within_horizon"]),
+        "label_resolution": st.sampled_from(["recording", "observed"]),
+        "phases": st.lists(st.integers(0, 3), min_size=1), "sample_by_coin": st.floats(0.01, 0.99),
+        "trials": st.integers(1, 500), "params": st.just({}),
+    },
+)  # fmt: skip
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(LOOKS)
+def test_any_look_at_rows_that_are_there_is_answered_as_documented(address, drawn):
+    begin, end = (START + timedelta(minutes=minute) for minute in sorted((drawn["train_start"], drawn["train_end"])))
+    asked = body(**{**drawn, "train_start": begin.isoformat(), "train_end": end.isoformat()})
+    case = schema["/api/models/preflight"]["POST"].Case(body=asked, media_type="application/json")
+
+    answer = case.call_and_validate(base_url=address, excluded_checks=[*SOFT_DELETION, positive_data_acceptance])
+
+    assert answer.status_code in (200, 422)
+    if answer.status_code == 200:
+        report = answer.json()
+        assert report["ok"] is not bool(report["errors"])
 
 
 @schema.parametrize()

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from shared.coin_metrics.load import LoadTookTooLong, Wanted, load
+from shared.coin_metrics.load import Wanted, load
 from shared.coin_metrics.sample import CoinSample
 from shared.db import connect
 from shared.errors import JobFailed
@@ -106,12 +106,12 @@ async def test_presence_tells_what_loading_the_numbers_would(database, kind, nam
     numbers = load(database, replace(wanted, columns=("price_close", name)))
 
     missing = np.isnan(numbers.rows.values[name])
-    assert presence.has_odd is (name == "volume_sol")
-    if not presence.has_odd:
-        np.testing.assert_array_equal(np.isnan(presence.rows.values[name]), missing)
+    # A hundred millionth below 0 is as plain a volume as one above.
+    assert presence.odd == frozenset()
+    np.testing.assert_array_equal(np.isnan(presence.rows.values[name]), missing)
 
 
-@pytest.mark.parametrize("value", ["1e20", "1e-20", "1e400", "-5"])
+@pytest.mark.parametrize("value", ["1e20", "1e-20", "1e400", "-5e10", "-1e-13"])
 async def test_presence_of_a_number_that_features_could_overflow_with_is_told(database, value):
     await fill(database, ticks("A", range(12)))
     connection = await connect(database)
@@ -124,7 +124,60 @@ async def test_presence_of_a_number_that_features_could_overflow_with_is_told(da
     presence_of = ("price_low", "volume_sol", "is_koth")
     loaded = load(database, replace(PLAIN, columns=("price_close",), presence_of=presence_of))
 
-    assert loaded.has_odd
+    assert loaded.odd == {name}
+
+
+async def test_presence_of_volumes_of_either_sign_is_plain_unless_some_could_nearly_cancel_others(database):
+    await fill(database, ticks("A", range(12)))
+    presence_of = ("volume_sol", "buy_volume_sol", "price_low")
+    wanted = replace(PLAIN, columns=("price_close",), presence_of=presence_of)
+
+    await fill(database, [], "UPDATE coin_metrics SET volume_sol = -0.001 WHERE id = 7")
+    assert load(database, wanted).odd == frozenset()
+    await fill(database, [], "UPDATE coin_metrics SET volume_sol = 1e-17 WHERE id = 9")
+    assert load(database, wanted).odd == {"volume_sol", "buy_volume_sol"}
+    await fill(database, [], "UPDATE coin_metrics SET volume_sol = 5 WHERE id = 7")
+    assert load(database, wanted).odd == frozenset()
+
+
+@pytest.mark.parametrize("kind", ["numeric", "double precision", "real"])
+async def test_presence_with_a_level_tells_where_the_number_reaches_it(database, kind):
+    below, above = "99.499999999999992", "99.499999999999993"
+    numbers = ["99.5", below, above, "99.4", "100", "NaN", "1e14", "NULL", "-1", "0"]
+    await fill(database, ticks("A", range(10)), f"ALTER TABLE coin_metrics ALTER bonding_curve_pct TYPE {kind}")
+    for minute, number in enumerate(numbers):
+        value = number if number == "NULL" else f"'{number}'"
+        await fill(
+            database, [], f"UPDATE coin_metrics SET bonding_curve_pct = {value} WHERE timestamp = '{at(minute)}'"
+        )
+    name, wanted = "bonding_curve_pct", replace(PLAIN, start=at(0), end=at(9), columns=("price_close",))
+
+    presence = load(database, replace(wanted, presence_of=(name,), levels={name: 99.5})).rows.values[name]
+    numbers_read = load(database, replace(wanted, columns=("price_close", name))).rows.values[name]
+
+    np.testing.assert_array_equal(presence >= 99.5, numbers_read >= 99.5)
+    np.testing.assert_array_equal(np.isnan(presence), np.isnan(numbers_read))
+
+
+@pytest.mark.parametrize("max_rows", [100, 10**6])
+async def test_rows_are_the_same_whether_they_were_counted_before_or_not(filled, max_rows):
+    everything = load(filled, replace(PLAIN, start=at(0), end=at(2), horizon_minutes=0, history_rows=0))
+    bounded = load(filled, replace(PLAIN, start=at(0), end=at(2), horizon_minutes=0, history_rows=0, max_rows=max_rows))
+
+    np.testing.assert_array_equal(bounded.rows.id, everything.rows.id)
+
+
+async def test_a_column_of_text_is_read_as_its_presence_and_one_of_words_is_named_with_its_type(database):
+    await fill(database, ticks("A", range(12)), "ALTER TABLE coin_metrics ALTER volume_sol TYPE text")
+    wanted = replace(PLAIN, columns=("price_close",), presence_of=("volume_sol", "is_koth"))
+
+    assert np.isfinite(load(database, wanted).rows.values["volume_sol"]).all()
+
+    await fill(database, [], "ALTER TABLE coin_metrics ALTER is_koth TYPE text")
+    told = "coin_metrics has volume_sol of type text and is_koth of type text, which cannot be read as numbers"
+    for columns in ({}, {"columns": ("price_close", "volume_sol", "is_koth"), "presence_of": ()}):
+        with pytest.raises(JobFailed, match=told):
+            load(database, replace(wanted, **columns))
 
 
 async def test_presence_of_whole_numbers_and_flags_is_that_of_their_values(database):
@@ -135,19 +188,8 @@ async def test_presence_of_whole_numbers_and_flags_is_that_of_their_values(datab
     presence = load(database, replace(PLAIN, columns=("price_close",), presence_of=("num_buys", "is_koth")))
     numbers = load(database, replace(PLAIN, columns=("price_close", "num_buys", "is_koth")))
 
-    assert not presence.has_odd
+    assert presence.odd == frozenset()
     for name in ("num_buys", "is_koth"):
         missing = np.isnan(numbers.rows.values[name])
         assert missing.any()
         np.testing.assert_array_equal(np.isnan(presence.rows.values[name]), missing)
-
-
-async def test_a_table_that_is_locked_is_given_up_after_the_patience(filled):
-    connection = await connect(filled)
-    try:
-        async with connection.transaction():
-            await connection.execute("LOCK TABLE coin_metrics IN ACCESS EXCLUSIVE MODE")
-            with pytest.raises(LoadTookTooLong, match=r"reading coin_metrics took longer than 0\.2 s"):
-                load(filled, replace(PLAIN, patience_seconds=0.2))
-    finally:
-        await connection.close()

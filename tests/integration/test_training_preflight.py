@@ -198,6 +198,38 @@ async def test_a_locked_table_is_an_unavailable_report_and_a_job_that_says_so(da
     assert (await looks.report(pool, asked)).ok
 
 
+async def test_an_odd_number_is_looked_at_with_its_own_column_and_changes_nothing_else(api, market, connection):
+    changes = {**ENGINEERED, "features": ["volume_sol", "num_buys", "price_low"]}
+    before = await report_of(api, **changes)
+    await connection.execute("UPDATE coin_metrics SET volume_sol = 1e60 WHERE id = 700")
+
+    report = await report_of(api, **changes)
+
+    assert report["null_share"]["volume_sol"] > before["null_share"]["volume_sol"]
+    for name in ("rows", "positives", "parts", "unresolved_by_reason", "ok"):
+        assert report[name] == before[name]
+
+
+async def test_a_search_is_looked_at_with_its_trials(api, market):
+    plain, searched = await report_of(api), await report_of(api, trials=20, search_space={})
+
+    assert searched["estimated_seconds"] > 5 * plain["estimated_seconds"] / 2
+    status, problem = await api.post(PATH, body(trials=5, search_space={"max_depth": {"low": "x", "high": 9}}))
+    assert status == 422
+    assert "/search_space/max_depth/low" in [error["pointer"] for error in problem["errors"]]
+    assert not [error for error in problem["errors"] if "tune" in error["pointer"] or "Range" in error["pointer"]]
+
+
+async def test_resampling_is_told_with_its_time(api, market):
+    rarer = {"min_percent_change": 10, "use_timeseries_split": True}
+
+    plain = await report_of(api, **rarer)
+    resampled = await report_of(api, **rarer, use_smote=True)
+
+    assert resampled["errors"] == []
+    assert resampled["estimated_seconds"] >= plain["estimated_seconds"]
+
+
 async def test_reports_wait_for_their_turn_and_give_up_in_time(database, pool, market, monkeypatch):
     looks = Preflight(database, max_rows=10**6)
     asked = CreateModel.model_validate(body())

@@ -10,10 +10,10 @@ import numpy as np
 from shared.coin_metrics.rows import Floats
 from shared.errors import JobFailed
 from shared.scoring import average_precision, confusion
-from training_service.ml.dataset import Dataset
+from training_service.ml.dataset import Answered, Dataset
 from training_service.ml.fit import Answers, fit_model, native_scores
 from training_service.ml.in_place import rows_of
-from training_service.ml.model import Learning, Recipe, rows_to_learn
+from training_service.ml.model import Learning, Recipe, refuse_rows, rows_to_learn
 from training_service.ml.split import Cut, Index, walk_forward
 
 NAMES = ("accuracy", "f1", "precision", "recall", "average_precision")
@@ -81,7 +81,7 @@ def cross_validate(
     return CrossValidation(scores=scores, overfitting_gap=gap)
 
 
-def learnable_folds(data: Dataset, rows: Index, *, folds: int, horizon_us: int) -> Sequence[Fold]:
+def learnable_folds(data: Answered, rows: Index, *, folds: int, horizon_us: int) -> Sequence[Fold]:
     """Give the folds whose past holds both answers."""
     cuts = walk_forward(data.timestamp, rows, folds=folds, horizon_us=horizon_us)
     mixed = [cut for cut in cuts if 0 < data.answers[cut.before].sum() < len(cut.before)]
@@ -93,8 +93,19 @@ def fold_to_learn(fold: Fold, data: Dataset, recipe: Recipe) -> Learning:
     try:
         return rows_to_learn(data, fold.cut.before, recipe)
     except JobFailed as error:
-        message = f"fold {fold.number} of {fold.folds} of the cross-validation: {error}, or fewer cv_splits"
-        raise JobFailed(message) from error
+        raise _of_fold(fold, error) from error
+
+
+def refuse_fold(fold: Fold, answers: Answers) -> None:
+    """Raise the JobFailed with which a fold would end that is resampled."""
+    try:
+        refuse_rows(answers[fold.cut.before])
+    except JobFailed as error:
+        raise _of_fold(fold, error) from error
+
+
+def _of_fold(fold: Fold, error: JobFailed) -> JobFailed:
+    return JobFailed(f"fold {fold.number} of {fold.folds} of the cross-validation: {error}, or fewer cv_splits")
 
 
 def _fit_and_score(fold: Fold, data: Dataset, recipe: Recipe) -> dict[str, float | None]:

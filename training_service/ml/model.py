@@ -18,7 +18,7 @@ from training_service.ml.fit import Answers, Features, fit_model
 from training_service.ml.in_place import rows_of
 from training_service.ml.model_types import THREADS, Value, find_kind
 from training_service.ml.parity import Comparison, check_flips, check_parity
-from training_service.ml.resample import ResampleError, resample
+from training_service.ml.resample import ResampleError, rarer, resample
 from training_service.ml.split import Index, Split
 
 _DAY_US = 86_400_000_000
@@ -83,14 +83,24 @@ def rows_to_learn(data: Dataset, rows: Index, recipe: Recipe) -> Learning:
         found = resample(features, answers, random_state=recipe.random_state)
     except ResampleError as error:
         if recipe.on_resample_error == "fail":
-            raise JobFailed(
-                f"{error}: take a longer window, an easier target, use_smote false, or on_resample_error skip"
-            ) from error
+            raise _not_resampled(error) from error
         notice = Notice(code="resampling_skipped", message=f"{error}: the model is fitted on the rows as they are")
         return Learning(features=features, answers=answers, notices=(notice,))
     if found.notice is not None:
         return Learning(features=features, answers=answers, notices=(found.notice,))
     return Learning(features=found.features, answers=found.answers, is_resampled=True)
+
+
+def refuse_rows(answers: Answers) -> None:
+    """Raise the JobFailed with which rows of these answers could not be resampled."""
+    try:
+        rarer(answers)
+    except ResampleError as error:
+        raise _not_resampled(error) from error
+
+
+def _not_resampled(error: ResampleError) -> JobFailed:
+    return JobFailed(f"{error}: take a longer window, an easier target, use_smote false, or on_resample_error skip")
 
 
 def make_model(

@@ -59,21 +59,16 @@ def resample(features: Features, answers: Answers, *, random_state: int) -> Resa
     (np.int64(8), 18, True)
 
     """
-    share = float(answers.mean()) if len(answers) else 0.0
-    if RARE <= share <= 1 - RARE:
+    rare = rarer(answers)
+    if rare is None:
+        share = answers.mean()
         message = f"{share:.0%} of the rows to fit on are positive, neither answer is rare: they were not resampled"
         everything = np.arange(len(answers))
         return Resampled(
             features=features, answers=answers, kept=everything, base=everything[:0],
             notice=Notice(code="not_resampled", message=message),
         )  # fmt: skip
-    rare = int(share < RARE)
     members = np.flatnonzero(answers == rare)
-    if len(members) < 2:  # noqa: PLR2004 - a row and a neighbour
-        raise ResampleError(
-            f"SMOTE needs two rows of the rarer answer; {'positive' if rare else 'negative'} ones among the "
-            f"{len(answers)} rows to fit on: {len(members)}"
-        )
     filled = _filled(features)
     drawn = _draw(filled, answers, neighbours=min(NEIGHBOURS, len(members) - 1), random_state=random_state)
     base, neighbour = members[drawn.rows], members[drawn.neighbours]
@@ -87,6 +82,28 @@ def resample(features: Features, answers: Answers, *, random_state: int) -> Resa
         base=base[made],
         notice=None,
     )
+
+
+def rarer(answers: Answers) -> int | None:
+    """Give the answer that is rare enough to be resampled; None where neither is.
+
+    Raises:
+        ResampleError: it has fewer than two rows.
+
+    >>> rarer(np.array([0, 0, 0, 0, 0, 0, 0, 1, 1], np.int8)), rarer(np.array([0, 1], np.int8))
+    (1, None)
+    """
+    share = float(answers.mean()) if len(answers) else 0.0
+    if RARE <= share <= 1 - RARE:
+        return None
+    rare = int(share < RARE)
+    members = int(np.count_nonzero(answers == rare))
+    if members < 2:  # noqa: PLR2004 - a row and a neighbour
+        raise ResampleError(
+            f"SMOTE needs two rows of the rarer answer; {'positive' if rare else 'negative'} ones among the "
+            f"{len(answers)} rows to fit on: {members}"
+        )
+    return rare
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

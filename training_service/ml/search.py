@@ -11,7 +11,7 @@ import numpy as np
 from shared.errors import JobFailed
 from shared.scoring import average_precision
 from training_service.ml.crossval import Fold, fold_to_learn, learnable_folds
-from training_service.ml.dataset import Dataset
+from training_service.ml.dataset import Answered, Dataset
 from training_service.ml.fit import fit_model, native_scores
 from training_service.ml.model import Learning, Recipe
 from training_service.ml.model_types import Range, Value
@@ -96,13 +96,7 @@ def search(  # noqa: PLR0913 - what is searched, where, and what is known alread
     """
     ranges = resolve_space(recipe.model_type, space)
     found = [_as_trial(trial) for trial in sorted(done, key=lambda trial: int(trial["number"]))]
-    usable = learnable_folds(data, rows, folds=folds, horizon_us=horizon_us)
-    usable = [fold for fold in usable if data.answers[fold.cut.after].any()]
-    if not usable:
-        raise JobFailed(
-            "no fold of the cross-validation holds both answers before and a positive one after: "
-            "take a longer window, an easier target or fewer cv_splits"
-        )
+    usable = scorable_folds(data, rows, folds=folds, horizon_us=horizon_us)
     # The neighbours of SMOTE are the same in every trial, and slow to find.
     resampled = {fold.number: fold_to_learn(fold, data, recipe) for fold in usable} if recipe.use_smote else {}
     study = _begin(recipe, ranges, found)
@@ -111,6 +105,18 @@ def search(  # noqa: PLR0913 - what is searched, where, and what is known alread
         found.append(_try(study, ranges, data, recipe, usable, resampled))
         tell(asdict(found[-1]))
     return _best(recipe, found)
+
+
+def scorable_folds(data: Answered, rows: Index, *, folds: int, horizon_us: int) -> list[Fold]:
+    """Give the folds that a trial can be scored on; JobFailed when there is none."""
+    learnable = learnable_folds(data, rows, folds=folds, horizon_us=horizon_us)
+    usable = [fold for fold in learnable if data.answers[fold.cut.after].any()]
+    if not usable:
+        raise JobFailed(
+            "no fold of the cross-validation holds both answers before and a positive one after: "
+            "take a longer window, an easier target or fewer cv_splits"
+        )
+    return usable
 
 
 def _best(recipe: Recipe, trials: Sequence[Trial]) -> Found:

@@ -1,5 +1,6 @@
 """The first steps of a job, taken without fitting anything, to tell how it would end."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import ParamSpec, TypeVar
@@ -14,15 +15,17 @@ from shared.contracts.preflight import Parts, PreflightReport
 from shared.contracts.training import Warned
 from shared.errors import JobFailed
 from shared.features import Notice
-from shared.labels import TimeTarget
+from shared.labels import Readings, TimeTarget
 from training_service.ml.dataset import LabelledRows, OneAnswer, notice_empty, refuse_one_answer
 from training_service.ml.divide import divide
 from training_service.ml.estimate import Estimate, Workload, estimate
+from training_service.ml.foretell import refuse_folds
 from training_service.ml.imbalance import imbalance_notices
-from training_service.ml.missing import Missing, count_missing
+from training_service.ml.missing import Missing, companions, count_missing
+from training_service.ml.resample import RARE
 from training_service.ml.split import Split
 from training_service.usecases.doubts import few_notices, window_notices
-from training_service.usecases.prepare import label_loaded, load_presence, load_rows, sample_notices
+from training_service.usecases.prepare import label_loaded, load_presence, sample_notices
 from training_service.usecases.resolve import Resolved
 
 P = ParamSpec("P")
@@ -64,30 +67,37 @@ def inspect(request: Resolved, *, dsn: str, max_rows: int, patience_seconds: flo
         found.notices += [*sample_notices(loaded), *window_notices(request.asked, request.spec, loaded)]
         labelled = found.attempt(label_loaded, loaded, request.asked, request.target)
         if labelled is not None:
-            _judge(found, request, labelled, plain=not loaded.has_odd)
+            _judge(found, request, labelled, odd=loaded.odd)
     return _report(found, request)
 
 
 def _load(request: Resolved, *, dsn: str, max_rows: int, patience_seconds: float) -> TrainingRows:
-    loaded = load_presence(
-        request.asked, request.spec, request.target, dsn=dsn, max_rows=max_rows, patience_seconds=patience_seconds
-    )
-    if not loaded.has_odd:
-        return loaded
-    whole = load_rows(
-        request.asked, request.spec, request.target, dsn=dsn, max_rows=max_rows, patience_seconds=patience_seconds
-    )
-    return replace(whole, has_odd=True)
+    """Read what tells which features are missing; of odd columns, and those beside them, the numbers too."""
+    deadline, odd = time.monotonic() + patience_seconds, frozenset[str]()
+    while True:
+        loaded = load_presence(
+            request.asked,
+            request.spec,
+            request.target,
+            dsn=dsn,
+            max_rows=max_rows,
+            patience_seconds=deadline - time.monotonic(),
+            numbers=companions(odd, request.spec),
+        )
+        # Another one may have become odd between two looks.
+        if not loaded.odd:
+            return replace(loaded, odd=odd)
+        odd |= loaded.odd
 
 
-def _judge(found: _Findings, request: Resolved, labelled: LabelledRows, *, plain: bool) -> None:
+def _judge(found: _Findings, request: Resolved, labelled: LabelledRows, *, odd: frozenset[str]) -> None:
     """Go on from labelled rows; each step is taken even when the one before would end the job, where it can be."""
     asked, spec = request.asked, request.spec
     found.labelled = labelled
     found.attempt(refuse_one_answer, labelled, test_size=asked.test_size)
     has_both = not found.errors
     columns = tuple(dict.fromkeys((*spec.base_columns, request.target.target_var)))
-    found.missing = count_missing(labelled, spec, columns, plain=plain)
+    found.missing = count_missing(labelled, spec, columns, odd=odd)
     empty = found.attempt(notice_empty, spec.names, found.missing.empty) if labelled.readings.resolved else ()
     answered = labelled.answered()
     coins, readings = len(np.unique(answered.coin)), answered.readings
@@ -98,6 +108,17 @@ def _judge(found: _Findings, request: Resolved, labelled: LabelledRows, *, plain
     if has_both:
         horizon_us = request.target.horizon if isinstance(request.target, TimeTarget) else 0
         found.split = found.attempt(divide, answered, test_size=asked.test_size, horizon_us=horizon_us)
+    if found.split is not None:
+        found.attempt(
+            refuse_folds,
+            answered,
+            found.split,
+            folds=asked.cv_splits,
+            trials=asked.trials if isinstance(asked, TuneModel) else 0,
+            validates=asked.use_timeseries_split,
+            resamples=asked.use_smote and asked.on_resample_error == "fail",
+            horizon_us=horizon_us,
+        )
 
 
 def _report(found: _Findings, request: Resolved) -> PreflightReport:
@@ -151,8 +172,15 @@ def _estimated(found: _Findings, request: Resolved) -> Estimate | None:
             cv_splits=asked.cv_splits,
             trials=asked.trials if isinstance(asked, TuneModel) else 0,
             fits=2 if asked.refit else 1,
+            rare=_rare(found.labelled.readings) if asked.use_smote else 0,
         )
     )
+
+
+def _rare(readings: Readings) -> int:
+    """Give the rows of an answer that is rare enough to be resampled."""
+    fewer = min(readings.positives, readings.resolved - readings.positives)
+    return fewer if fewer < RARE * readings.resolved else 0
 
 
 def _before(request: Resolved, loaded: TrainingRows) -> Bools:

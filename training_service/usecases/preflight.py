@@ -1,6 +1,7 @@
 """A look at the rows of a request, one at a time, beside the event loop."""
 
 import asyncio
+import time
 
 from shared.contracts.model_request import CreateModel
 from shared.contracts.preflight import PreflightReport
@@ -9,8 +10,8 @@ from shared.errors import Unavailable
 from training_service.usecases.inspection import inspect
 from training_service.usecases.resolve import Resolved, resolve_request
 
-PATIENCE_SECONDS = 30.0
-"""Longest wait for the turn, and longest time of one statement."""
+PATIENCE_SECONDS = 60.0
+"""Longest time for a report: up to half of it waiting for the turn, the rest for all statements together."""
 CREATE_SECONDS = 10.0
 """Longest time that the acceptance of a job waits for its report."""
 
@@ -30,14 +31,15 @@ class Preflight:
 
     async def inspect(self, request: Resolved, *, patience_seconds: float) -> PreflightReport:
         """Report on a resolved request."""
+        started, turn_seconds = time.monotonic(), patience_seconds / 2
         try:
-            async with asyncio.timeout(patience_seconds):
+            async with asyncio.timeout(turn_seconds):
                 await self._turn.acquire()
         except TimeoutError:
             raise Unavailable(
-                f"other requests have been looked at for {patience_seconds:g} s: try again later, or create the job"
+                f"other requests have been looked at for {turn_seconds:g} s: try again later, or create the job"
             ) from None
-        look = asyncio.create_task(self._look(request, patience_seconds))
+        look = asyncio.create_task(self._look(request, patience_seconds - (time.monotonic() - started)))
         self._looks.add(look)
         look.add_done_callback(self._done)
         # A caller that goes away does not end the thread; the next look has to wait for it either way.

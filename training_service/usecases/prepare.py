@@ -10,6 +10,7 @@ from shared.coin_metrics.sample import CoinSample
 from shared.contracts.model_request import CreateModel
 from shared.features import FeatureSpec, Notice
 from shared.labels import Target, TimeTarget
+from shared.labels.horizon import GRADUATED_PCT
 from training_service.ml.dataset import Dataset, LabelledRows, add_features, label_rows, refuse_one_answer
 from training_service.usecases.doubts import few_notices, window_notices
 
@@ -31,18 +32,27 @@ def load_rows(
 
 
 def load_presence(
-    asked: CreateModel, spec: FeatureSpec, target: Target, *, dsn: str, max_rows: int, patience_seconds: float
+    asked: CreateModel,
+    spec: FeatureSpec,
+    target: Target,
+    *,
+    dsn: str,
+    max_rows: int,
+    patience_seconds: float,
+    numbers: frozenset[str] = frozenset(),
 ) -> TrainingRows:
-    """Read the same rows for a look at them: numbers of the target alone, of all else whether there is one."""
+    """Read the same rows for a look at them: numbers of the target and of `numbers`, else whether there is one."""
     wanted = _wanted(asked, spec, target)
-    valued = tuple(name for name in wanted.columns if name in {target.target_var, _LEAVING})
+    valued = tuple(name for name in wanted.columns if name in {target.target_var, *numbers})
+    is_level = _LEAVING in wanted.columns and _LEAVING not in valued
     return load(
         dsn,
         replace(
             wanted,
             columns=valued,
             presence_of=tuple(name for name in wanted.columns if name not in valued),
-            optional_columns=(_LEAVING,),
+            levels={_LEAVING: GRADUATED_PCT} if is_level else {},
+            optional_columns=() if is_level else (_LEAVING,),
             max_rows=max_rows,
             patience_seconds=patience_seconds,
         ),
