@@ -134,7 +134,7 @@ class Model(Answer):
     job_id: int | None
     model_file_path: str | None
     model_file_sha256: str | None
-    run_key: str | None = Field(description="Hash of request, rows and code: equal ones give equal models")
+    run_key: str | None = Field(None, description="Hash of request, rows and code: equal ones give equal models")
     created_at: datetime
 
 

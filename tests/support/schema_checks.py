@@ -82,6 +82,7 @@ REFUSED = {
         "chk_job_warnings": ["warnings = '{}'"],
         "chk_job_log": ["log = '{}'"],
         "chk_job_request": ["request = '[]'"],
+        "chk_job_interim": ["interim = '[]'"],
         "chk_job_attempts": ["attempts = -1"],
         "chk_job_lost_leases": ["lost_leases = -1"],
         "chk_job_lease_token": ["lease_token = -1"],
