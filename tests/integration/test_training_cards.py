@@ -6,8 +6,9 @@ import pytest
 
 from tests.support.database import insert_rows
 from tests.support.serving import served
-from tests.support.training import learnable_rows, train, training_settings
+from tests.support.training import body, learnable_rows, train, training_settings, until_over, working
 from training_service.app import build
+from training_service.store import models
 
 SECTIONS = (
     "thresholds", "figures", "confusion", "curves", "calibration", "importance", "periods", "money", "profile",
@@ -79,3 +80,18 @@ async def test_the_card_of_no_model_is_not_found(api):
 
     assert status == 404
     assert "There is no model 4711" in orjson.loads(body)["detail"]
+
+
+async def test_a_model_that_was_tuned_tells_that_its_folds_chose_it(api, pool, connection, settings):
+    await insert_rows(connection, learnable_rows())
+    asked = body(name="tuned", trials=2, use_timeseries_split=True, cv_splits=2)
+    async with api.post("models/tune", json=asked) as answer:
+        job_id = (await answer.json())["job_id"]
+
+    async with working(settings):
+        job = await until_over(pool, job_id)
+
+    assert job["error_msg"] is None
+    model = await models.get(pool, job["result_model_id"])
+    (told,) = (warning["message"] for warning in model["warnings"] if warning["code"] == "tuned_on_folds")
+    assert "best of 2 trials on the very folds of cv_scores" in told

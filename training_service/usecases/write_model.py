@@ -232,6 +232,12 @@ def _notices(work: Work) -> list[Notice]:
             "or one answer only"
         )
         notices.append(Notice(code="fewer_folds", message=message))
+    if work.found is not None and work.cross is not None:
+        message = (
+            f"the hyper-parameters are the best of {len(work.found.trials)} trials on the very folds of cv_scores, "
+            "which therefore flatter them; the hold-out took no part"
+        )
+        notices.append(Notice(code="tuned_on_folds", message=message))
     if work.asked.refit:
         message = "the stored model was fitted on all rows; the figures are those of the model before"
         notices.append(Notice(code="refitted", message=message))
