@@ -258,7 +258,8 @@ STORES = {
             ({"status": "FAILED", "job_type": None}, "idx_jobs_status"),
             ({"status": None, "job_type": "COMPARE"}, "idx_jobs_type"),
             ({"status": "FAILED", "job_type": "COMPARE"}, "idx_jobs_type_status"),
-        ]
+        ],
+        "claim": [({"worker": "w", "lease_seconds": 1.0, "job_types": ["TRAIN"]}, "idx_jobs_claim")],
     },
     "training_service/store/models.sql": {
         "list": [
