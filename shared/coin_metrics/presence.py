@@ -19,10 +19,10 @@ _WIDTH = 2
 _LARGEST = "1000000000000000"
 # The quotient of two numbers within these bounds fits into float32 many times over.
 _SMALLEST_PRICE = "0.000000000000001"
-# Volumes of either sign can nearly cancel, and divide volumes: 200 within these bounds leave at least 1e-26 or nothing.
+# Volumes of either sign can nearly cancel, and divide volumes: 200 within these bounds leave at least 1e-31 or nothing.
 # Of one sign they cannot, whatever their size.
 _VOLUMES = ("volume_sol", "buy_volume_sol", "sell_volume_sol")
-_SMALLEST_VOLUME, _LARGEST_VOLUME = "0.0000000001", "1000000000"
+_SMALLEST_VOLUME, _LARGEST_VOLUME = "0.000000000000001", "100000"
 _NEGATIVE, _WIDE = 1 << 28, 1 << 29
 _INTEGERS = frozenset({"smallint", "integer", "bigint"})
 

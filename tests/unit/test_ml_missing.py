@@ -31,7 +31,7 @@ def is_plain(name, values):
     if name.startswith("price"):
         return (values >= 1e-15) & (size <= 1e15)
     if name in ("volume_sol", "buy_volume_sol", "sell_volume_sol"):
-        return (values == 0) | ((size >= 1e-10) & (size <= 1e9))
+        return (values == 0) | ((size >= 1e-15) & (size <= 1e5))
     return size <= 1e15
 
 
