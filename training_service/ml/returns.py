@@ -138,7 +138,7 @@ def has_reserves(reserves_sol: Floats) -> Bools:
 
 
 def returns_of(change_pct: Floats, reserves_sol: Floats, *, target: Target, costs: Costs) -> Floats | None:
-    """Give the return in % of a trade at each row, NaN where unknown; None where nobody trades at what is asked about."""
+    """Give the return in % of a trade at each row, NaN where unknown; None where nobody trades at that price."""
     if not is_tradeable(target):
         return None
     return trade_return_pct(

@@ -50,6 +50,7 @@ def train(task: TrainTask, report: Report) -> Trained:
     # Raw rows are the largest part of the memory that no fit needs.
     data = replace(data, rows=data.rows.take(np.arange(0)))
     give_back()
+    task = task.model_copy(update={"trials": task.trials_of(key)})
     found = _tune(task, asked, data, before, recipe, steps, horizon_us=horizon_us)
     if found is not None:
         recipe = replace(recipe, parameters=found.parameters)
