@@ -124,7 +124,15 @@ def _row(manifest: Manifest, path: Path, digest: str, position: dict[str, Any]) 
 
 def save_natives(path: Path, models: list[Trained]) -> None:
     """Pickle the models for the naive worker."""
+    from xgboost import XGBClassifier
+
+    natives = []
     for model in models:
-        model.native.set_params(n_jobs=1)
-    natives = [(model.manifest.features, model.native) for model in models]
+        native = model.native
+        if model.manifest.model_type == "xgboost":
+            # What fits here is a class of its own; pickled is the library's.
+            native = XGBClassifier(n_estimators=native.n_estimators)
+            native.load_model(model.native.get_booster().save_raw())
+        native.set_params(n_jobs=1)
+        natives.append((model.manifest.features, native))
     path.write_bytes(pickle.dumps(natives))

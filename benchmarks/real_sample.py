@@ -185,7 +185,8 @@ Labels of `observed` know an answer only where the coin has a row at or after th
 Brier and precision rest on those rows. Nobody knows at the alert which ones they will be, so alerts are counted and
 traded on all rows: each buys for {TRADE_SIZE_SOL:g} SOL and sells {MINUTES} minutes later, with 1 % fee and the
 slippage of the bonding curve on both sides, a coin that was not seen again (silent) at its last price. Intervals are
-those of a block bootstrap over time. SOL is what the day brings with one position a coin at a time. “Seen again” is the
+those of a bootstrap over blocks of time and over coins, the wider of the two.
+SOL is what the day brings with one position a coin at a time. “Seen again” is the
 mean of the other alerts alone, which nobody could have chosen. “Every row” needs no model: it buys whatever comes."""
     return "\n\n".join([head.strip(), *(part for asked in found for part in _tables(asked))])
 
