@@ -22,7 +22,7 @@ from shared.contracts.model_request import CreateModel
 from shared.db import open_pool
 from training_service.ml.figures import measure
 from training_service.ml.window import answer
-from training_service.usecases.evaluate import test
+from training_service.usecases.evaluate import measure_model
 from training_service.usecases.measured_model import open_model, read_stretch
 from training_service.usecases.task import TestTask, Trained
 from training_service.usecases.train import train
@@ -143,7 +143,7 @@ def _request(question: Question, kind: str, choice: str) -> CreateModel:
 
 
 def _answer(kind: str, choice: str, seconds: float, trained: Trained, testing: TestTask) -> Answer:
-    tested = test(testing, lambda _: None)
+    tested = measure_model(testing, lambda _: None)
     return Answer(
         kind=kind,
         choice=choice,

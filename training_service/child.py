@@ -94,13 +94,13 @@ def _do(task: TrainTask | TestTask | CompareTask, report: Callable[[Step | Keyed
 
             return train(task, report)
         case TestTask():
-            from training_service.usecases.evaluate import test
+            from training_service.usecases.evaluate import measure_model
 
-            return test(task, report)
+            return measure_model(task, report)
         case CompareTask():
-            from training_service.usecases.evaluate import compare
+            from training_service.usecases.evaluate import compare_models
 
-            return compare(task, report)
+            return compare_models(task, report)
         case _:
             assert_never(task)
 

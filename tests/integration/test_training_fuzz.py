@@ -27,7 +27,7 @@ from tests.support.database import START, insert_rows, row
 from tests.support.training import body, training_settings
 from training_service.app import build
 from training_service.settings import TrainingSettings
-from training_service.usecases import follow
+from training_service.usecases import job_progress
 from training_service.usecases.jobs import enqueue
 
 load_all_checks()
@@ -74,8 +74,8 @@ def fill(dsn: str) -> None:
 @pytest.fixture
 def address(database: str, tmp_path, monkeypatch) -> Iterator[str]:
     # Nobody works here: a job that waits would be followed for an hour.
-    monkeypatch.setattr(follow, "LONGEST_SECONDS", 0.1)
-    monkeypatch.setattr(follow, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(job_progress, "LONGEST_SECONDS", 0.1)
+    monkeypatch.setattr(job_progress, "LOOK_SECONDS", 0.05)
     fill(database)
     server = Server(
         uvicorn.Config(build(training_settings(database, tmp_path)), port=0, log_config=None, lifespan="on")

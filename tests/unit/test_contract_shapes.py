@@ -7,7 +7,7 @@ import pytest
 from shared import scoring
 from shared.contracts import card, card_data, results, training
 from training_service.ml import audit, figures, importance, profile, returns, tripwire
-from training_service.ml.laws import Laws
+from training_service.ml.feature_laws import Laws
 from training_service.usecases import task
 
 SAME = [

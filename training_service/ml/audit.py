@@ -11,10 +11,11 @@ from shared.coin_metrics.rows import Ints
 from shared.errors import JobFailed
 from shared.features import Notice
 from shared.labels import RuleTarget, Target, TimeTarget
+from shared.labels.targets import MICROSECONDS_PER_MINUTE
 from shared.scoring import roc_auc
 from training_service.ml.dataset import Dataset
+from training_service.ml.feature_laws import Laws, prove_laws
 from training_service.ml.fit import Answers, native_scores
-from training_service.ml.laws import Laws, prove_laws
 from training_service.ml.model import Recipe
 from training_service.ml.model_types import make_estimator
 from training_service.ml.purity import Naming
@@ -39,7 +40,6 @@ _NAMED_COVERAGE, _NAMED_COVERAGE_RISING = 0.5, 0.2
 _PERMUTED_ROWS = 10_000
 _PERMUTED_TREES = 20
 _SIGMAS = 5.0
-_MINUTE_US = 60_000_000
 _PRICES = (*PRICE_COLUMNS, "market_cap_close")
 _LATER = "which nothing known at that moment can: the column holds what was written later"
 
@@ -139,8 +139,8 @@ def prove_split(timestamp: Ints, split: Split, *, horizon_us: int) -> SplitProof
         holdout_rows=len(split.holdout),
         purged_rows=split.purged,
         reaching_rows=0,
-        gap_to_calibration_minutes=(calibration - int(fit_known.max())) / _MINUTE_US,
-        gap_to_holdout_minutes=(holdout - int(calibration_known.max())) / _MINUTE_US,
+        gap_to_calibration_minutes=(calibration - int(fit_known.max())) / MICROSECONDS_PER_MINUTE,
+        gap_to_holdout_minutes=(holdout - int(calibration_known.max())) / MICROSECONDS_PER_MINUTE,
     )
 
 

@@ -15,7 +15,7 @@ from shared.errors import NotFound
 from training_service.deps import PoolDep
 from training_service.routes.embedding import with_results
 from training_service.store import jobs
-from training_service.usecases.follow import follow
+from training_service.usecases.job_progress import follow
 
 router = APIRouter(prefix="/queue", tags=["queue"])
 

@@ -12,7 +12,7 @@ from training_service.ml.figures import Figures, measure
 from training_service.ml.overlap import find_overlap, short_window
 from training_service.ml.verdict import judge
 from training_service.ml.window import Replies, Stretch, answer, narrow, shared_rows
-from training_service.usecases.contest import Entrant, contest
+from training_service.usecases.comparison import Entrant, rank_models
 from training_service.usecases.jobs import to_warnings
 from training_service.usecases.measured_model import Opened, open_model, read_stretch
 from training_service.usecases.steps import Report
@@ -22,7 +22,7 @@ _OVERFITTED = 0.1
 _DAY = timedelta(days=1)
 
 
-def test(task: TestTask, report: Report) -> Tested:
+def measure_model(task: TestTask, report: Report) -> Tested:
     """Measure one model on a window."""
 
     def tell(progress: float, message: str) -> None:
@@ -38,10 +38,7 @@ def test(task: TestTask, report: Report) -> Tested:
     return _tested(task, opened, replies)
 
 
-test.__test__ = False  # type: ignore[attr-defined]
-
-
-def compare(task: CompareTask, report: Report) -> Compared:
+def compare_models(task: CompareTask, report: Report) -> Compared:
     """Measure several models on the same rows."""
 
     def tell(progress: float, message: str) -> None:
@@ -72,7 +69,7 @@ def compare(task: CompareTask, report: Report) -> Compared:
         Entrant(opened=one, rows=own.readings.resolved, scored=shared, overlap_note=tested.overlap_note)
         for one, own, shared, tested in zip(opened, replies, common, tests, strict=True)
     ]
-    found = contest(entrants)
+    found = rank_models(entrants)
     short = short_window(task.test_start, task.test_end)
     notices = [*found.notices, *([Notice(code="short_test", message=short)] if short is not None else [])]
     return Compared(

@@ -19,7 +19,7 @@ from shared.labels import Readings, TimeTarget
 from training_service.ml.dataset import LabelledRows, OneAnswer, notice_empty, refuse_one_answer
 from training_service.ml.divide import divide
 from training_service.ml.estimate import Estimate, Workload, estimate
-from training_service.ml.foretell import refuse_folds
+from training_service.ml.fold_refusals import refuse_folds
 from training_service.ml.imbalance import imbalance_notices
 from training_service.ml.missing import Missing, companions, count_missing
 from training_service.ml.resample import RARE

@@ -12,8 +12,8 @@ import structlog
 from shared.db import ConnectionLost, Pool, PostgresError
 from training_service.store import jobs
 from training_service.store.job_rows import ClaimedJob, Ending, Line
+from training_service.usecases.job_warnings import join_warnings
 from training_service.usecases.task import Step
-from training_service.usecases.warned import join_warnings
 
 log = structlog.get_logger(__name__)
 

@@ -13,12 +13,11 @@ from shared.contracts.model_request import CreateModel
 from shared.errors import ArtifactInvalid, JobFailed
 from shared.features import FeatureSpec
 from shared.labels import TimeTarget
+from shared.labels.targets import MICROSECONDS_PER_MINUTE
 from training_service.ml.returns import Costs
 from training_service.ml.window import Question, Stretch
+from training_service.usecases.prepare import OPTIONAL_COLUMNS
 from training_service.usecases.task import CompareTask, TestedModel, TestTask
-
-_OPTIONAL_COLUMNS = ("bonding_curve_pct", "virtual_sol_reserves")
-_MINUTE_US = 60_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,14 +80,14 @@ def read_stretch(task: TestTask | CompareTask, opened: Sequence[Opened]) -> Stre
         task.dsn,
         start=task.test_start,
         end=task.test_end,
-        horizon_minutes=max(question.horizon_us for question in questions) // _MINUTE_US,
+        horizon_minutes=max(question.horizon_us for question in questions) // MICROSECONDS_PER_MINUTE,
         history_rows=max(question.spec.history_needed() for question in questions) - 1,
         columns=tuple(
             dict.fromkeys(
                 name for question in questions for name in (*question.spec.base_columns, question.target.target_var)
             )
         ),
-        optional_columns=_OPTIONAL_COLUMNS,
+        optional_columns=OPTIONAL_COLUMNS,
         max_rows=task.max_rows,
     )
     return Stretch(

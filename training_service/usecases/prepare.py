@@ -15,7 +15,7 @@ from training_service.ml.dataset import Dataset, LabelledRows, add_features, lab
 from training_service.usecases.doubts import few_notices, window_notices
 
 _LEAVING = "bonding_curve_pct"
-_OPTIONAL_COLUMNS = (_LEAVING, "virtual_sol_reserves")
+OPTIONAL_COLUMNS = (_LEAVING, "virtual_sol_reserves")
 
 
 def load_rows(
@@ -109,6 +109,6 @@ def _wanted(asked: CreateModel, spec: FeatureSpec, target: Target) -> Wanted:
         horizon_minutes=target.future_minutes if isinstance(target, TimeTarget) else 0,
         history_rows=spec.history_needed() - 1,
         columns=tuple(dict.fromkeys((*spec.base_columns, target.target_var))),
-        optional_columns=_OPTIONAL_COLUMNS,
+        optional_columns=OPTIONAL_COLUMNS,
         sample=CoinSample(share=asked.sample_by_coin or 1.0, random_state=asked.random_state),
     )

@@ -12,11 +12,11 @@ from shared.db import Connection, ConnectionLost, Pool, transaction
 from shared.errors import Unavailable
 from training_service.store import jobs, models
 from training_service.store.job_rows import ClaimedJob
+from training_service.usecases.job_warnings import join_warnings
 from training_service.usecases.jobs import target_columns
 from training_service.usecases.lease import Lease
 from training_service.usecases.names import free_name
 from training_service.usecases.task import Trained
-from training_service.usecases.warned import join_warnings
 
 log = structlog.get_logger(__name__)
 

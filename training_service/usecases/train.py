@@ -112,7 +112,7 @@ def _recipe(task: TrainTask, asked: CreateModel) -> Recipe:
         alerts_per_day=asked.alerts_per_day,
         use_smote=asked.use_smote,
         on_resample_error=asked.on_resample_error,
-        alert_threshold_by=asked.alert_threshold_by,
+        alert_threshold_by=asked.threshold_choice,
     )
 
 

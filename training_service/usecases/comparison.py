@@ -26,6 +26,7 @@ from training_service.ml.compare import (
     wider,
 )
 from training_service.ml.figures import counts_and_shares, curve_of, measure
+from training_service.ml.model import days_of
 from training_service.ml.returns import Costs, returns_of
 from training_service.ml.scored import Scored
 from training_service.usecases.measured_model import Opened
@@ -67,7 +68,7 @@ class Outcome:
     notices: tuple[Notice, ...]
 
 
-def contest(entrants: Sequence[Entrant]) -> Outcome:
+def rank_models(entrants: Sequence[Entrant]) -> Outcome:
     """Compare models on the rows they share, at least one answered; all of them with the costs of the first.
 
     Expected value and alerts are those of all shared rows, answered or not: that is what each of them would bring.
@@ -151,12 +152,11 @@ def _question(target: Target) -> Target:
 
 
 def _shared(scored: Scored) -> dict[str, Any]:
-    first, last = int(scored.timestamp.min()), int(scored.timestamp.max())
     return {
         "rows": int(np.count_nonzero(scored.is_answered)),
         "scored_rows": len(scored),
         "coins": len(np.unique(scored.coin)),
-        "days": (last - first) / 86_400_000_000,
+        "days": days_of(scored.timestamp),
     }
 
 
