@@ -122,6 +122,8 @@ REFUSED = {
         "chk_active_cooldown_alert": ["cooldown_alert_seconds = -1"],
         "chk_active_coin_filter_mode": ["coin_filter_mode = 'blacklist'"],
         "chk_active_coin_whitelist": ["coin_whitelist = '{NULL}'"],
+        "chk_active_line": ["line = ''"],
+        "chk_active_auto_promotion": ["auto_promotion = '[]'"],
         "chk_active_mode": ["mode = 'dead'"],
     },
     "predictions": {
@@ -135,7 +137,24 @@ REFUSED = {
     "prediction_stats": {
         "chk_stats_counts": ["positives = 11", "predictions = -1, positives = -1"],
         "chk_stats_outcomes": ["tp = 7", "alert_tp = 2", "fn = -1"],
+        "chk_stats_calibration": ["calibration = '{}'"],
+        "chk_stats_changes": ["changes = -1", "alert_changes = 1", "alert_unresolved = 3"],
     },
+    "prediction_batches": {
+        "chk_batch_ids": ["first_id = 3"],
+        "chk_batch_entries": ["entries = '{}'"],
+    },
+    "prediction_dues": {
+        "chk_due_target": ["target = '[]'"],
+        "chk_due_window": ["data_from = data_to + interval '1 s'", "due_at = data_to - interval '1 s'"],
+        "chk_due_ids": ["first_id = 3"],
+    },
+    "prediction_drift": {
+        "chk_drift_rows": ["rows = 0"],
+        "chk_drift_score_psi": ["score_psi = -0.1", "score_psi = 'NaN'"],
+        "chk_drift_features": ["features = '[]'"],
+    },
+    "send_cooldowns": {"chk_cooldown_kind": ["kind = 'all'"]},
     "webhook_endpoints": {
         "chk_webhook_url": ["url = 'ftp://example.com'", "url = 'https://' || repeat('x', 2048)"],
         "chk_webhook_headers": ["headers = '[]'"],
@@ -143,6 +162,7 @@ REFUSED = {
         "chk_webhook_models": ["active_model_ids = '{}'"],
         "chk_webhook_send_modes": ["send_modes = '{none}'"],
         "chk_webhook_expires_after_seconds": ["expires_after_seconds = 0"],
+        "chk_webhook_max_concurrency": ["max_concurrency = 0", "max_concurrency = 33"],
     },
     "webhook_deliveries": {
         "chk_delivery_event_type": ["event_type = 'prediction'"],
@@ -160,6 +180,7 @@ REFUSED = {
     "model_promotions": {
         "chk_promotion_action": ["action = 'demote'"],
         "chk_promotion_metrics": ["metrics = '[]'"],
+        "chk_promotion_made_by": ["made_by = ''"],
     },
     "worker_positions": {
         "chk_position_name": ["name = ''"],
@@ -168,6 +189,7 @@ REFUSED = {
         "chk_position_models_version": ["models_version = -1"],
         "chk_position_counters": ["counters = '[]'"],
         "chk_position_status": ["status = '[]'"],
+        "chk_position_table_mark": ["table_mark = '[]'"],
     },
     "model_packages": {
         "chk_package_id": ["id = 'PPO v1'", "id = '../x'"],

@@ -55,6 +55,13 @@ VALID: dict[str, dict[str, Any]] = {
         "active_model_id": 1, "model_id": 1, "bucket_start": _DAY, "predictions": 10, "positives": 3, "alerts": 2,
         "tp": 1, "fp": 1, "tn": 1, "fn": 1, "unresolved": 1, "alert_tp": 1, "alert_fp": 1,
     },
+    "prediction_batches": {"first_id": 1, "last_id": 2, "entries": []},
+    "prediction_dues": {
+        "active_model_id": 1, "model_id": 1, "target": {"kind": "time"}, "data_from": _DAY, "data_to": _DAY,
+        "first_id": 1, "last_id": 2, "due_at": _NEXT_DAY,
+    },
+    "prediction_drift": {"active_model_id": 1, "model_id": 1, "day": "2026-03-01", "rows": 10, "score_psi": 0.1},
+    "send_cooldowns": {"active_model_id": 1, "coin_id": "A", "kind": "alert", "sent_at": _DAY},
     "webhook_endpoints": {"url": "https://example.com/hook", "secret": "whsec_x", "expires_after_seconds": 60},
     "webhook_deliveries": {
         "endpoint_id": 1, "webhook_id": "msg_1", "event_type": "prediction.alert", "coin_id": "A",
