@@ -6,10 +6,13 @@ DELETE FROM model_promotions WHERE action NOT IN ('promote', 'rollback');
 ALTER TABLE model_promotions
     DROP CONSTRAINT chk_promotion_action,
     ADD CONSTRAINT chk_promotion_action CHECK (action IN ('promote', 'rollback')),
-    DROP COLUMN made_by, DROP COLUMN line, DROP COLUMN undoes;
+    DROP CONSTRAINT chk_promotion_replaced,
+    DROP COLUMN made_by, DROP COLUMN line, DROP COLUMN is_live, DROP COLUMN undoes;
+DROP INDEX idx_promotions_replaced, idx_promotions_action;
+CREATE INDEX idx_promotions_created ON model_promotions (created_at DESC, id DESC);
 
 DROP INDEX uq_active_models_live_of_line;
-ALTER TABLE prediction_active_models DROP COLUMN line, DROP COLUMN auto_promotion;
+ALTER TABLE prediction_active_models DROP COLUMN line, DROP COLUMN auto_promotion, DROP COLUMN predictions_before;
 
 DROP TABLE send_cooldowns;
 DROP TABLE prediction_drift;
@@ -23,9 +26,10 @@ ALTER TABLE prediction_stats
     DROP CONSTRAINT prediction_stats_pkey,
     DROP COLUMN phase, DROP COLUMN alert_unresolved, DROP COLUMN alert_brier_sum, DROP COLUMN changes,
     DROP COLUMN change_pct_sum, DROP COLUMN positive_changes, DROP COLUMN positive_change_pct_sum,
-    DROP COLUMN alert_changes, DROP COLUMN alert_change_pct_sum, DROP COLUMN calibration,
+    DROP COLUMN alert_changes, DROP COLUMN alert_change_pct_sum,
     ADD PRIMARY KEY (active_model_id, bucket_start);
 
+DROP TABLE prediction_calibration;
 DROP TABLE prediction_dues;
 DROP TABLE prediction_batches;
 

@@ -43,7 +43,6 @@ CREATE TABLE prediction_dues (
 );
 CREATE INDEX idx_dues_due ON prediction_dues (due_at, id);
 
--- What is there already: its totals, and what of it has no outcome yet.
 ALTER TABLE prediction_stats
     DROP CONSTRAINT prediction_stats_pkey,
     ADD COLUMN phase integer NOT NULL DEFAULT -1,
@@ -55,14 +54,25 @@ ALTER TABLE prediction_stats
     ADD COLUMN positive_change_pct_sum double precision NOT NULL DEFAULT 0,
     ADD COLUMN alert_changes bigint NOT NULL DEFAULT 0,
     ADD COLUMN alert_change_pct_sum double precision NOT NULL DEFAULT 0,
-    ADD COLUMN calibration jsonb NOT NULL DEFAULT '[]',
     ADD PRIMARY KEY (active_model_id, bucket_start, phase),
-    ADD CONSTRAINT chk_stats_calibration CHECK (jsonb_typeof(calibration) = 'array'),
     ADD CONSTRAINT chk_stats_changes CHECK (
         changes >= 0 AND positive_changes BETWEEN 0 AND changes AND alert_changes BETWEEN 0 AND changes
         AND alert_unresolved BETWEEN 0 AND alerts
     );
 
+CREATE TABLE prediction_calibration (
+    active_model_id bigint NOT NULL,
+    bucket_start    timestamptz NOT NULL,
+    bin             smallint NOT NULL,
+    resolved        bigint NOT NULL,
+    positives       bigint NOT NULL,
+    probability_sum double precision NOT NULL,
+    PRIMARY KEY (active_model_id, bucket_start, bin),
+    CONSTRAINT chk_calibration_bin CHECK (bin BETWEEN 0 AND 19),
+    CONSTRAINT chk_calibration_counts CHECK (resolved > 0 AND positives BETWEEN 0 AND resolved)
+);
+
+-- What is there already: its totals, and what of it has no outcome yet.
 INSERT INTO prediction_stats (
     active_model_id, model_id, bucket_start, phase, predictions, positives, alerts, probability_sum, duration_ms_sum,
     last_prediction_at
@@ -116,8 +126,10 @@ CREATE INDEX idx_cooldowns_sent ON send_cooldowns (sent_at);
 ALTER TABLE prediction_active_models
     ADD COLUMN line text,
     ADD COLUMN auto_promotion jsonb,
+    ADD COLUMN predictions_before bigint NOT NULL DEFAULT 0,
     ADD CONSTRAINT chk_active_line CHECK (line <> '' AND char_length(line) <= 100),
-    ADD CONSTRAINT chk_active_auto_promotion CHECK (jsonb_typeof(auto_promotion) = 'object');
+    ADD CONSTRAINT chk_active_auto_promotion CHECK (jsonb_typeof(auto_promotion) = 'object'),
+    ADD CONSTRAINT chk_active_predictions_before CHECK (predictions_before >= 0);
 CREATE UNIQUE INDEX uq_active_models_live_of_line ON prediction_active_models (line) WHERE is_active AND mode = 'live';
 
 ALTER TABLE model_promotions
@@ -127,9 +139,17 @@ ALTER TABLE model_promotions
     ),
     ADD COLUMN made_by text NOT NULL DEFAULT 'unknown',
     ADD COLUMN line text,
+    ADD COLUMN is_live boolean NOT NULL DEFAULT true,
     ADD COLUMN undoes bigint,
     ADD CONSTRAINT chk_promotion_made_by CHECK (made_by <> ''),
+    ADD CONSTRAINT chk_promotion_replaced CHECK (replaced_active_model_id <> active_model_id),
     ADD CONSTRAINT uq_promotion_undone UNIQUE (undoes);
+-- The ids tell the order as well as the times do.
+DROP INDEX idx_promotions_created;
+CREATE INDEX idx_promotions_replaced ON model_promotions (replaced_active_model_id, id DESC)
+    WHERE replaced_active_model_id IS NOT NULL;
+CREATE INDEX idx_promotions_line ON model_promotions (line, id DESC) WHERE line IS NOT NULL;
+CREATE INDEX idx_promotions_action ON model_promotions (action, id DESC);
 
 -- What was live when is never rewritten.
 CREATE FUNCTION pumpcast_append_only() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -124,6 +124,7 @@ REFUSED = {
         "chk_active_coin_whitelist": ["coin_whitelist = '{NULL}'"],
         "chk_active_line": ["line = ''"],
         "chk_active_auto_promotion": ["auto_promotion = '[]'"],
+        "chk_active_predictions_before": ["predictions_before = -1"],
         "chk_active_mode": ["mode = 'dead'"],
     },
     "predictions": {
@@ -137,8 +138,11 @@ REFUSED = {
     "prediction_stats": {
         "chk_stats_counts": ["positives = 11", "predictions = -1, positives = -1"],
         "chk_stats_outcomes": ["tp = 7", "alert_tp = 2", "fn = -1"],
-        "chk_stats_calibration": ["calibration = '{}'"],
         "chk_stats_changes": ["changes = -1", "alert_changes = 1", "alert_unresolved = 3"],
+    },
+    "prediction_calibration": {
+        "chk_calibration_bin": ["bin = 20", "bin = -1"],
+        "chk_calibration_counts": ["resolved = 0, positives = 0", "positives = 4"],
     },
     "prediction_batches": {
         "chk_batch_ids": ["first_id = 3"],
@@ -181,6 +185,7 @@ REFUSED = {
         "chk_promotion_action": ["action = 'demote'"],
         "chk_promotion_metrics": ["metrics = '[]'"],
         "chk_promotion_made_by": ["made_by = ''"],
+        "chk_promotion_replaced": ["replaced_active_model_id = active_model_id"],
     },
     "worker_positions": {
         "chk_position_name": ["name = ''"],

@@ -55,6 +55,9 @@ VALID: dict[str, dict[str, Any]] = {
         "active_model_id": 1, "model_id": 1, "bucket_start": _DAY, "predictions": 10, "positives": 3, "alerts": 2,
         "tp": 1, "fp": 1, "tn": 1, "fn": 1, "unresolved": 1, "alert_tp": 1, "alert_fp": 1,
     },
+    "prediction_calibration": {
+        "active_model_id": 1, "bucket_start": _DAY, "bin": 4, "resolved": 3, "positives": 1, "probability_sum": 0.66,
+    },
     "prediction_batches": {"first_id": 1, "last_id": 2, "entries": []},
     "prediction_dues": {
         "active_model_id": 1, "model_id": 1, "target": {"kind": "time"}, "data_from": _DAY, "data_to": _DAY,
