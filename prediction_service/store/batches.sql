@@ -1,0 +1,14 @@
+-- name: newest_id
+SELECT coalesce(pg_sequence_last_value('predictions_id_seq'::regclass), 0);
+
+-- name: insert
+-- Without an end, it is the newest id that was given: that of the batch, or of one written beside it.
+INSERT INTO prediction_batches (first_id, last_id, entries)
+SELECT least(:first_id, newest.id), newest.id, :entries
+FROM (SELECT coalesce(:last_id::bigint, pg_sequence_last_value('predictions_id_seq'::regclass)) AS id) AS newest
+RETURNING last_id;
+
+-- name: take
+DELETE FROM prediction_batches
+WHERE id IN (SELECT id FROM prediction_batches ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED)
+RETURNING id, first_id, last_id, entries;
