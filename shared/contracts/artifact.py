@@ -108,11 +108,19 @@ Calibration = Annotated[SigmoidCalibration | IsotonicCalibration | NoCalibration
 
 
 class Histogram(_Frozen):
-    """Counts of a feature's training values between edges, for drift."""
+    """How training values were spread, for drift: counts between edges, and of missing ones."""
 
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
-    missing: int
+    edges: tuple[Finite, ...]
+    counts: tuple[Annotated[int, Field(ge=0)], ...]
+    missing: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _check_bins(self) -> Self:
+        if len(self.counts) != max(len(self.edges) - 1, 0):
+            raise ValueError(f"{len(self.counts)} counts do not fit {len(self.edges)} edges")
+        if not _rises(self.edges):
+            raise ValueError("edges must rise")
+        return self
 
 
 class GoldenWindow(_Frozen):
@@ -150,6 +158,9 @@ class Manifest(_Frozen):
     calibration: Calibration
     metrics: dict[str, Any]
     histograms: dict[str, Histogram]
+    score_histogram: Histogram | None = Field(
+        None, description="probabilities of the hold-out's stretch of time; older files have none"
+    )
     train_start: AwareDatetime
     train_end: AwareDatetime
     counts: dict[str, int]

@@ -18,6 +18,7 @@ from shared.scoring.curves import (
 )
 from shared.scoring.histograms import histogram_counts, histogram_edges
 from shared.scoring.ranking import average_precision, brier, log_loss, roc_auc
+from shared.scoring.stability import MODERATE, STRONG, DriftLevel, drift_level, population_stability_index
 from shared.scoring.thresholds import (
     alerts_per_day_threshold,
     best_f1_threshold,
@@ -26,10 +27,13 @@ from shared.scoring.thresholds import (
 )
 
 __all__ = [
+    "MODERATE",
+    "STRONG",
     "Answers",
     "CalibrationBin",
     "Confusion",
     "CurvePoint",
+    "DriftLevel",
     "PrecisionPoint",
     "RatePoint",
     "alerts_per_day_threshold",
@@ -39,9 +43,11 @@ __all__ = [
     "brier",
     "calibration_bins",
     "confusion",
+    "drift_level",
     "histogram_counts",
     "histogram_edges",
     "log_loss",
+    "population_stability_index",
     "precision_recall_curve",
     "roc_auc",
     "roc_curve",

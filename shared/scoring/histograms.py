@@ -12,16 +12,23 @@ from shared.coin_metrics.rows import Floats, Ints
 def histogram_edges(values: NDArray[np.floating[Any]], *, bins: int = 10) -> Floats:
     """Give rising edges float64[≤ bins + 1] that part the known values into about equally many; NaN are left out.
 
-    One value alone gives two equal edges, no known value none.
+    A value that alone fills more than a bin has one to itself, up to the next value: a column that is nearly always 0
+    has a bin of zeros. A highest value with a bin to itself stands twice, as the start and the end of that bin; so does
+    one value alone. No known value: no edges.
 
     >>> histogram_edges(np.array([1.0, 2.0, 2.0, 2.0, 9.0, np.nan]), bins=2).tolist()
     [1.0, 2.0, 9.0]
+    >>> histogram_edges(np.array([0.0] * 30 + [0.5, 3.0])).tolist(), histogram_edges(np.array([0.0, 0.0, 1.0])).tolist()
+    ([0.0, 0.5, 3.0], [0.0, 1.0, 1.0])
     """
-    known = values[~np.isnan(values)].astype(np.float64)
+    known = np.sort(values[~np.isnan(values)].astype(np.float64))
     if not len(known):
         return np.empty(0)
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1), method="inverted_cdf"))
-    return edges if len(edges) > 1 else np.repeat(edges, 2)
+    starts = np.quantile(known, np.arange(bins) / bins, method="inverted_cdf")
+    crowded = starts[1:][starts[1:] == starts[:-1]]
+    following = np.searchsorted(known, crowded, side="right")
+    following = following[following < len(known)]
+    return np.append(np.unique(np.concatenate([starts, known[following]])), known[-1])
 
 
 def histogram_counts(values: NDArray[np.floating[Any]], edges: Sequence[float] | Floats) -> tuple[Ints, int]:

@@ -61,6 +61,11 @@ async def test_a_job_ends_with_a_model_that_learnt_and_a_file_that_proves_itself
     assert len(artifact.manifest.golden) == 12
     holed = [window for window in artifact.manifest.golden if any(None in cells for cells in window.columns.values())]
     assert len(holed) >= 4
+    told = artifact.manifest.score_histogram
+    assert sum(told.counts) >= counts["holdout_rows"]
+    assert 0 <= told.edges[0] < told.edges[-1] <= 1
+    for histogram in artifact.manifest.histograms.values():
+        assert sum(histogram.counts) + histogram.missing >= counts["fit_rows"] + counts["calibration_rows"]
 
 
 @both_types
@@ -106,8 +111,10 @@ async def test_a_refitted_model_keeps_figures_and_thresholds_of_the_one_that_was
 
     for column in ("roc_auc", "confusion_matrix", "decision_threshold", "alert_threshold"):
         assert refitted[column] == measured[column]
-    parts = [read_artifact(model_file(model)).onnx for model in (measured, refitted)]
-    assert parts[0] != parts[1]
+    first, second = (read_artifact(model_file(model)) for model in (measured, refitted))
+    assert first.onnx != second.onnx
+    assert first.manifest.score_histogram == second.manifest.score_histogram
+    assert first.manifest.histograms != second.manifest.histograms
     assert "refitted" in [warning["code"] for warning in refitted["warnings"]]
 
 

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from shared import artifact_zip
 from shared.artifact import read_artifact, verify, write_artifact
+from shared.contracts.artifact import Histogram
 from shared.errors import ArtifactInvalid
-from tests.support.model_files import good_file, packed, parts_of
+from tests.support.model_files import changed, good_file, packed, parts_of
 
 
 def keys() -> tuple[str, str]:
@@ -46,6 +47,21 @@ def test_file_when_good_then_it_answers_and_the_same_content_gives_the_same_byte
     digest = write_artifact(tmp_path / "again.zip", manifest=read.manifest, onnx=read.onnx)
     assert digest == read.sha256
     assert (tmp_path / "again.zip").read_bytes() == good
+
+
+def test_file_when_it_tells_of_its_probabilities_then_so_does_what_is_read_and_an_older_one_may_not(
+    good: bytes, tmp_path: Path
+):
+    read = read_artifact(good)
+    assert read.manifest.score_histogram is None
+    spread = Histogram(edges=(0.01, 0.2, 0.9), counts=(90, 10), missing=0)
+    write_artifact(
+        tmp_path / "newer.zip", manifest=read.manifest.model_copy(update={"score_histogram": spread}), onnx=read.onnx
+    )
+    assert read_artifact((tmp_path / "newer.zip").read_bytes()).manifest.score_histogram == spread
+    older = changed(good, lambda manifest: manifest.pop("score_histogram", None))
+    verify(read_artifact(older))
+    assert read_artifact(older).manifest.score_histogram is None
 
 
 def test_file_when_its_digest_is_not_the_promised_one_then_refused(good: bytes):

@@ -146,6 +146,8 @@ WRONG: list[tuple[Callable[[Manifest], object], str]] = [
     (with_columns(lambda columns: columns.pop("volume_sol")), "golden window 3 lacks the column volume_sol"),
     (setting(decision_threshold=1.5), "decision_threshold"),
     (setting(surprise=1), "surprise"),
+    (setting(score_histogram={"edges": [0, 1], "counts": [], "missing": 0}), "0 counts do not fit 2 edges"),
+    (setting(histograms={"volume_sol": {"edges": [1, 0], "counts": [3], "missing": 0}}), "edges must rise"),
 ]  # fmt: skip
 
 

@@ -60,15 +60,23 @@ def answer_windows(windows: Sequence[GoldenWindow], scorer: Scorer) -> tuple[Gol
 
 
 def histograms(data: Dataset, rows: Index) -> dict[str, Histogram]:
-    """Give the distribution of each feature over the rows a model learnt from, or over an even sample of them."""
-    sampled = rows[:: -(-len(rows) // SAMPLED_ROWS)]
-    learnt = np.ascontiguousarray(data.features[sampled].T)
-    found = {}
-    for name, values in zip(data.spec.names, learnt, strict=True):
-        edges = histogram_edges(values)
-        counts, missing = histogram_counts(values, edges)
-        found[name] = Histogram(edges=tuple(edges.tolist()), counts=tuple(counts.tolist()), missing=missing)
-    return found
+    """Give the distribution of each feature over the time a model learnt from, or over an even sample of its rows.
+
+    Rows without an answer are among them: live, nobody knows which ones will have none, and all are compared with this.
+    """
+    rest = data.unanswered
+    others = np.flatnonzero(rest.timestamp <= data.timestamp[rows].max(initial=-(2**63)))
+    step = -(-(len(rows) + len(others)) // SAMPLED_ROWS) or 1
+    sampled = np.concatenate([data.features[rows[::step]], rest.features[others[::step]]])
+    columns = np.ascontiguousarray(sampled.T)
+    return {name: histogram_of(values) for name, values in zip(data.spec.names, columns, strict=True)}
+
+
+def histogram_of(values: NDArray[np.floating[Any]]) -> Histogram:
+    """Give the distribution of values; NaN are missing."""
+    edges = histogram_edges(values)
+    counts, missing = histogram_counts(values, edges)
+    return Histogram(edges=tuple(edges.tolist()), counts=tuple(counts.tolist()), missing=missing)
 
 
 def _window(data: Dataset, row: int) -> tuple[int, int]:

@@ -76,8 +76,8 @@ def train(task: TrainTask, report: Report) -> Trained:
         made = refit_model(data, made, recipe)
     work = Work(
         asked=asked, target=target, recipe=recipe, costs=costs, data=data, split=split, portrait=portrait,
-        audit=audited, cross=cross, found=found, measured=measured, made=made, figures=figures, run_key=key,
-        data_sha256=data_hash,
+        audit=audited, cross=cross, found=found, measured=measured, made=made, figures=figures, scored=scored,
+        run_key=key, data_sha256=data_hash,
     )  # fmt: skip
     return write_model(task, work, steps)
 

@@ -18,12 +18,13 @@ from training_service.ml.crossval import CrossValidation
 from training_service.ml.dataset import Dataset
 from training_service.ml.figures import Figures
 from training_service.ml.fit import feature_importance
-from training_service.ml.golden import answer_windows, draw_windows, histograms
+from training_service.ml.golden import answer_windows, draw_windows, histogram_of, histograms
 from training_service.ml.importance import permutation_importance
 from training_service.ml.in_place import rows_of
 from training_service.ml.model import Made, Recipe
 from training_service.ml.profile import Profile, profile
 from training_service.ml.returns import Costs
+from training_service.ml.scored import Scored
 from training_service.ml.search import Found
 from training_service.ml.split import Index, Split
 from training_service.ml.verdict import judge
@@ -64,6 +65,8 @@ class Work:
     made: Made
     """The model that is stored: another one when it was fitted again on all rows."""
     figures: Figures
+    scored: Scored
+    """What `measured` says of all rows of the hold-out's stretch of time."""
     run_key: str
     data_sha256: str
 
@@ -182,6 +185,8 @@ def _manifest(task: TrainTask, work: Work, metrics: dict[str, object], counts: d
         calibration=made.calibration,
         metrics={**metrics, "roc_auc": work.figures.roc_auc},
         histograms=work.portrait.histograms,
+        # Of rows that no model of this job has seen: on those it learnt from, its probabilities are further apart.
+        score_histogram=histogram_of(work.scored.probabilities),
         train_start=asked.train_start,
         train_end=asked.train_end,
         counts=counts,
