@@ -597,6 +597,11 @@ CREATE TABLE webhook_deliveries (
     last_error       text, -- why the latest attempt failed
     delivered_at     timestamptz, -- when a 2xx came
     created_at       timestamptz NOT NULL DEFAULT now(), -- when it was written
+    active_model_ids bigint[], -- models whose predictions it holds
+    is_sending       boolean NOT NULL DEFAULT false, -- a sender took it; until next_attempt_at, should that one die
+    resent_at        timestamptz, -- when it was last sent again by hand
+    attempts_before  integer NOT NULL DEFAULT 0, -- attempts until then, after which pauses start small again
+    CONSTRAINT chk_delivery_attempts_before CHECK (attempts_before BETWEEN 0 AND attempts),
     CONSTRAINT uq_deliveries_webhook UNIQUE (webhook_id),
     CONSTRAINT chk_delivery_event_type CHECK (event_type IN ('prediction.alert', 'prediction.created', 'webhook.test')),
     CONSTRAINT chk_delivery_status CHECK (status IN ('pending', 'delivered', 'failed', 'expired')),
@@ -609,6 +614,12 @@ CREATE TABLE webhook_deliveries (
 CREATE INDEX idx_deliveries_due ON webhook_deliveries (endpoint_id, next_attempt_at, id) WHERE status = 'pending';
 -- What is not worth sending any more.
 CREATE INDEX idx_deliveries_expiring ON webhook_deliveries (expires_at) WHERE status = 'pending';
+-- What is under way to one endpoint, from all senders together.
+CREATE INDEX idx_deliveries_sending ON webhook_deliveries (endpoint_id) WHERE is_sending;
+-- What came of the deliveries of one endpoint since a time, to be counted or sent again.
+CREATE INDEX idx_deliveries_ended ON webhook_deliveries (endpoint_id, status, created_at) WHERE status <> 'pending';
+-- Deliveries about one coin, or about none, newest first.
+CREATE INDEX idx_deliveries_coin ON webhook_deliveries (coin_id, id DESC);
 -- Deliveries of one endpoint, newest first.
 CREATE INDEX idx_deliveries_endpoint ON webhook_deliveries (endpoint_id, id DESC);
 -- Deliveries of one status, newest first.
@@ -634,8 +645,9 @@ CREATE TABLE prediction_webhook_log (
 
 -- Attempts of one delivery.
 CREATE INDEX idx_webhook_log_delivery ON prediction_webhook_log (delivery_id, id);
--- Attempts of one endpoint, newest first.
-CREATE INDEX idx_webhook_log_endpoint ON prediction_webhook_log (endpoint_id, id DESC);
+-- Failed attempts of one endpoint, newest first.
+CREATE INDEX idx_webhook_log_failures ON prediction_webhook_log (endpoint_id, id DESC)
+    WHERE status_code IS NULL OR status_code NOT BETWEEN 200 AND 299;
 
 -- What was live when, by whom and why. Rows are only added, a trigger refuses all else.
 CREATE TABLE model_promotions (

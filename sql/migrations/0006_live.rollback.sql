@@ -1,3 +1,8 @@
+DROP INDEX idx_webhook_log_failures;
+CREATE INDEX idx_webhook_log_endpoint ON prediction_webhook_log (endpoint_id, id DESC);
+ALTER TABLE webhook_deliveries
+    DROP COLUMN active_model_ids, DROP COLUMN is_sending, DROP COLUMN resent_at, DROP COLUMN attempts_before;
+DROP INDEX idx_deliveries_ended, idx_deliveries_coin;
 ALTER TABLE webhook_endpoints DROP COLUMN max_concurrency;
 
 DROP TRIGGER append_only ON model_promotions;

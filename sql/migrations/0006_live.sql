@@ -163,3 +163,19 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON model_promotio
 ALTER TABLE webhook_endpoints
     ADD COLUMN max_concurrency integer NOT NULL DEFAULT 8,
     ADD CONSTRAINT chk_webhook_max_concurrency CHECK (max_concurrency BETWEEN 1 AND 32);
+
+-- A message may be sent again by hand: with its id, a new time to live, and pauses that start small again.
+ALTER TABLE webhook_deliveries
+    ADD COLUMN active_model_ids bigint[],
+    ADD COLUMN is_sending boolean NOT NULL DEFAULT false,
+    ADD COLUMN resent_at timestamptz,
+    ADD COLUMN attempts_before integer NOT NULL DEFAULT 0,
+    ADD CONSTRAINT chk_delivery_attempts_before CHECK (attempts_before BETWEEN 0 AND attempts);
+CREATE INDEX idx_deliveries_sending ON webhook_deliveries (endpoint_id) WHERE is_sending;
+CREATE INDEX idx_deliveries_ended ON webhook_deliveries (endpoint_id, status, created_at) WHERE status <> 'pending';
+CREATE INDEX idx_deliveries_coin ON webhook_deliveries (coin_id, id DESC);
+
+-- Attempts are listed by delivery; of an endpoint only the latest failure is asked for.
+DROP INDEX idx_webhook_log_endpoint;
+CREATE INDEX idx_webhook_log_failures ON prediction_webhook_log (endpoint_id, id DESC)
+    WHERE status_code IS NULL OR status_code NOT BETWEEN 200 AND 299;

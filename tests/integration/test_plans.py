@@ -40,8 +40,8 @@ UPDATE ml_jobs SET run_key = 'key ' || id WHERE status = 'RUNNING';
 UPDATE ml_jobs SET result_comparison_id = id WHERE job_type = 'COMPARE' AND id <= 2000;
 
 INSERT INTO prediction_active_models (model_id, model_name, model_type, target_variable, features, local_model_path,
-                                      created_at)
-SELECT n, 'model ' || n, 'xgboost', 'price_close', '[]', '/m.zip', now() - n * interval '1 minute'
+                                      created_at, line)
+SELECT n, 'model ' || n, 'xgboost', 'price_close', '[]', '/m.zip', now() - n * interval '1 minute', 'line ' || n
 FROM generate_series(1, 500) AS n;
 
 INSERT INTO predictions (active_model_id, model_id, data_timestamp, probability, threshold, prediction, is_alert,
@@ -57,9 +57,9 @@ FROM generate_series(1, 200) AS h, generate_series(1, 200) AS m;
 INSERT INTO webhook_endpoints (url, secret, is_builtin) SELECT 'https://example.com', 's', n = 1
 FROM generate_series(1, 500) AS n;
 
-INSERT INTO webhook_deliveries (endpoint_id, webhook_id, event_type, body, status, delivered_at, next_attempt_at,
-                                expires_at)
-SELECT 1 + n % 20, 'msg ' || n, 'prediction.alert', '{}',
+INSERT INTO webhook_deliveries (endpoint_id, webhook_id, event_type, coin_id, body, status, delivered_at,
+                                next_attempt_at, expires_at)
+SELECT 1 + n % 20, 'msg ' || n, 'prediction.alert', 'coin ' || n % 500, '{}',
        CASE WHEN n % 20 = 0 THEN 'pending' WHEN n % 33 = 0 THEN 'expired' ELSE 'delivered' END,
        CASE WHEN n % 20 <> 0 AND n % 33 <> 0 THEN now() END, now() + n * interval '1 second',
        now() + n * interval '1 minute'
@@ -68,8 +68,11 @@ FROM generate_series(1, 20000) AS n;
 INSERT INTO prediction_webhook_log (delivery_id, endpoint_id, attempt, url, duration_ms)
 SELECT 1 + n % 20000, 1 + n % 20, 1, 'https://example.com', 1 FROM generate_series(1, 20000) AS n;
 
-INSERT INTO model_promotions (action, active_model_id, model_id, created_at)
-SELECT 'promote', 1 + n % 100, 1, now() - n * interval '1 minute' FROM generate_series(1, 4000) AS n;
+INSERT INTO model_promotions (action, active_model_id, model_id, replaced_active_model_id, line, undoes)
+SELECT (ARRAY['import', 'activate', 'promote', 'rollback'])[1 + n % 4], 1 + n % 100, 1,
+       CASE WHEN n % 2 = 0 THEN 200 + n % 100 END, CASE WHEN n % 2 = 0 THEN 'line ' || n % 50 END,
+       CASE WHEN n % 4 = 3 THEN n - 1 END
+FROM generate_series(1, 4000) AS n;
 
 INSERT INTO model_packages (id, name, forecast_rel_path, ppo_rel_path, status, warmup_status, warmup_completed_at,
                             created_at)
@@ -180,13 +183,29 @@ EXPECTED = {
     "idx_deliveries_endpoint": ["SELECT * FROM webhook_deliveries WHERE endpoint_id = 7 ORDER BY id DESC LIMIT 100"],
     "idx_deliveries_status": ["SELECT * FROM webhook_deliveries WHERE status = 'expired' ORDER BY id DESC LIMIT 100"],
     "idx_webhook_log_delivery": ["SELECT * FROM prediction_webhook_log WHERE delivery_id = 7 ORDER BY id"],
-    "idx_webhook_log_endpoint": [
-        "SELECT * FROM prediction_webhook_log WHERE endpoint_id = 7 ORDER BY id DESC LIMIT 100"
+    "idx_webhook_log_failures": [
+        "SELECT * FROM prediction_webhook_log WHERE endpoint_id = 7"
+        " AND (status_code IS NULL OR status_code NOT BETWEEN 200 AND 299) ORDER BY id DESC LIMIT 1"
     ],
-    "idx_promotions_created": [f"SELECT * FROM model_promotions {NEWEST}"],
+    "idx_deliveries_sending": ["SELECT count(*) FROM webhook_deliveries WHERE endpoint_id = 7 AND is_sending"],
+    "idx_deliveries_ended": [
+        "SELECT count(*) FROM webhook_deliveries WHERE endpoint_id = 7 AND status = 'failed'"
+        " AND created_at > now() - interval '1 day'"
+    ],
+    "idx_deliveries_coin": ["SELECT * FROM webhook_deliveries WHERE coin_id = 'coin 7' ORDER BY id DESC LIMIT 100"],
+    "uq_active_models_live_of_line": [
+        "SELECT id FROM prediction_active_models WHERE line = 'line 7' AND is_active AND mode = 'live'"
+    ],
+    "model_promotions_pkey": ["SELECT * FROM model_promotions WHERE id < 900 ORDER BY id DESC LIMIT 50"],
     "idx_promotions_active_model": [
-        "SELECT * FROM model_promotions WHERE active_model_id = 7 ORDER BY id DESC LIMIT 1"
+        "SELECT * FROM model_promotions WHERE active_model_id = 7 AND action = 'promote' ORDER BY id DESC LIMIT 1"
     ],
+    "idx_promotions_replaced": [
+        "SELECT * FROM model_promotions WHERE replaced_active_model_id = 206 ORDER BY id DESC LIMIT 50"
+    ],
+    "idx_promotions_line": ["SELECT * FROM model_promotions WHERE line = 'line 7' ORDER BY id DESC LIMIT 50"],
+    "idx_promotions_action": ["SELECT * FROM model_promotions WHERE action = 'rollback' ORDER BY id DESC LIMIT 50"],
+    "uq_promotion_undone": ["SELECT id FROM model_promotions WHERE undoes = 7"],
     "idx_packages_created": ["SELECT * FROM model_packages ORDER BY created_at DESC, id LIMIT 50"],
     "idx_packages_warmup": [
         "SELECT id FROM model_packages WHERE warmup_status = 'PENDING' AND status <> 'ARCHIVED' ORDER BY created_at"

@@ -172,6 +172,7 @@ REFUSED = {
         "chk_delivery_event_type": ["event_type = 'prediction'"],
         "chk_delivery_status": ["status = 'lost'"],
         "chk_delivery_attempts": ["attempts = -1"],
+        "chk_delivery_attempts_before": ["attempts_before = -1", "attempts_before = attempts + 1"],
         "chk_delivery_status_code": ["last_status_code = 99", "last_status_code = 600"],
         "chk_delivery_delivered": ["status = 'delivered'", "delivered_at = now()"],
     },
