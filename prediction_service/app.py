@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from prediction_service.clients.training import TrainingClient
-from prediction_service.routes import models, predictions, webhooks
+from prediction_service.routes import models, predictions, promotions, webhooks
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import active_models, deliveries, positions
 from prediction_service.store import predictions as prediction_store
@@ -44,7 +44,7 @@ def build(settings: PredictionSettings) -> FastAPI:
         title="pumpcast prediction",
         description="Import models, ask them, read what they said, have it sent.",
         settings=settings,
-        routers=[models.router, predictions.router, webhooks.router],
+        routers=[models.router, promotions.router, predictions.router, webhooks.router],
         health=HealthSource(
             service="prediction",
             model_store=settings.model_folder("prediction"),

@@ -26,7 +26,13 @@ def _models(request: Request) -> LoadedModels:
     return cast("LoadedModels", request.app.state.models)
 
 
+def _caller(request: Request) -> str:
+    return str(request.state.key_name or "local")
+
+
 PoolDep = Annotated[Pool, Depends(_pool)]
 SettingsDep = Annotated[PredictionSettings, Depends(_settings)]
 TrainingDep = Annotated[TrainingClient, Depends(_training)]
+CallerDep = Annotated[str, Depends(_caller)]
+"""Name of the key; local where no keys are set."""
 ModelsDep = Annotated[LoadedModels, Depends(_models)]

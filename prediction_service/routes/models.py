@@ -4,11 +4,14 @@ from dataclasses import asdict
 
 from fastapi import APIRouter
 
-from prediction_service.deps import PoolDep, SettingsDep, TrainingDep
+from prediction_service.deps import CallerDep, PoolDep, SettingsDep, TrainingDep
 from prediction_service.store import active_models
 from prediction_service.store.active_models import Overview
+from prediction_service.store.promotions import Asked
 from prediction_service.usecases import models
+from prediction_service.usecases.model_settings import change_settings
 from shared.contracts.fields import PathId
+from shared.contracts.model_settings import ChangeSettings
 from shared.contracts.prediction import (
     ActiveModel,
     ActiveModels,
@@ -19,6 +22,7 @@ from shared.contracts.prediction import (
     ModelChanged,
     RenameModel,
 )
+from shared.contracts.promotions import Because, Reason
 from shared.db import Pool
 from shared.errors import NotFound
 
@@ -33,8 +37,10 @@ async def list_available(pool: PoolDep, training: TrainingDep, include_imported:
 
 
 @router.post("/import", summary="Bring a model here and let it predict from now on")
-async def import_model(pool: PoolDep, training: TrainingDep, settings: SettingsDep, body: ImportModel) -> ImportedModel:
-    return ImportedModel.model_validate(await models.import_model(pool, training, settings, model_id=body.model_id))
+async def import_model(
+    pool: PoolDep, training: TrainingDep, settings: SettingsDep, caller: CallerDep, body: ImportModel
+) -> ImportedModel:
+    return ImportedModel.model_validate(await models.import_model(pool, training, settings, wanted=body, by=caller))
 
 
 @router.get("/active", summary="Imported models that predict, newest first")
@@ -49,22 +55,24 @@ async def get_model(pool: PoolDep, active_id: PathId) -> ActiveModel:
 
 
 @router.post("/{active_id:int}/activate", summary="Let a model predict every row from now on")
-async def activate(pool: PoolDep, active_id: PathId) -> ModelChanged:
-    changed = await models.activate(pool, active_id)
+async def activate(pool: PoolDep, caller: CallerDep, active_id: PathId, body: Because | None = None) -> ModelChanged:
+    changed = await models.activate(pool, active_id, _asked(caller, body))
     message = f"Active model {active_id} predicts " + ("from now on" if changed else "already")
     return ModelChanged(message=message, active_model_id=active_id)
 
 
 @router.post("/{active_id:int}/deactivate", summary="Let a model predict no longer")
-async def deactivate(pool: PoolDep, active_id: PathId) -> ModelChanged:
-    changed = await models.deactivate(pool, active_id)
+async def deactivate(pool: PoolDep, caller: CallerDep, active_id: PathId, body: Because | None = None) -> ModelChanged:
+    changed = await models.deactivate(pool, active_id, _asked(caller, body))
     message = f"Active model {active_id} " + ("predicts no longer" if changed else "did not predict anyway")
     return ModelChanged(message=message, active_model_id=active_id)
 
 
 @router.delete("/{active_id:int}", summary="Remove a model and its file; its predictions stay")
-async def delete_model(pool: PoolDep, settings: SettingsDep, active_id: PathId) -> ModelChanged:
-    await models.delete(pool, settings, active_id)
+async def delete_model(
+    pool: PoolDep, settings: SettingsDep, caller: CallerDep, active_id: PathId, reason: Reason | None = None
+) -> ModelChanged:
+    await models.delete(pool, settings, active_id, Asked(by=caller, reason=reason))
     return ModelChanged(message=f"Active model {active_id} is removed", active_model_id=active_id)
 
 
@@ -72,6 +80,16 @@ async def delete_model(pool: PoolDep, settings: SettingsDep, active_id: PathId) 
 async def rename_model(pool: PoolDep, active_id: PathId, body: RenameModel) -> ActiveModel:
     await models.rename(pool, active_id, body.name)
     return await _overview(pool, active_id)
+
+
+@router.patch("/{active_id:int}/settings", summary="Set what a model answers and what is sent of it, from now on")
+async def set_settings(pool: PoolDep, caller: CallerDep, active_id: PathId, body: ChangeSettings) -> ActiveModel:
+    await change_settings(pool, active_id, body, by=caller)
+    return await _overview(pool, active_id)
+
+
+def _asked(caller: str, body: Because | None) -> Asked:
+    return Asked(by=caller, reason=None if body is None else body.reason)
 
 
 async def _overview(pool: Pool, active_id: int) -> ActiveModel:
@@ -82,8 +100,11 @@ async def _overview(pool: Pool, active_id: int) -> ActiveModel:
 
 
 def _shown(found: Overview) -> ActiveModel:
+    model = asdict(found.model)
+    for name in ("send_modes", "coin_whitelist"):
+        model[name] = sorted(model[name])
     return ActiveModel(
-        **asdict(found.model),
+        **model,
         name=found.model.name,
         total_predictions=found.total_predictions,
         last_prediction_at=found.last_prediction_at,

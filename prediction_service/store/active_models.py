@@ -1,7 +1,7 @@
 """The table prediction_active_models: the models that were brought here, and their settings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, cast
 
@@ -9,6 +9,17 @@ from shared.contracts.artifact import Manifest
 from shared.db import Connection, Executor, Queries, Record
 
 _queries = Queries.beside(__file__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoPromotion:
+    """What a shadow model must show to take the place of the live one of its line."""
+
+    metric: str
+    margin: float
+    """By how much it must be better, in the unit of the metric."""
+    min_outcomes: int
+    """How many outcomes of what the metric counts each of the two must have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +61,22 @@ class ActiveModel:
     mode: str
     created_at: datetime
     updated_at: datetime
+    line: str | None = None
+    """Models of one line take each other's place."""
+    auto_promotion: AutoPromotion | None = None
+    """None: it never goes live by itself."""
+    predictions_before: int = 0
+    """Predictions with ids up to this one are older than its latest activation."""
 
     @property
     def name(self) -> str:
         """Give the name people see."""
         return self.custom_name or self.model_name
+
+    @property
+    def is_live(self) -> bool:
+        """Tell whether what it says is for users."""
+        return self.is_active and self.mode == "live"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +110,18 @@ class NewActiveModel:
     decision_threshold: float
     alert_threshold: float
     activation: list[dict[str, Any]]
+    mode: str = "live"
+    line: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineMate:
+    """Another model of a line."""
+
+    id: int
+    is_live: bool
+    asks_the_same: bool
+    """Its target is the one asked about."""
 
 
 _COLUMNS = tuple(field.name for field in fields(ActiveModel))
@@ -160,6 +194,42 @@ async def set_active(
     await _queries.execute(connection, "set_active", id=active_id, is_active=is_active, activation=list(activation))
 
 
+async def change_settings(connection: Connection, changed: ActiveModel, *, alert_threshold: float | None) -> None:
+    """Write all settings of a model; an alert threshold of None takes that of its file."""
+    await _queries.execute(
+        connection, "change_settings", id=changed.id, alert_threshold=alert_threshold,
+        send_modes=sorted(changed.send_modes), cooldown_negative_seconds=changed.cooldown_negative_seconds,
+        cooldown_positive_seconds=changed.cooldown_positive_seconds,
+        cooldown_alert_seconds=changed.cooldown_alert_seconds, coin_filter_mode=changed.coin_filter_mode,
+        coin_whitelist=sorted(changed.coin_whitelist),
+        phases=None if changed.phases is None else list(changed.phases), mode=changed.mode, line=changed.line,
+        auto_promotion=None if changed.auto_promotion is None else asdict(changed.auto_promotion),
+    )  # fmt: skip
+
+
+async def set_mode(connection: Connection, active_id: int, mode: str) -> None:
+    """Let a model speak to users, or no longer; it does not change that by itself again."""
+    await _queries.execute(connection, "set_mode", id=active_id, mode=mode)
+
+
+async def list_line_mates(
+    executor: Executor, line: str, *, active_id: int | None, target: dict[str, Any]
+) -> list[LineMate]:
+    """Give the models of a line other than this one."""
+    rows = await _queries.fetch(executor, "line_mates", line=line, id=active_id, target=target)
+    return [LineMate(**row) for row in rows]
+
+
+async def target_of(executor: Executor, active_id: int) -> dict[str, Any]:
+    """Give the question a model answers, as its manifest says it."""
+    return dict(await _queries.fetchval(executor, "target", id=active_id) or {})
+
+
+async def live_of_line(executor: Executor, line: str) -> int | None:
+    """Give the id of the live model of a line."""
+    return cast("int | None", await _queries.fetchval(executor, "live_of_line", line=line))
+
+
 async def restart_intervals(connection: Connection) -> None:
     """Let active models owe every row of a table that starts anew, and others none."""
     await _queries.execute(connection, "restart_intervals")
@@ -213,4 +283,6 @@ def _read(row: Record) -> ActiveModel:
         values[name] = None if values[name] is None else tuple(values[name])
     for name in ("send_modes", "coin_whitelist"):
         values[name] = frozenset(values[name])
+    if values["auto_promotion"] is not None:
+        values["auto_promotion"] = AutoPromotion(**values["auto_promotion"])
     return ActiveModel(**values)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from shared.contracts.fields import CoinId, Id, Moment, Name, PathId, Probability, SendMode
+from shared.contracts.promotions import AutoPromotion, Line, Mode, Reason
 
 Outcome = Literal["tp", "fp", "tn", "fn", "unresolved"]
 MOST_MODELS = 100
@@ -22,6 +23,9 @@ class ImportModel(_Request):
     """Which model of the training service to bring here."""
 
     model_id: Id
+    mode: Mode = Field("live", description="shadow: its predictions are stored and scored, never sent")
+    line: Line | None = Field(None, description="Models of one line take each other's place; null: none")
+    reason: Reason | None = None
 
 
 class ImportedModel(_Answer):
@@ -114,7 +118,9 @@ class ActiveModel(_Answer):
     cooldown_alert_seconds: int
     coin_filter_mode: Literal["all", "whitelist"]
     coin_whitelist: list[str]
-    mode: Literal["live", "shadow"]
+    mode: Mode
+    line: str | None = Field(description="Models of one line take each other's place")
+    auto_promotion: AutoPromotion | None = Field(description="What it must show to go live by itself")
     created_at: AwareDatetime
     updated_at: AwareDatetime
     total_predictions: int

@@ -1,0 +1,2 @@
+-- name: phase_ids
+SELECT id FROM ref_coin_phases ORDER BY id;

@@ -1,0 +1,117 @@
+"""What a shadow model has shown beside the live one of its line, and what it still has to show."""
+
+from dataclasses import dataclass
+
+from prediction_service.store import active_models, challenges
+from prediction_service.store.active_models import ActiveModel, AutoPromotion
+from prediction_service.store.challenges import Figures
+from shared.contracts.promotions import MOST_PAIRS
+from shared.db import Pool
+from shared.errors import Conflict, NotFound
+
+LEAD_DECIMALS = 9
+"""0.6 − 0.5 is a lead of 0.1, whatever the last bits of the difference say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """What one metric reads off the figures."""
+
+    value: str
+    counted: str
+    words: str
+    """What is counted."""
+    sign: int = 1
+    """−1 where less is better."""
+
+
+_METRICS = {
+    "precision": _Measured(value="precision", counted="positives", words="positive predictions with a known answer"),
+    "alert_precision": _Measured(value="alert_precision", counted="alerts", words="alerts with a known answer"),
+    "brier": _Measured(value="brier", counted="outcomes", words="known answers", sign=-1),
+    "mean_return": _Measured(value="mean_return_pct", counted="returns", words="alerts with a known change"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """A shadow model beside the live one of its line."""
+
+    shadow: ActiveModel
+    live_model: ActiveModel
+    pairs: int
+    challenger: Figures
+    live: Figures
+    lead: float | None
+    """By how much the shadow is better in the metric of its auto_promotion; None while one of them has no figure."""
+    missing: tuple[str, ...]
+    """Why it is not promoted."""
+
+    @property
+    def ready(self) -> bool:
+        """Tell whether it has shown all it must."""
+        return not self.missing
+
+    def sentence(self) -> str:
+        """Say what it has shown."""
+        asked = self.shadow.auto_promotion
+        assert asked is not None
+        measured = _METRICS[asked.metric]
+        ours, theirs = (getattr(one, measured.value) for one in (self.challenger, self.live))
+        counts = [getattr(one, measured.counted) for one in (self.challenger, self.live)]
+        return (
+            f"{asked.metric} {ours:.6g} (over {counts[0]} {measured.words}) against {theirs:.6g} (over {counts[1]}) of "
+            f"active model {self.live_model.id}: better by {self.lead:.6g}, {asked.margin:g} was asked for"
+        )
+
+
+async def look(pool: Pool, shadow: ActiveModel, live: ActiveModel) -> Challenge:
+    """Compare the two now."""
+    compared = await challenges.compare(pool, shadow, live, most=MOST_PAIRS)
+    challenger, present = compared.challenger, compared.live
+    asked = shadow.auto_promotion
+    return Challenge(
+        shadow=shadow,
+        live_model=live,
+        pairs=compared.pairs,
+        challenger=challenger,
+        live=present,
+        lead=None if asked is None else lead_of(asked, challenger, present),
+        missing=("auto_promotion is not set",) if asked is None else what_is_missing(asked, challenger, present),
+    )
+
+
+def lead_of(asked: AutoPromotion, challenger: Figures, live: Figures) -> float | None:
+    """Give by how much the challenger is better, positive whichever way the metric points."""
+    measured = _METRICS[asked.metric]
+    ours, theirs = getattr(challenger, measured.value), getattr(live, measured.value)
+    return None if ours is None or theirs is None else round(measured.sign * (ours - theirs), LEAD_DECIMALS)
+
+
+def what_is_missing(asked: AutoPromotion, challenger: Figures, live: Figures) -> tuple[str, ...]:
+    """Give what stands between the challenger and its promotion, a sentence each."""
+    measured = _METRICS[asked.metric]
+    missing = []
+    for who, figures in (("the challenger", challenger), ("the live model", live)):
+        count = getattr(figures, measured.counted)
+        if count < asked.min_outcomes:
+            missing.append(f"{who} has {count} of {asked.min_outcomes} {measured.words}")
+    lead = lead_of(asked, challenger, live)
+    if lead is not None and lead < asked.margin:
+        how = f"better by {lead:.6g}" if lead > 0 else f"not better ({lead:.6g})"
+        missing.append(f"{asked.metric} of the challenger is {how}, {asked.margin:g} is asked for")
+    return tuple(missing)
+
+
+async def get_challenge(pool: Pool, active_id: int) -> tuple[ActiveModel, Challenge | None]:
+    """Give a shadow model and how it compares with the live model of its line; None while the line has none."""
+    shadow = await active_models.get(pool, active_id)
+    if shadow is None:
+        raise NotFound(f"There is no active model {active_id}: GET /models/active lists all")
+    if shadow.mode == "live":
+        raise Conflict(f"Active model {active_id} is live: ask for the challenge of a shadow of its line")
+    if shadow.line is None:
+        raise Conflict(f"Active model {active_id} is in no line: set one to compare it with the live model there")
+    live_id = await active_models.live_of_line(pool, shadow.line)
+    live = None if live_id is None else await active_models.get(pool, live_id)
+    return shadow, None if live is None else await look(pool, shadow, live)
