@@ -15,7 +15,7 @@ from shared.coin_metrics.columns import BASE_FEATURES
 from shared.coin_metrics.presence import presence
 from shared.coin_metrics.read import moment
 from shared.coin_metrics.sample import CoinSample, Sampled, fitting_share
-from shared.coin_metrics.table import FIXED, NUMBERS, casts
+from shared.coin_metrics.table import FINISHED_PHASES, FIXED, NUMBERS, casts
 from shared.coin_metrics.table import queries as table_queries
 from shared.db import Queries
 from shared.errors import JobFailed, Unavailable
@@ -23,7 +23,6 @@ from shared.errors import JobFailed, Unavailable
 __all__ = ["ColumnsMissing", "LoadTookTooLong", "TrainingRows", "Wanted", "load", "load_range"]
 
 _queries = Queries.beside(__file__)
-_FINISHED_PHASES = frozenset({99, 100})
 _OUT_OF_RANGE = "22003"
 _CANCELLED, _LOCKED = "57014", "55P03"
 # No operator, no cast, another type than expected; a text that is no number.
@@ -281,12 +280,11 @@ def _read_untracked(view: Snapshot) -> frozenset[int]:
     from adbc_driver_manager import Error
 
     try:
-        return frozenset(view.fetch(_queries["untracked"])["id"].to_pylist())
+        return frozenset(view.fetch(table_queries["untracked"])["id"].to_pylist())
     except Error as error:
         if error.sqlstate in {_CANCELLED, _LOCKED}:
             raise
-        # Not every tracker keeps this table; these two numbers are the ones all of them use.
-        return _FINISHED_PHASES
+        return FINISHED_PHASES
 
 
 def _nothing(wanted: Wanted) -> str:

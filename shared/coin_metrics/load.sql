@@ -1,7 +1,3 @@
--- name: untracked
--- Phases whose interval is 0: nobody records these coins any more.
-SELECT id::int8 AS id FROM ref_coin_phases WHERE interval_seconds = 0;
-
 -- name: count
 SELECT count(*)::int8 AS rows FROM coin_metrics WHERE timestamp BETWEEN :start AND :until AND {sampled};
 

@@ -82,6 +82,10 @@ class Histories:
     count: Ints
     """int64[n], 0..H."""
 
+    def take(self, chosen: Ints | Bools) -> "Histories":
+        """Give those of some coins."""
+        return Histories(values=self.values[chosen], timestamp=self.timestamp[chosen], count=self.count[chosen])
+
 
 def concatenate(batches: Sequence[Batch]) -> Batch:
     """Put batches of the same layout together, in order."""

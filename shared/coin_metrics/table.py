@@ -5,10 +5,13 @@ from collections.abc import Iterable, Mapping
 from shared.db import Queries
 
 queries = Queries.beside(__file__)
-"""`columns`, `clock_rows` and `few_coins`; their results mean the same through any driver."""
+"""`columns`, `clock_rows`, `few_coins` and `untracked`; their results mean the same through any driver."""
 
 FIXED = ("id", "mint", "timestamp", "phase_id_at_time")
 """Columns without which nothing can be read."""
+
+FINISHED_PHASES = frozenset({99, 100})
+"""Untracked phases where no table says which they are: not every tracker keeps one, these numbers all of them use."""
 
 NUMBERS = frozenset({"numeric", "real", "double precision", "smallint", "integer", "bigint"})
 """Types that compare with numbers as they are."""

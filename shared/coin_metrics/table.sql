@@ -24,3 +24,7 @@ WITH believed AS MATERIALIZED (
     (SELECT mint FROM coin_metrics WHERE NOT EXISTS (SELECT FROM believed) ORDER BY timestamp DESC LIMIT 1000)
 )
 SELECT count(DISTINCT mint) < 3 AS few FROM newest;
+
+-- name: untracked
+-- Phases whose interval is 0: nobody records these coins any more.
+SELECT id::int8 AS id FROM ref_coin_phases WHERE interval_seconds = 0;

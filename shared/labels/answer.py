@@ -22,15 +22,22 @@ CHANGE_DECIMALS = 9
 
 
 def label(
-    rows: CoinRows, target: Target, *, clock: int, untracked_phases: frozenset[int], last_seen: Ints | None = None
+    rows: CoinRows,
+    target: Target,
+    *,
+    clock: int,
+    untracked_phases: frozenset[int],
+    last_seen: Ints | None = None,
+    left_at: Ints | None = None,
 ) -> Labels:
     """Answer the target for every row.
 
     Rows may come in any order; a repeat of (coin, timestamp) counts once, with the highest id, and every repeat gets
     that row's label. `clock` is the recording clock in microseconds, `untracked_phases` are those in which a coin is
-    no longer followed, `last_seen` int64[coins] is the newest timestamp of each coin in the whole table where `rows`
-    are a part of it. The rows must reach to the horizon or the clock, whichever is earlier. A rule target looks at
-    the row alone.
+    no longer followed. Where `rows` are a part of the table, `last_seen` int64[coins] is the newest timestamp of each
+    coin in the whole of it, `left_at` int64[coins] that of the first row that shows the coin as no longer followed
+    (`NEVER`: none). The rows must reach to the horizon or the clock, whichever is earlier. A rule target looks at the
+    row alone.
 
     A value ≤ 0 is missing in a price column; at t itself it leaves the row unresolved in any column. Missing values
     after t are passed over: without any other the change is 0. Raises KeyError where `rows` lack the target's column
@@ -64,7 +71,8 @@ def label(
     with np.errstate(all="ignore"):
         match target:
             case TimeTarget():
-                found = _label_time(ordered, target, clock, untracked_phases, last_seen)
+                endings = Endings.of(ordered, untracked_phases, left_at=left_at)
+                found = _label_time(ordered, target, clock, endings, last_seen)
             case RuleTarget():
                 found = _label_rule(ordered, target)
             case _:
@@ -88,22 +96,19 @@ def _label_rule(rows: CoinRows, target: RuleTarget) -> Labels:
     )
 
 
-def _label_time(
-    rows: CoinRows, target: TimeTarget, clock: int, untracked_phases: frozenset[int], last_seen: Ints | None
-) -> Labels:
+def _label_time(rows: CoinRows, target: TimeTarget, clock: int, endings: Endings, last_seen: Ints | None) -> Labels:
     """Label rows that are sorted by coin and time and hold no repeats."""
     due = rows.timestamp + target.horizon
     value = cleaned(target.target_var, rows.values[target.target_var])
-    endings = Endings.of(rows, untracked_phases)
     last_row = last_row_until(rows, target.horizon, endings.last_row)
-    change = _change_pct(value, value[_newest_known(value)[last_row]])
+    change = change_pct(value, value[_newest_known(value)[last_row]])
     left = endings.left_at[rows.coin] < due
     measure = change
     if target.label_mode == "within_horizon":
         # Values up to the row on which the coin leaves were seen while it was still followed. The row itself, a
         # change of 0, reaches no threshold.
         until = np.maximum(np.minimum(last_row, endings.left_row[rows.coin]), np.arange(len(rows)))
-        measure = _change_pct(value, furthest(value, until, target.direction))
+        measure = change_pct(value, furthest(value, until, target.direction))
     hit = measure >= target.min_percent_change if target.direction == "up" else measure <= -target.min_percent_change
 
     seen = left & hit if target.label_mode == "within_horizon" else np.zeros(len(rows), dtype=np.bool_)
@@ -132,5 +137,6 @@ def _newest_known(value: Floats) -> Ints:
     return np.maximum.accumulate(np.where(np.isnan(value), 0, np.arange(len(value))))
 
 
-def _change_pct(now: Floats, then: Floats) -> Floats:
+def change_pct(now: Floats, then: Floats) -> Floats:
+    """Give the change in %, 9 decimals."""
     return np.round((then / now - 1.0) * 100.0, CHANGE_DECIMALS)

@@ -8,7 +8,8 @@ import numpy as np
 from shared.coin_metrics.rows import Bools, CoinRows, Floats, Ints
 
 GRADUATED_PCT = 99.5
-_NEVER = np.iinfo(np.int64).max
+NEVER = int(np.iinfo(np.int64).max)
+"""A time that no clock reaches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,24 +20,30 @@ class Endings:
     last_seen: Ints
     """Newest timestamp, microseconds."""
     left_row: Ints
-    """The first row that shows the coin as no longer followed, huge where there is none."""
+    """The first row that shows the coin as no longer followed; huge: there is none, -1: it is not among them."""
     left_at: Ints
     """Its timestamp, microseconds."""
 
     @classmethod
-    def of(cls, rows: CoinRows, untracked_phases: frozenset[int]) -> "Endings":
-        """Find them in sorted rows: a coin leaves with a row in an untracked phase or a bonding curve ≥ 99.5 %."""
+    def of(cls, rows: CoinRows, untracked_phases: frozenset[int], *, left_at: Ints | None = None) -> "Endings":
+        """Find them in sorted rows: a coin leaves with a row in an untracked phase or a bonding curve ≥ 99.5 %.
+
+        `left_at` tells of such rows that are not among them.
+        """
         last_row = np.full(len(rows.mints), -1)
         last_row[rows.coin] = np.arange(len(rows))
-        last_seen = np.full(len(rows.mints), -_NEVER)
+        last_seen = np.full(len(rows.mints), -NEVER)
         last_seen[rows.coin] = rows.timestamp
         leaving = np.flatnonzero(_shows_end(rows, untracked_phases))[::-1]
-        left_row = np.full(len(rows.mints), _NEVER)
-        left_at = np.full(len(rows.mints), _NEVER)
+        left_row = np.full(len(rows.mints), NEVER)
+        found_at = np.full(len(rows.mints), NEVER)
         # Of several writes to one coin the last stands: going backwards, that of its first such row.
         left_row[rows.coin[leaving]] = leaving
-        left_at[rows.coin[leaving]] = rows.timestamp[leaving]
-        return cls(last_row=last_row, last_seen=last_seen, left_row=left_row, left_at=left_at)
+        found_at[rows.coin[leaving]] = rows.timestamp[leaving]
+        if left_at is not None:
+            left_row[left_at < found_at] = -1
+            found_at = np.minimum(found_at, left_at)
+        return cls(last_row=last_row, last_seen=last_seen, left_row=left_row, left_at=found_at)
 
 
 def _shows_end(rows: CoinRows, untracked_phases: frozenset[int]) -> Bools:
