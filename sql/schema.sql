@@ -524,11 +524,13 @@ CREATE TABLE prediction_drift (
     model_id        bigint NOT NULL, -- its id in the training service
     day             date NOT NULL, -- of data_timestamp, UTC
     rows            integer NOT NULL, -- sampled predictions it rests on
+    predictions     bigint NOT NULL, -- the day had when it was measured: measured again when there are more
     score_psi       double precision, -- of the probability; NULL where the model file has no histogram of it
     features        jsonb NOT NULL DEFAULT '{}', -- index of each feature
     computed_at     timestamptz NOT NULL DEFAULT now(), -- when
     PRIMARY KEY (active_model_id, day),
     CONSTRAINT chk_drift_rows CHECK (rows > 0),
+    CONSTRAINT chk_drift_predictions CHECK (predictions > 0),
     CONSTRAINT chk_drift_score_psi CHECK (score_psi >= 0 AND score_psi < 'Infinity'),
     CONSTRAINT chk_drift_features CHECK (jsonb_typeof(features) = 'object')
 );

@@ -104,11 +104,13 @@ CREATE TABLE prediction_drift (
     model_id        bigint NOT NULL,
     day             date NOT NULL,
     rows            integer NOT NULL,
+    predictions     bigint NOT NULL,
     score_psi       double precision,
     features        jsonb NOT NULL DEFAULT '{}',
     computed_at     timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (active_model_id, day),
     CONSTRAINT chk_drift_rows CHECK (rows > 0),
+    CONSTRAINT chk_drift_predictions CHECK (predictions > 0),
     CONSTRAINT chk_drift_score_psi CHECK (score_psi >= 0 AND score_psi < 'Infinity'),
     CONSTRAINT chk_drift_features CHECK (jsonb_typeof(features) = 'object')
 );

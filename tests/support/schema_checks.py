@@ -155,6 +155,7 @@ REFUSED = {
     },
     "prediction_drift": {
         "chk_drift_rows": ["rows = 0"],
+        "chk_drift_predictions": ["predictions = 0"],
         "chk_drift_score_psi": ["score_psi = -0.1", "score_psi = 'NaN'"],
         "chk_drift_features": ["features = '[]'"],
     },

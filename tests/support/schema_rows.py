@@ -63,7 +63,9 @@ VALID: dict[str, dict[str, Any]] = {
         "active_model_id": 1, "model_id": 1, "target": {"kind": "time"}, "data_from": _DAY, "data_to": _DAY,
         "first_id": 1, "last_id": 2, "due_at": _NEXT_DAY,
     },
-    "prediction_drift": {"active_model_id": 1, "model_id": 1, "day": "2026-03-01", "rows": 10, "score_psi": 0.1},
+    "prediction_drift": {
+        "active_model_id": 1, "model_id": 1, "day": "2026-03-01", "rows": 10, "predictions": 90, "score_psi": 0.1,
+    },
     "send_cooldowns": {"active_model_id": 1, "coin_id": "A", "kind": "alert", "sent_at": _DAY},
     "webhook_endpoints": {"url": "https://example.com/hook", "secret": "whsec_x", "expires_after_seconds": 60},
     "webhook_deliveries": {
