@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -9,9 +10,15 @@ import structlog
 
 from prediction_service.runtime import metrics
 from prediction_service.settings import PredictionSettings
+from prediction_service.usecases.fold import fold_batches
+from prediction_service.usecases.outcomes import Outcomes
 from shared.db import Pool
 
 log = structlog.get_logger(__name__)
+
+
+SHARE = 4
+"""A step rests so many times as long as it took: what comes meanwhile is done together, rows are answered beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,11 +27,17 @@ class Step:
 
     name: str
     every_seconds: float
-    """From the end of one run to the start of the next."""
-    run: Callable[[Pool, PredictionSettings], Awaitable[object]]
+    """The shortest rest between two runs."""
+    run: Callable[[Pool, PredictionSettings], Awaitable[bool | None]]
+    """True: more waits, and the rest is no longer than the run was."""
 
 
-STEPS: tuple[Step, ...] = ()
+def steps() -> tuple[Step, ...]:
+    """Give all steps; what they remember of a database is theirs alone."""
+    return (
+        Step(name="fold batches", every_seconds=1, run=fold_batches),
+        Step(name="resolve outcomes", every_seconds=1, run=Outcomes().resolve_due),
+    )
 
 
 async def keep_house(
@@ -33,8 +46,8 @@ async def keep_house(
     """Run the steps, each at its own pace, until `stop`; while not on duty they rest."""
     async with asyncio.TaskGroup() as group:
         tasks = [
-            group.create_task(_repeat(step, pool, settings, on_duty, stop), name=f"housekeeping {step.name}")
-            for step in STEPS
+            group.create_task(_repeat(step, pool, settings, on_duty, stop), name=f"housekeeping: {step.name}")
+            for step in steps()
         ]
         await stop.wait()
         for task in tasks:
@@ -46,13 +59,21 @@ async def _repeat(
     step: Step, pool: Pool, settings: PredictionSettings, on_duty: Callable[[], bool], stop: asyncio.Event
 ) -> None:
     while not stop.is_set():
-        if on_duty():
-            try:
-                await step.run(pool, settings)
-            except Exception as error:
-                # What one step cannot do must not end the answering of rows.
-                metrics.ERRORS.labels(type(error).__name__).inc()
-                log.warning("housekeeping failed, trying again", step=step.name, exc_info=error)
+        rest = await _run(step, pool, settings) if on_duty() else step.every_seconds
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(step.every_seconds):
+            async with asyncio.timeout(rest):
                 await stop.wait()
+
+
+async def _run(step: Step, pool: Pool, settings: PredictionSettings) -> float:
+    """Run a step once; give the seconds to rest."""
+    started = time.monotonic()
+    try:
+        more = await step.run(pool, settings)
+    except Exception as error:
+        # What one step cannot do must not end the answering of rows.
+        metrics.ERRORS.labels(type(error).__name__).inc()
+        log.warning("housekeeping failed, trying again", step=step.name, exc_info=error)
+        more = False
+    took = time.monotonic() - started
+    return took if more else max(step.every_seconds, SHARE * took)

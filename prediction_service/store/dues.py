@@ -1,0 +1,146 @@
+"""The table prediction_dues: predictions that wait for their outcome, and until when; outcomes are written here too."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from prediction_service.runtime.verdicts import OUTCOMES, Pending, Verdicts
+from shared.coin_metrics.rows import Ints
+from shared.contracts.artifact import TargetSpec
+from shared.db import Connection, Executor, Queries
+from shared.labels import Target
+from shared.packed import doubles, integers
+
+_queries = Queries.beside(__file__)
+_target: TypeAdapter[TargetSpec] = TypeAdapter(TargetSpec)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Predictions of one model, told by bounds that are all included."""
+
+    active_model_id: int
+    data_from: datetime
+    """Least data_timestamp."""
+    data_to: datetime
+    first_id: int
+    """Others may lie between."""
+    last_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDue:
+    """A stretch that waits."""
+
+    stretch: Stretch
+    model_id: int
+    target: dict[str, Any]
+    """The question of the model, as its manifest has it."""
+    due_at: datetime
+    """Recording clock from which all outcomes can be told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """A stretch whose outcomes can be told."""
+
+    id: int
+    stretch: Stretch
+    target: Target
+
+
+async def insert(connection: Connection, dues: Sequence[NewDue]) -> None:
+    """Note what waits."""
+    await _queries.execute(
+        connection,
+        "insert",
+        **_columns([due.stretch for due in dues]),
+        model_ids=[due.model_id for due in dues],
+        targets=[due.target for due in dues],
+        due_at=[due.due_at for due in dues],
+    )
+
+
+async def list_due(executor: Executor, *, clock: datetime, most: int) -> list[Due]:
+    """Give what the recording clock has reached, longest due first."""
+    return [
+        Due(
+            id=row["id"],
+            stretch=Stretch(
+                active_model_id=row["active_model_id"],
+                data_from=row["data_from"],
+                data_to=row["data_to"],
+                first_id=row["first_id"],
+                last_id=row["last_id"],
+            ),
+            target=_target.validate_python(row["target"]).to_target(),
+        )
+        for row in await _queries.fetch(executor, "list_due", clock=clock, most=most)
+    ]
+
+
+async def lock(connection: Connection, ids: Sequence[int]) -> bool:
+    """Lock dues until the transaction ends; False when one of them is done or another transaction has it."""
+    return bool(await _queries.fetchval(connection, "lock", ids=list(ids)) == len(ids))
+
+
+async def delete(connection: Connection, ids: Sequence[int]) -> None:
+    """Forget what waits no longer."""
+    await _queries.execute(connection, "delete", ids=list(ids))
+
+
+async def list_coins(executor: Executor, stretches: Sequence[Stretch]) -> dict[str, int]:
+    """Give the coins with predictions that wait, and how many."""
+    rows = await _queries.fetch(executor, "coins", **_columns(stretches))
+    return {row["coin_id"]: row["waiting"] for row in rows}
+
+
+async def list_waiting(executor: Executor, coins: Sequence[str], stretches: Sequence[Stretch]) -> Pending:
+    """Give the predictions of coins that wait; their questions are places in `stretches`."""
+    row = await _queries.fetchrow(
+        executor,
+        "waiting",
+        coins=list(coins),
+        earliest=min(stretch.data_from for stretch in stretches),
+        latest=max(stretch.data_to for stretch in stretches),
+        **_columns(stretches),
+    )
+    assert row is not None
+    return Pending(
+        id=integers(row["id"], "bigint"),
+        coin=integers(row["coin"], "integer") - 1,
+        timestamp=integers(row["time"], "timestamptz"),
+        question=integers(row["question"], "integer") - 1,
+        prediction=integers(row["prediction"], "smallint") == 1,
+        alert=integers(row["alert"], "boolean") == 1,
+        probability=doubles(row["probability"]),
+        phase=integers(row["phase"], "integer"),
+    )
+
+
+async def resolve(connection: Connection, ids: Ints, verdicts: Verdicts) -> Ints:
+    """Write outcomes where there are none yet; give the ids of those predictions."""
+    packed = await _queries.fetchval(
+        connection,
+        "resolve",
+        names=list(OUTCOMES),
+        ids=ids.tolist(),
+        outcomes=verdicts.outcome.tolist(),
+        changes=verdicts.change_pct.tolist(),
+        highest=verdicts.highest_pct.tolist(),
+        lowest=verdicts.lowest_pct.tolist(),
+    )
+    return integers(packed, "bigint")
+
+
+def _columns(stretches: Sequence[Stretch]) -> dict[str, list[Any]]:
+    return {
+        "active_model_ids": [stretch.active_model_id for stretch in stretches],
+        "data_from": [stretch.data_from for stretch in stretches],
+        "data_to": [stretch.data_to for stretch in stretches],
+        "first_ids": [stretch.first_id for stretch in stretches],
+        "last_ids": [stretch.last_id for stretch in stretches],
+    }
