@@ -4,7 +4,7 @@ import importlib.metadata
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -25,9 +25,9 @@ class Message:
     """One request that is to be sent."""
 
     url: str
-    headers: dict[str, str]
-    secret: str
-    """whsec_…"""
+    headers: dict[str, str] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+    """whsec_…, each of which signs; two after a rotation."""
     webhook_id: str
     """The same over all attempts."""
     body: bytes
@@ -111,13 +111,15 @@ class WebhookSender:
 
 def _signed(message: Message) -> dict[str, str]:
     now = datetime.now(UTC)
-    signature = Webhook(message.secret).sign(message.webhook_id, now, message.body.decode())
+    text = message.body.decode()
     return {
         **message.headers,
         "Content-Type": "application/json",
         "webhook-id": message.webhook_id,
         "webhook-timestamp": str(int(now.timestamp())),
-        "webhook-signature": signature,
+        "webhook-signature": " ".join(
+            Webhook(secret).sign(message.webhook_id, now, text) for secret in message.secrets
+        ),
     }
 
 

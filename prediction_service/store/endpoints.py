@@ -1,6 +1,6 @@
 """The table webhook_endpoints: where predictions are sent."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +20,9 @@ class Endpoint:
     url: str
     headers: dict[str, str] = field(repr=False)
     secret: str = field(repr=False)
+    previous_secret: str | None = field(repr=False)
+    """Signs too after a rotation, for as long as `previous_secret_expires_at` says."""
+    previous_secret_expires_at: datetime | None
     active_model_ids: frozenset[int] | None
     """None: all models."""
     send_modes: frozenset[str]
@@ -28,6 +31,8 @@ class Endpoint:
     """The one of N8N_WEBHOOK_URL."""
     expires_after_seconds: int | None
     """None: the shortest horizon of a delivery's predictions."""
+    max_concurrency: int
+    """Requests under way to it at a time, from all senders together."""
     failing_since: datetime | None
     last_success_at: datetime | None
     disabled_reason: str | None
@@ -38,30 +43,60 @@ class Endpoint:
         """Tell whether predictions of a model go here."""
         return self.active_model_ids is None or active_model_id in self.active_model_ids
 
+    def secrets_at(self, now: datetime) -> tuple[str, ...]:
+        """Give the secrets that sign at a time, the newest first."""
+        if self.previous_secret is None or self.previous_secret_expires_at is None:
+            return (self.secret,)
+        return (self.secret, self.previous_secret) if now < self.previous_secret_expires_at else (self.secret,)
 
-async def insert(
-    connection: Connection,
-    *,
-    url: str,
-    headers: dict[str, str],
-    secret: str,
-    active_model_ids: list[int] | None,
-    send_modes: list[str],
-    enabled: bool,
-    expires_after_seconds: int | None,
-) -> Endpoint:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEndpoint:
+    """An endpoint to be."""
+
+    url: str
+    headers: dict[str, str] = field(repr=False)
+    secret: str = field(repr=False)
+    active_model_ids: list[int] | None
+    send_modes: list[str]
+    enabled: bool
+    expires_after_seconds: int | None
+    max_concurrency: int
+
+
+_WRITTEN = tuple(written.name for written in fields(NewEndpoint))
+
+
+async def insert(connection: Connection, new: NewEndpoint) -> Endpoint:
     """Write an endpoint."""
+    row = await _queries.fetchrow(connection, "insert", **{name: getattr(new, name) for name in _WRITTEN})
+    assert row is not None
+    return _read(row)
+
+
+async def update(connection: Connection, changed: Endpoint) -> Endpoint:
+    """Write what can be set on an endpoint, and whether it works."""
     row = await _queries.fetchrow(
         connection,
-        "insert",
-        url=url,
-        headers=headers,
-        secret=secret,
-        active_model_ids=active_model_ids,
-        send_modes=send_modes,
-        enabled=enabled,
-        expires_after_seconds=expires_after_seconds,
+        "update",
+        id=changed.id,
+        url=changed.url,
+        headers=changed.headers,
+        active_model_ids=None if changed.active_model_ids is None else sorted(changed.active_model_ids),
+        send_modes=sorted(changed.send_modes),
+        enabled=changed.enabled,
+        expires_after_seconds=changed.expires_after_seconds,
+        max_concurrency=changed.max_concurrency,
+        disabled_reason=changed.disabled_reason,
+        failing_since=changed.failing_since,
     )
+    assert row is not None
+    return _read(row)
+
+
+async def rotate(connection: Connection, endpoint_id: int, *, new_secret: str, hours: int) -> Endpoint:
+    """Let a new secret sign, and the present one beside it for some hours."""
+    row = await _queries.fetchrow(connection, "rotate", id=endpoint_id, secret=new_secret, hours=hours)
     assert row is not None
     return _read(row)
 
@@ -80,6 +115,23 @@ async def get(executor: Executor, endpoint_id: int) -> Endpoint | None:
     """Give one endpoint."""
     row = await _queries.fetchrow(executor, "get", id=endpoint_id)
     return None if row is None else _read(row)
+
+
+async def lock(connection: Connection, endpoint_id: int) -> Endpoint | None:
+    """Give one endpoint, which nobody else changes until the end of the transaction."""
+    row = await _queries.fetchrow(connection, "lock", id=endpoint_id)
+    return None if row is None else _read(row)
+
+
+async def lock_to_send(connection: Connection, endpoint_id: int) -> Endpoint | None:
+    """Give one endpoint as it is now, if it is enabled and nobody else holds it at this moment."""
+    row = await _queries.fetchrow(connection, "lock_to_send", id=endpoint_id)
+    return None if row is None else _read(row)
+
+
+async def count(executor: Executor) -> int:
+    """Count the endpoints."""
+    return int(await _queries.fetchval(executor, "count"))
 
 
 async def list_all(executor: Executor) -> list[Endpoint]:

@@ -1,5 +1,6 @@
 """From predictions to messages: which endpoint gets what, written in the transaction of the predictions."""
 
+import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ import orjson
 from numpy.typing import NDArray
 
 from prediction_service.clients.webhook import VERSION
+from prediction_service.store import cooldowns as cooldown_store
 from prediction_service.store import deliveries
 from prediction_service.store.active_models import ActiveModel
 from prediction_service.store.deliveries import NewDelivery
 from prediction_service.store.endpoints import Endpoint
+from prediction_service.usecases.cooldowns import CooldownBatch, Kind, kind_of
 from shared.db import Connection
 
 SERVICE = "pumpcast-prediction"
@@ -32,6 +35,11 @@ class OnePrediction:
     is_alert: bool
     threshold: float
     """The one stored with the prediction."""
+
+    @property
+    def kind(self) -> Kind:
+        """Tell which cooldown it is under."""
+        return kind_of(prediction=bool(self.prediction), is_alert=self.is_alert)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,34 +80,44 @@ def _accepted(modes: frozenset[str], prediction: Bools, is_alert: Bools) -> Bool
     return result
 
 
-async def enqueue(connection: Connection, endpoints: Sequence[Endpoint], rows: Sequence[RowPredictions]) -> int:
+async def enqueue(
+    connection: Connection, endpoints: Sequence[Endpoint], rows: Sequence[RowPredictions], cooldowns: CooldownBatch
+) -> int:
     """Write the messages that are due for predictions of the same transaction; give how many."""
     if not endpoints or not rows:
         return 0
-    new = deliveries_for(endpoints, rows, now=datetime.now(UTC))
-    if new:
-        await deliveries.insert_many(connection, new)
-    return len(new)
+    new = deliveries_for(endpoints, rows, now=datetime.now(UTC), cooldowns=cooldowns)
+    if not new:
+        return 0
+    if cooldowns.sent:
+        await cooldown_store.save(connection, cooldowns.sent)
+    return len(await deliveries.insert_many(connection, new))
 
 
 def deliveries_for(
-    endpoints: Sequence[Endpoint], rows: Sequence[RowPredictions], *, now: datetime
+    endpoints: Sequence[Endpoint], rows: Sequence[RowPredictions], *, now: datetime, cooldowns: CooldownBatch
 ) -> list[NewDelivery]:
     """Build the messages: one per endpoint and row, when any of its predictions is one that is sent there.
 
-    It then holds all predictions of the row by models the endpoint covers; those of shadow models are in none.
+    It then holds all predictions of the row by models the endpoint covers; those of shadow models are in none. A
+    prediction that makes a message due starts the cooldown of its kind.
     """
     found: list[NewDelivery] = []
-    for row in rows:
+    # As if one row had come after the other: a batch may hold the rows of several ticks in any order.
+    for row in sorted(rows, key=lambda row: row.timestamp):
         spoken = [one for one in row.predictions if one.active.mode != "shadow"]
+        rested = [one for one in spoken if cooldowns.over(one.active.id, row.coin_id, one.kind, row.timestamp)]
         bodies: dict[tuple[int, ...], tuple[str, bytes]] = {}
         for endpoint in endpoints:
-            covered = [one for one in spoken if endpoint.covers(one.active.id)]
-            if not any(_is_sent(endpoint, one) for one in covered):
+            due = [one for one in rested if endpoint.covers(one.active.id) and _is_sent(endpoint, one)]
+            if not due:
                 continue
+            covered = [one for one in spoken if endpoint.covers(one.active.id)]
             expires = _expires_after(endpoint, covered)
             if row.caught_up_late and row.timestamp + timedelta(seconds=expires) < now:
                 continue
+            for one in due:
+                cooldowns.note(one.active.id, row.coin_id, one.kind, row.timestamp)
             key = tuple(one.active.id for one in covered)
             if key not in bodies:
                 bodies[key] = _body(row, covered, now)
@@ -107,15 +125,51 @@ def deliveries_for(
             found.append(
                 NewDelivery(
                     endpoint_id=endpoint.id,
-                    webhook_id=f"msg_{uuid.uuid4().hex}",
+                    webhook_id=webhook_id(endpoint.id, row.coin_id, row.timestamp, key),
                     event_type=event,
                     coin_id=row.coin_id,
                     data_timestamp=row.timestamp,
+                    active_model_ids=key,
                     body=body,
                     expires_after_seconds=expires,
                 )
             )
     return found
+
+
+def webhook_id(endpoint_id: int, coin_id: str, timestamp: datetime, active_ids: Sequence[int]) -> str:
+    """Give the id of a message: the same whenever the same models' word on the same row goes to the same endpoint.
+
+    >>> webhook_id(1, "coin", datetime(2026, 3, 1, tzinfo=UTC), (1, 2))
+    'msg_2ee09cff867c9e99e97a76dedb2fac41'
+
+    """
+    told = orjson.dumps([endpoint_id, coin_id, timestamp.astimezone(UTC).isoformat(), sorted(active_ids)])
+    return f"msg_{hashlib.sha256(told).hexdigest()[:32]}"
+
+
+def trial_for(endpoint: Endpoint, *, now: datetime) -> NewDelivery:
+    """Build an event that only tries whether messages arrive."""
+    message = {
+        "type": "webhook.test",
+        "timestamp": now,
+        "data": {
+            "message": "pumpcast reaches this endpoint; predictions come as prediction.alert and prediction.created",
+            "endpoint_id": endpoint.id,
+            "service": SERVICE,
+            "version": VERSION,
+        },
+    }
+    return NewDelivery(
+        endpoint_id=endpoint.id,
+        webhook_id=f"msg_{uuid.uuid4().hex}",
+        event_type="webhook.test",
+        coin_id=None,
+        data_timestamp=None,
+        active_model_ids=None,
+        body=orjson.dumps(message, option=orjson.OPT_UTC_Z),
+        expires_after_seconds=endpoint.expires_after_seconds or RULE_EXPIRES_SECONDS,
+    )
 
 
 def _is_sent(endpoint: Endpoint, one: OnePrediction) -> bool:

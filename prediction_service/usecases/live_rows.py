@@ -1,13 +1,17 @@
 """From answers to rows: of the table predictions, and of the outbox."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import repeat
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from prediction_service.runtime.answers import Answers
 from prediction_service.store.active_models import ActiveModel
 from prediction_service.store.endpoints import Endpoint
+from prediction_service.usecases.cooldowns import CooldownBatch, has_cooldown, kind_of
 from prediction_service.usecases.deliveries import OnePrediction, RowPredictions, wanted
 from shared.coin_metrics.read import Batch, moment
 from shared.coin_metrics.rows import NO_PHASE
@@ -47,12 +51,17 @@ def rows_with_predictions(
     actives: Mapping[int, ActiveModel],
     price_column: int,
     missed: int,
+    paused: CooldownBatch,
 ) -> list[RowPredictions]:
-    """Give what all models said of rows of which a message is due; those up to the id `missed` waited in an outage."""
+    """Give what all models said of rows that may be sent; those up to the id `missed` waited in an outage."""
     due: set[int] = set()
     for given in answers:
         active = actives[given.model.active_id]
-        due.update(given.rows[wanted(targets, active, prediction=given.prediction, is_alert=given.alert)].tolist())
+        mask = wanted(targets, active, prediction=given.prediction, is_alert=given.alert)
+        if has_cooldown(active):
+            due.update(_rested(given, rows, mask, paused))
+        else:
+            due.update(given.rows[mask].tolist())
     by_row: dict[int, list[OnePrediction]] = {index: [] for index in sorted(due)}
     for given in answers if due else ():
         active = actives[given.model.active_id]
@@ -84,6 +93,16 @@ def rows_with_predictions(
         )
         for index, predictions in by_row.items()
     ]
+
+
+def _rested(given: Answers, rows: Batch, mask: NDArray[np.bool_], paused: CooldownBatch) -> Iterator[int]:
+    """Give the rows whose cooldown was over before this batch; those of the batch itself are heeded later."""
+    for index, prediction, alert in zip(
+        given.rows[mask].tolist(), given.prediction[mask].tolist(), given.alert[mask].tolist(), strict=True
+    ):
+        kind = kind_of(prediction=prediction, is_alert=alert)
+        if paused.over(given.model.active_id, rows.mint[index], kind, moment(int(rows.timestamp[index]))):
+            yield index
 
 
 def _price(value: float) -> float | None:

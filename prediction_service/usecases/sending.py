@@ -2,21 +2,22 @@
 
 import asyncio
 import random
+from datetime import UTC, datetime
 
 import structlog
 
 from prediction_service.clients.addresses import trusts
 from prediction_service.clients.webhook import Attempt, Message, WebhookSender
 from prediction_service.settings import PredictionSettings
-from prediction_service.store import deliveries, endpoints
+from prediction_service.store import attempts, deliveries, endpoints
 from prediction_service.store.deliveries import Claimed
 from prediction_service.store.endpoints import Endpoint
 from shared.db import ConnectionLost, Pool, PostgresError, transaction
 
 log = structlog.get_logger(__name__)
 
-LANE = 8
-"""So many requests to one endpoint at a time; what a dead one holds up is its own."""
+CONNECTIONS = 3
+"""So many of the pool's: however many receivers answer at once, the predictions find one free."""
 LEASE_SECONDS = 15.0
 LOOK_SECONDS = 1.0
 RETRY_SECONDS = (1, 5, 30, 120, 600)
@@ -69,23 +70,34 @@ class _Office:
         self._group = group
         self._poke = poke
         self._under_way: dict[int, int] = {}
+        self._turns = asyncio.Semaphore(CONNECTIONS)
 
     async def look(self) -> None:
         """Start whatever is due and has room in its lane."""
         if expired := await deliveries.expire(self._pool):
             log.info("deliveries expired", count=expired)
         for endpoint in await endpoints.list_due(self._pool):
-            room = LANE - self._under_way.get(endpoint.id, 0)
-            if room <= 0:
-                continue
-            for claimed in await deliveries.claim(self._pool, endpoint.id, most=room, lease_seconds=LEASE_SECONDS):
-                self._under_way[endpoint.id] = self._under_way.get(endpoint.id, 0) + 1
-                self._group.create_task(self._send(endpoint, claimed))
+            if self._under_way.get(endpoint.id, 0) < endpoint.max_concurrency:
+                await self._hand_out(endpoint.id)
+
+    async def _hand_out(self, endpoint_id: int) -> None:
+        async with self._turns, transaction(self._pool) as connection:
+            # As it is now, and held: what all senders have under way to it together is counted.
+            endpoint = await endpoints.lock_to_send(connection, endpoint_id)
+            if endpoint is None:
+                return
+            claimed = await deliveries.claim(
+                connection, endpoint_id, at_once=endpoint.max_concurrency, lease_seconds=LEASE_SECONDS
+            )
+        for message in claimed:
+            self._under_way[endpoint_id] = self._under_way.get(endpoint_id, 0) + 1
+            self._group.create_task(self._send(endpoint, message))
 
     async def _send(self, endpoint: Endpoint, claimed: Claimed) -> None:
         try:
             attempt = await self._sender.post(self._message(endpoint, claimed))
-            await _record(self._pool, endpoint, claimed, attempt)
+            async with self._turns:
+                await _record(self._pool, endpoint, claimed, attempt)
         except Exception as error:
             # One message must not end the sending of all others; its lease ends by itself, and it is sent again.
             log.warning("attempt not recorded", delivery_id=claimed.id, exc_info=error)
@@ -101,7 +113,7 @@ class _Office:
         return Message(
             url=endpoint.url,
             headers=endpoint.headers,
-            secret=endpoint.secret,
+            secrets=endpoint.secrets_at(datetime.now(UTC)),
             webhook_id=claimed.webhook_id,
             body=claimed.body,
             trusted=trusted,
@@ -111,8 +123,17 @@ class _Office:
 async def _record(pool: Pool, endpoint: Endpoint, claimed: Claimed, attempt: Attempt) -> None:
     """Write the attempt and what follows from it in one transaction."""
     status = "delivered" if attempt.succeeded else "failed" if attempt.status_code == GONE else "pending"
+    disabled = False
     async with transaction(pool) as connection:
-        await deliveries.log_attempt(
+        # The endpoint before its messages, as all who lock both do.
+        if attempt.succeeded:
+            await endpoints.note_success(connection, endpoint.id)
+        else:
+            disabled = await endpoints.note_failure(connection, endpoint.id)
+        if attempt.status_code == GONE:
+            disabled = True
+            await endpoints.disable(connection, endpoint.id, "the receiver answered 410 Gone")
+        await attempts.insert(
             connection,
             claimed,
             url=endpoint.url,
@@ -127,15 +148,10 @@ async def _record(pool: Pool, endpoint: Endpoint, claimed: Claimed, attempt: Att
             status=status,
             status_code=attempt.status_code,
             error=attempt.error,
-            retry_seconds=retry_after(claimed.attempt),
+            retry_seconds=retry_after(claimed.tries),
         )
-        if attempt.succeeded:
-            await endpoints.note_success(connection, endpoint.id)
-            return
-        disabled = await endpoints.note_failure(connection, endpoint.id)
-        if attempt.status_code == GONE:
-            disabled = True
-            await endpoints.disable(connection, endpoint.id, "the receiver answered 410 Gone")
+    if attempt.succeeded:
+        return
     log.info(
         "webhook not taken",
         endpoint_id=endpoint.id,

@@ -1,14 +1,18 @@
-"""Webhooks: endpoints as requests set them up and answers show them, deliveries, and the body that is sent."""
+"""Webhooks: endpoints as requests set them up and answers show them, and the bodies that are sent."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
-from shared.contracts.fields import NO_NUL, WHOLE_NUMBER, Id, PathId, SendMode
+from shared.contracts.fields import NO_NUL, WHOLE_NUMBER, Id, Moment, SendMode
 
-DeliveryStatus = Literal["pending", "delivered", "failed", "expired"]
-EventType = Literal["prediction.alert", "prediction.created", "webhook.test"]
+MASK = "***"
+"""Stands for a secret or the value of a header in every answer; in a change it keeps the value that is stored."""
+MOST_AT_ONCE = 32
+LONGEST_LIFE_SECONDS = 7 * 86_400
+_Item = TypeVar("_Item")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _VALUE = re.compile(r"[\x21-\x7e]([\x20-\x7e\t]*[\x21-\x7e])?")
 _OURS = re.compile(
@@ -27,7 +31,7 @@ def _sendable(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
-def _distinct(items: list[Any]) -> list[Any]:
+def _distinct(items: list[_Item]) -> list[_Item]:
     return list(dict.fromkeys(items))
 
 
@@ -38,6 +42,12 @@ def _alerts_only() -> list[SendMode]:
 Headers = Annotated[dict[str, Annotated[str, Field(max_length=1000)]], Field(max_length=20), AfterValidator(_sendable)]
 ActiveModelIds = Annotated[list[Id], Field(min_length=1, max_length=1000), AfterValidator(_distinct)]
 SendModes = Annotated[list[SendMode], Field(min_length=1, max_length=4), AfterValidator(_distinct)]
+Address = Annotated[
+    str, Field(min_length=1, max_length=2048, pattern=NO_NUL, description="http or https, without credentials")
+]
+Switch = Annotated[bool, Field(strict=True)]
+Life = Annotated[int, Field(ge=1, le=LONGEST_LIFE_SECONDS), WHOLE_NUMBER]
+AtOnce = Annotated[int, Field(ge=1, le=MOST_AT_ONCE), WHOLE_NUMBER]
 
 
 class _Request(BaseModel):
@@ -47,9 +57,7 @@ class _Request(BaseModel):
 class NewWebhook(_Request):
     """An endpoint to send predictions to."""
 
-    url: Annotated[
-        str, Field(min_length=1, max_length=2048, pattern=NO_NUL, description="http or https, without credentials")
-    ]
+    url: Address
     headers: Headers = Field(default_factory=dict, description="Static headers of every request")
     active_model_ids: ActiveModelIds | None = Field(
         None, description="Active models whose predictions are sent; null: all"
@@ -57,10 +65,39 @@ class NewWebhook(_Request):
     send_modes: SendModes = Field(
         default_factory=_alerts_only, description="A prediction that fits any of them makes a delivery"
     )
-    enabled: Annotated[bool, Field(strict=True)] = True
-    expires_after_seconds: Annotated[int, Field(ge=1, le=7 * 86400), WHOLE_NUMBER] | None = Field(
+    enabled: Switch = True
+    expires_after_seconds: Life | None = Field(
         None, description="How long a delivery is tried; null: the shortest horizon among its predictions"
     )
+    max_concurrency: AtOnce = Field(8, description="Requests under way at a time; 1: one after the other, in order")
+
+
+class ChangeWebhook(BaseModel):
+    """What to set on an endpoint; what is not named stays."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"minProperties": 1})
+
+    url: Address | SkipJsonSchema[None] = None
+    headers: Headers | SkipJsonSchema[None] = Field(
+        None, description="All static headers from now on; the value *** keeps the one that is stored"
+    )
+    active_model_ids: ActiveModelIds | None = Field(None, description="null: all")
+    send_modes: SendModes | SkipJsonSchema[None] = None
+    enabled: Switch | SkipJsonSchema[None] = Field(
+        None, description="true also forgets why it was disabled and since when it fails"
+    )
+    expires_after_seconds: Life | None = Field(None, description="null: the shortest horizon among its predictions")
+    max_concurrency: AtOnce | SkipJsonSchema[None] = None
+
+    @model_validator(mode="after")
+    def check_something(self) -> Self:
+        """Refuse an empty change, and null where it means nothing."""
+        if not self.model_fields_set:
+            raise ValueError(f"needs any of {', '.join(sorted(type(self).model_fields))}")
+        for name in sorted(self.model_fields_set - {"active_model_ids", "expires_after_seconds"}):
+            if getattr(self, name) is None:
+                raise ValueError(f"{name} cannot be null")
+        return self
 
 
 class Webhook(BaseModel):
@@ -71,11 +108,15 @@ class Webhook(BaseModel):
     url: str
     headers: dict[str, str]
     secret: str
+    previous_secret_expires_at: AwareDatetime | None = Field(
+        description="Until then messages are also signed with the secret before the last rotation"
+    )
     active_model_ids: list[int] | None
     send_modes: list[SendMode]
     enabled: bool
     is_builtin: bool
     expires_after_seconds: int | None
+    max_concurrency: int
     failing_since: AwareDatetime | None
     last_success_at: AwareDatetime | None
     disabled_reason: str | None
@@ -87,6 +128,45 @@ class CreatedWebhook(Webhook):
     """A new endpoint, with its secret: shown here and never again."""
 
 
+class LastError(BaseModel):
+    """The latest attempt that a receiver did not take."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    delivery_id: int
+    attempt: int
+    status_code: int | None
+    error: str | None = Field(description="Why there was no answer")
+    created_at: AwareDatetime
+
+
+class LastDay(BaseModel):
+    """What came of the deliveries that were written within the last 24 hours."""
+
+    delivered: int
+    failed: int
+    expired: int
+
+
+class WebhookDetails(Webhook):
+    """An endpoint and how it is doing."""
+
+    pending: int
+    last_24_hours: LastDay
+    last_error: LastError | None
+
+
+class RotatedSecret(BaseModel):
+    """A new secret, shown here and never again."""
+
+    id: int
+    secret: str
+    previous_secret_expires_at: AwareDatetime = Field(
+        description="Until then messages are signed with the new secret and the one before"
+    )
+    message: str = Field(description="Which secrets sign from now on, until when")
+
+
 class Webhooks(BaseModel):
     """All endpoints."""
 
@@ -94,41 +174,18 @@ class Webhooks(BaseModel):
     total: int
 
 
-class DeliveryFilter(_Request):
-    """Which messages to list, newest first."""
+class Recover(_Request):
+    """Which messages are to go out again."""
 
-    endpoint_id: PathId | None = None
-    status: DeliveryStatus | None = None
-    cursor: Annotated[str, Field(max_length=100)] | None = Field(None, description="next_cursor of the page before")
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    since: Moment = Field(description="Failed and expired ones that were written at or after this time")
 
 
-class Delivery(BaseModel):
-    """One message on its way to one endpoint."""
+class Recovered(BaseModel):
+    """Messages that go out again."""
 
-    model_config = ConfigDict(from_attributes=True)
-
-    id: int
     endpoint_id: int
-    webhook_id: str
-    event_type: EventType
-    coin_id: str | None
-    data_timestamp: AwareDatetime | None
-    status: DeliveryStatus
-    attempts: int
-    next_attempt_at: AwareDatetime
-    expires_at: AwareDatetime
-    last_status_code: int | None
-    last_error: str | None
-    delivered_at: AwareDatetime | None
-    created_at: AwareDatetime
-
-
-class Deliveries(BaseModel):
-    """A page of deliveries, newest first."""
-
-    deliveries: list[Delivery]
-    next_cursor: str | None
+    recovered: int
+    more: bool = Field(description="There are more than one call takes: call again")
 
 
 class SentModel(BaseModel):
@@ -183,3 +240,20 @@ class PredictionMessage(BaseModel):
     type: Literal["prediction.alert", "prediction.created"]
     timestamp: AwareDatetime
     data: SentData
+
+
+class SentTrial(BaseModel):
+    """What a test event holds."""
+
+    message: str
+    endpoint_id: int
+    service: str
+    version: str
+
+
+class TrialMessage(BaseModel):
+    """The body of a test event."""
+
+    type: Literal["webhook.test"]
+    timestamp: AwareDatetime
+    data: SentTrial

@@ -157,8 +157,9 @@ async def test_sender_when_killed_with_a_message_then_the_next_one_sends_it_and_
 ):
     await set_up(api, there.url)
     await predict(pool, tmp_path)
-    (claimed,) = await deliveries.claim(pool, 1, most=8, lease_seconds=0.3)
-    assert await deliveries.claim(pool, 1, most=8, lease_seconds=0.3) == []
+    async with transaction(pool) as own:
+        (claimed,) = await deliveries.claim(own, 1, at_once=8, lease_seconds=0.3)
+        assert await deliveries.claim(own, 1, at_once=8, lease_seconds=0.3) == []
     async with sending_messages(pool, configured):
         await until(connection, SLOT, 1, expected="delivered")
     assert len(there.requests) == 1

@@ -20,7 +20,7 @@ SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode
 
 def message(url: str, **changes: Any) -> Message:
     given: dict[str, Any] = {
-        "url": url, "headers": {}, "secret": SECRET, "webhook_id": "msg_1", "body": '{"a": "ü"}'.encode(),
+        "url": url, "headers": {}, "secrets": (SECRET,), "webhook_id": "msg_1", "body": '{"a": "ü"}'.encode(),
         "trusted": True,
     }  # fmt: skip
     return Message(**{**given, **changes})

@@ -10,7 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from prediction_service.store.active_models import ActiveModel
+from prediction_service.store.deliveries import NewDelivery
 from prediction_service.store.endpoints import Endpoint
+from prediction_service.usecases.cooldowns import Cooldowns
 from prediction_service.usecases.deliveries import OnePrediction, RowPredictions, deliveries_for, wanted
 from shared.contracts.webhook import NewWebhook, PredictionMessage
 
@@ -39,8 +41,13 @@ def endpoint(number: int = 1, **changes: Any) -> Endpoint:
         "id": number, "url": "https://example.com", "headers": {}, "secret": "whsec_AAAA", "active_model_ids": None,
         "send_modes": frozenset({"all"}), "enabled": True, "is_builtin": False, "expires_after_seconds": None,
         "failing_since": None, "last_success_at": None, "disabled_reason": None, "created_at": NOW, "updated_at": NOW,
+        "max_concurrency": 8, "previous_secret": None, "previous_secret_expires_at": None,
     }  # fmt: skip
     return Endpoint(**{**given, **changes})
+
+
+def due_for(endpoints: list[Endpoint], rows: list[RowPredictions]) -> list[NewDelivery]:
+    return deliveries_for(endpoints, rows, now=NOW, cooldowns=Cooldowns({}).batch())
 
 
 def said(model: ActiveModel, probability: float) -> OnePrediction:
@@ -63,9 +70,7 @@ def row(*predictions: OnePrediction, **changes: Any) -> RowPredictions:
 
 def sent(model_modes: set[str], endpoint_modes: set[str], probability: float) -> bool:
     model = active(send_modes=frozenset(model_modes))
-    return bool(
-        deliveries_for([endpoint(send_modes=frozenset(endpoint_modes))], [row(said(model, probability))], now=NOW)
-    )
+    return bool(due_for([endpoint(send_modes=frozenset(endpoint_modes))], [row(said(model, probability))]))
 
 
 @pytest.mark.parametrize(
@@ -94,8 +99,8 @@ def test_modes_when_model_and_endpoint_differ_then_both_must_accept():
 def test_row_when_two_models_speak_then_one_message_holds_both_and_has_the_promised_shape():
     rule = active(2, custom_name="mine", future_minutes=None, price_change_percent=None, target_direction=None,
                   target_operator=">", target_value=4e-8)  # fmt: skip
-    (delivery,) = deliveries_for(
-        [endpoint(send_modes=frozenset({"alerts_only"}))], [row(said(active(1), 0.1), said(rule, 0.9))], now=NOW
+    (delivery,) = due_for(
+        [endpoint(send_modes=frozenset({"alerts_only"}))], [row(said(active(1), 0.1), said(rule, 0.9))]
     )
     PredictionMessage.model_validate_json(delivery.body)
     assert orjson.loads(delivery.body) == {
@@ -135,7 +140,7 @@ def test_row_when_two_models_speak_then_one_message_holds_both_and_has_the_promi
 
 
 def test_row_when_nothing_is_an_alert_then_the_event_says_created_and_missing_price_is_null():
-    (delivery,) = deliveries_for([endpoint()], [row(said(active(), 0.4), price_close=None, phase_id=None)], now=NOW)
+    (delivery,) = due_for([endpoint()], [row(said(active(), 0.4), price_close=None, phase_id=None)])
     body = PredictionMessage.model_validate_json(delivery.body)
     assert body.type == delivery.event_type == "prediction.created"
     assert (body.data.price_close, body.data.phase_id) == (None, None)
@@ -143,10 +148,9 @@ def test_row_when_nothing_is_an_alert_then_the_event_says_created_and_missing_pr
 
 def test_endpoint_when_it_covers_some_models_then_the_others_are_not_in_its_message():
     speakers = [said(active(1), 0.9), said(active(2), 0.8), said(active(3), 0.9)]
-    found = deliveries_for(
+    found = due_for(
         [endpoint(1, active_model_ids=frozenset({2})), endpoint(2), endpoint(3, active_model_ids=frozenset({9}))],
         [row(*speakers)],
-        now=NOW,
     )
     told = {
         one.endpoint_id: [
@@ -160,19 +164,23 @@ def test_endpoint_when_it_covers_some_models_then_the_others_are_not_in_its_mess
 
 def test_shadow_model_when_it_speaks_then_no_message_holds_or_follows_from_it():
     shadow, loud = said(active(1, mode="shadow"), 0.99), said(active(2), 0.9)
-    assert deliveries_for([endpoint()], [row(shadow)], now=NOW) == []
-    (delivery,) = deliveries_for([endpoint()], [row(shadow, loud)], now=NOW)
+    assert due_for([endpoint()], [row(shadow)]) == []
+    (delivery,) = due_for([endpoint()], [row(shadow, loud)])
     assert [
         one.model.active_model_id for one in PredictionMessage.model_validate_json(delivery.body).data.predictions
     ] == [2]
 
 
-def test_rows_when_several_then_each_coin_and_row_has_its_own_message():
+def test_rows_when_several_then_each_coin_and_row_has_its_own_message_oldest_first():
     rows = [
-        row(said(active(), 0.9), coin_id=coin, timestamp=NOW + timedelta(seconds=s)) for coin in "ab" for s in (0, 5)
+        row(said(active(), 0.9), coin_id=coin, timestamp=NOW + timedelta(seconds=s)) for s in (5, 0) for coin in "ab"
     ]
-    found = deliveries_for([endpoint()], rows, now=NOW)
-    assert [(one.coin_id, one.data_timestamp) for one in found] == [(one.coin_id, one.timestamp) for one in rows]
+    found = due_for([endpoint()], rows)
+    told = [(one.coin_id, one.data_timestamp) for one in found]
+    assert told == [("a", NOW), ("b", NOW), ("a", NOW + timedelta(seconds=5)), ("b", NOW + timedelta(seconds=5))]
+    assert len({one.webhook_id for one in found}) == 4
+    # Work that is done again gives the same ids.
+    assert [one.webhook_id for one in due_for([endpoint()], rows)] == [one.webhook_id for one in found]
 
 
 def test_expiry_when_not_set_then_the_shortest_horizon_counts_and_ten_minutes_for_rules():
@@ -180,7 +188,7 @@ def test_expiry_when_not_set_then_the_shortest_horizon_counts_and_ten_minutes_fo
     rule = said(active(3, future_minutes=None, target_operator=">", target_value=1.0), 0.9)
 
     def expiry(speakers: list[OnePrediction], **changes: Any) -> float:
-        (delivery,) = deliveries_for([endpoint(**changes)], [row(*speakers)], now=NOW)
+        (delivery,) = due_for([endpoint(**changes)], [row(*speakers)])
         return delivery.expires_after_seconds
 
     assert expiry([slow]) == 3600
@@ -194,7 +202,7 @@ def test_row_when_caught_up_after_an_outage_then_it_is_sent_only_within_its_hori
 
     def count(age_minutes: float, *, late: bool) -> int:
         given = row(speaker, timestamp=NOW - timedelta(minutes=age_minutes), caught_up_late=late)
-        return len(deliveries_for([endpoint()], [given], now=NOW))
+        return len(due_for([endpoint()], [given]))
 
     assert count(9, late=True) == 1
     assert count(11, late=True) == 0
@@ -210,7 +218,7 @@ def test_look_ahead_when_compared_with_messages_then_it_finds_exactly_those_due(
         model = active(send_modes=frozenset({mine}), mode=mode)
         there = endpoint(send_modes=frozenset({theirs}), active_model_ids=frozenset({1 if covered else 2}))
         found = wanted([there], model, prediction=probabilities >= 0.3, is_alert=probabilities >= 0.6)
-        due = [bool(deliveries_for([there], [row(said(model, p))], now=NOW)) for p in probabilities.tolist()]
+        due = [bool(due_for([there], [row(said(model, p))])) for p in probabilities.tolist()]
         assert found.tolist() == due
 
 
