@@ -1,9 +1,9 @@
 """Figures of two models on the rows that both answered; read only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from prediction_service.store.active_models import ActiveModel
-from shared.db import Executor, Queries
+from shared.db import Executor, Queries, Record
 
 _queries = Queries.beside(__file__)
 
@@ -38,14 +38,13 @@ class Compared:
 
 async def compare(executor: Executor, shadow: ActiveModel, live: ActiveModel, *, most: int) -> Compared:
     """Compare a shadow with a live model on the newest rows that it answered since its activation."""
-    rows = await _queries.fetch(
+    row = await _queries.fetchrow(
         executor, "compare", shadow_id=shadow.id, shadow_threshold=shadow.alert_threshold, live_id=live.id,
         live_threshold=live.alert_threshold, after_id=shadow.predictions_before, most=most,
     )  # fmt: skip
-    found = {row["model"]: dict(row) for row in rows}
-    pairs = found["live"].pop("pairs")
-    return Compared(
-        pairs=pairs,
-        challenger=Figures(**{name: found["challenger"][name] for name in Figures.__slots__}),
-        live=Figures(**{name: found["live"][name] for name in Figures.__slots__}),
-    )
+    assert row is not None
+    return Compared(pairs=row["pairs"], challenger=_figures(row, "shadow"), live=_figures(row, "live"))
+
+
+def _figures(row: Record, side: str) -> Figures:
+    return Figures(**{field.name: row[f"{side}_{field.name}"] for field in fields(Figures)})

@@ -1,19 +1,39 @@
 -- name: compare
--- What waits for its horizon has the highest ids: the walk down the index (active_model_id, id) starts below it. Each row is
--- looked up for the other model in the unique key. Alerts are those of the thresholds of now, which may have been changed.
+-- What waits for its horizon has the highest ids: the walk down the index starts below it. Each row is looked up for the
+-- other model in the unique key. Alerts are those of the thresholds of now, which may have been changed.
 WITH waiting AS (
     SELECT least(
         (SELECT min(first_id) FROM prediction_dues WHERE active_model_id = :shadow_id),
         (SELECT min(first_id) FROM prediction_batches)
     ) AS first_id
-),
-pair AS MATERIALIZED (
+)
+SELECT
+    count(*) AS pairs,
+    count(*) FILTER (WHERE is_known) AS shadow_outcomes,
+    count(*) FILTER (WHERE is_known AND shadow_prediction = 1) AS shadow_positives,
+    avg(shadow_true) FILTER (WHERE is_known AND shadow_prediction = 1) AS shadow_precision,
+    count(*) FILTER (WHERE is_known AND shadow_alert) AS shadow_alerts,
+    avg(shadow_true) FILTER (WHERE is_known AND shadow_alert) AS shadow_alert_precision,
+    avg((shadow_probability - shadow_true) ^ 2) FILTER (WHERE is_known) AS shadow_brier,
+    count(shadow_change) FILTER (WHERE shadow_alert) AS shadow_returns,
+    avg(shadow_change) FILTER (WHERE shadow_alert) AS shadow_mean_return_pct,
+    count(*) FILTER (WHERE is_known) AS live_outcomes,
+    count(*) FILTER (WHERE is_known AND live_prediction = 1) AS live_positives,
+    avg(live_true) FILTER (WHERE is_known AND live_prediction = 1) AS live_precision,
+    count(*) FILTER (WHERE is_known AND live_alert) AS live_alerts,
+    avg(live_true) FILTER (WHERE is_known AND live_alert) AS live_alert_precision,
+    avg((live_probability - live_true) ^ 2) FILTER (WHERE is_known) AS live_brier,
+    count(live_change) FILTER (WHERE live_alert) AS live_returns,
+    avg(live_change) FILTER (WHERE live_alert) AS live_mean_return_pct
+FROM (
     SELECT
+        'unresolved' NOT IN (shadow.outcome, live.outcome) AS is_known,
         shadow.prediction AS shadow_prediction, shadow.probability AS shadow_probability,
-        shadow.outcome AS shadow_outcome, shadow.actual_change_pct AS shadow_change,
+        shadow.actual_change_pct AS shadow_change, (shadow.outcome IN ('tp', 'fn'))::integer::float8 AS shadow_true,
+        shadow.probability >= :shadow_threshold AS shadow_alert,
         live.prediction AS live_prediction, live.probability AS live_probability,
-        live.outcome AS live_outcome, live.actual_change_pct AS live_change,
-        'unresolved' NOT IN (shadow.outcome, live.outcome) AS is_known
+        live.actual_change_pct AS live_change, (live.outcome IN ('tp', 'fn'))::integer::float8 AS live_true,
+        live.probability >= :live_threshold AS live_alert
     FROM predictions AS shadow
     JOIN predictions AS live USING (coin_id, data_timestamp)
     WHERE shadow.active_model_id = :shadow_id AND live.active_model_id = :live_id
@@ -21,29 +41,4 @@ pair AS MATERIALIZED (
       AND shadow.outcome IS NOT NULL AND live.outcome IS NOT NULL
     ORDER BY shadow.id DESC
     LIMIT :most
-),
-said AS (
-    SELECT
-        model, prediction, probability, is_known, change, outcome IN ('tp', 'fn') AS is_true,
-        probability >= threshold AS is_alert
-    FROM pair
-    CROSS JOIN LATERAL (
-        VALUES
-            ('challenger', shadow_prediction, shadow_probability, shadow_outcome, shadow_change, :shadow_threshold::float8),
-            ('live', live_prediction, live_probability, live_outcome, live_change, :live_threshold)
-    ) AS one (model, prediction, probability, outcome, change, threshold)
-)
-SELECT
-    side.model,
-    count(said.model) AS pairs,
-    count(*) FILTER (WHERE is_known) AS outcomes,
-    count(*) FILTER (WHERE is_known AND prediction = 1) AS positives,
-    (avg(is_true::integer) FILTER (WHERE is_known AND prediction = 1))::float8 AS precision,
-    count(*) FILTER (WHERE is_known AND is_alert) AS alerts,
-    (avg(is_true::integer) FILTER (WHERE is_known AND is_alert))::float8 AS alert_precision,
-    avg((probability - is_true::integer) ^ 2) FILTER (WHERE is_known) AS brier,
-    count(*) FILTER (WHERE is_alert AND change IS NOT NULL) AS returns,
-    avg(change) FILTER (WHERE is_alert) AS mean_return_pct
-FROM (VALUES ('challenger'), ('live')) AS side (model)
-LEFT JOIN said ON said.model = side.model
-GROUP BY side.model;
+) AS pair;
