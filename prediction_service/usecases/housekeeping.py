@@ -10,8 +10,11 @@ import structlog
 
 from prediction_service.runtime import metrics
 from prediction_service.settings import PredictionSettings
+from prediction_service.usecases.drift import measure_due
 from prediction_service.usecases.fold import fold_batches
 from prediction_service.usecases.outcomes import Outcomes
+from prediction_service.usecases.promotions import promote_due
+from prediction_service.usecases.retention import delete_due, forget_activations
 from shared.db import Pool
 
 log = structlog.get_logger(__name__)
@@ -19,6 +22,9 @@ log = structlog.get_logger(__name__)
 
 SHARE = 4
 """A step rests so many times as long as it took: what comes meanwhile is done together, rows are answered beside it."""
+
+OFF_DUTY_SECONDS = 1.0
+"""Between two looks whether it is on duty by now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +43,10 @@ def steps() -> tuple[Step, ...]:
     return (
         Step(name="fold batches", every_seconds=1, run=fold_batches),
         Step(name="resolve outcomes", every_seconds=1, run=Outcomes().resolve_due),
+        Step(name="promote", every_seconds=30, run=promote_due),
+        Step(name="delete old rows", every_seconds=60, run=delete_due),
+        Step(name="forget activations", every_seconds=600, run=forget_activations),
+        Step(name="measure drift", every_seconds=600, run=measure_due),
     )
 
 
@@ -59,7 +69,7 @@ async def _repeat(
     step: Step, pool: Pool, settings: PredictionSettings, on_duty: Callable[[], bool], stop: asyncio.Event
 ) -> None:
     while not stop.is_set():
-        rest = await _run(step, pool, settings) if on_duty() else step.every_seconds
+        rest = await _run(step, pool, settings) if on_duty() else OFF_DUTY_SECONDS
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(rest):
                 await stop.wait()
