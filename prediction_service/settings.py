@@ -27,6 +27,10 @@ class PredictionSettings(ServiceSettings, TrainingAddressPart):
     default_alert_threshold: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None, description="Alert threshold of new imports; empty: the model's own"
     )
+    prediction_retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = Field(
+        None,
+        description="Days of the recording after which evaluated predictions and ended deliveries go; empty: never",
+    )
     n8n_webhook_url: str = Field(
         "", pattern=r"^(https?://.*)?$", description="The built-in webhook endpoint; empty: none"
     )

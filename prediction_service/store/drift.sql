@@ -1,5 +1,6 @@
 -- name: due
 -- Days that have other predictions than when they were measured, newest first; totals, as predictions are too many to count.
+WITH model AS MATERIALIZED (SELECT id, model_id FROM prediction_active_models WHERE manifest ? 'histograms')
 SELECT model.id AS active_model_id, model.model_id, counted.day, counted.predictions
 FROM (
     SELECT active_model_id, (bucket_start AT TIME ZONE 'UTC')::date AS day, sum(predictions)::bigint AS predictions
@@ -7,7 +8,7 @@ FROM (
     WHERE bucket_start >= (SELECT max(bucket_start) FROM prediction_stats) - make_interval(days => :days)
     GROUP BY 1, 2
 ) AS counted
-JOIN prediction_active_models AS model ON model.id = counted.active_model_id
+JOIN model ON model.id = counted.active_model_id
 LEFT JOIN prediction_drift AS known ON known.active_model_id = model.id AND known.day = counted.day
 WHERE counted.predictions > 0 AND counted.predictions IS DISTINCT FROM known.predictions
 ORDER BY counted.day DESC, model.id;

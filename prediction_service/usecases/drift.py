@@ -36,24 +36,28 @@ _NEWEST_ID = 2**63 - 1
 _NO_LATER_ROWS = 0
 
 
-async def measure_due(pool: Pool, _settings: PredictionSettings) -> None:
-    """Measure the newest days that have got predictions since they were measured."""
-    days = await drift.due(pool, days=DAYS_BACK)
-    for number, (_, models) in enumerate(groupby(days, key=lambda due: due.day)):
-        if number == DAYS_A_TIME:
-            break
+async def measure_due(pool: Pool, _settings: PredictionSettings) -> bool:
+    """Measure the newest days that have got predictions since they were measured; True when others are still to do."""
+    done = 0
+    for _, models in groupby(await drift.due(pool, days=DAYS_BACK), key=lambda due: due.day):
+        if done == DAYS_A_TIME:
+            return True
         of_day = list(models)
         bounds = await _bounds(pool, of_day[0].start, of_day[0].until)
-        for due in of_day if bounds else ():
-            assert bounds is not None
-            await _measure(pool, due, bounds)
+        if bounds is None:
+            # They are deleted by now.
+            continue
+        measured = [await _measure(pool, due, bounds) for due in of_day]
+        done += any(measured)
+    return False
 
 
-async def _measure(pool: Pool, due: DueDay, bounds: tuple[int, int]) -> None:
+async def _measure(pool: Pool, due: DueDay, bounds: tuple[int, int]) -> bool:
+    """Measure a day of a model; False when there is nothing left of it."""
     known = await drift.reference(pool, due.active_model_id)
     sample = await _sample(pool, due, bounds)
     if known is None or not sample:
-        return
+        return False
     spec = FeatureSpec(known.features)
     layout = await read.layout(pool, spec.base_columns)
     features = np.empty((0, len(spec.names)), np.float32)
@@ -64,6 +68,7 @@ async def _measure(pool: Pool, due: DueDay, bounds: tuple[int, int]) -> None:
     probability = np.array([one.probability for one in sample])
     score_psi, indexes = await asyncio.to_thread(compare, known, probability, features)
     await drift.put(pool, due, rows=len(sample), score_psi=score_psi, features=indexes)
+    return True
 
 
 def compare(
