@@ -1,11 +1,13 @@
-"""The table worker_positions: where the live worker stands, kept in the transaction of its predictions."""
+"""The table worker_positions: how far live workers are with each shard, kept in the transaction of predictions."""
 
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from prediction_service.runtime.position import Position, subtract
+from prediction_service.runtime.shards import SHARDS
 from shared.coin_metrics import read
 from shared.coin_metrics.clock import AHEAD
 from shared.db import Connection, Executor, Queries, Record
@@ -17,44 +19,61 @@ HOLES_SOUGHT = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Owned:
-    """What the worker that owns the position starts from."""
+class Standing:
+    """How far the rows of a shard are answered."""
 
     position: Position
     clock: datetime | None
     """The recording clock after the last batch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned:
+    """What the worker that owns a shard starts from."""
+
+    standing: Standing
     models_version: int
     """Raised by every change of models."""
     counters: dict[str, Any]
     """Totals since the first start, such as rows left out by reason."""
+    table_mark: dict[str, Any]
+    """To know coin_metrics again: its file, and one row that was seen."""
+    idle_seconds: float
+    """How long ago a batch was done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reported:
-    """What the worker says of itself."""
+    """What the worker of a shard last said of itself."""
 
+    shard: int
+    owner: UUID | None
     status: dict[str, Any]
     counters: dict[str, Any]
 
 
+def name_of(shard: int) -> str:
+    """Give the name of a shard's row."""
+    return f"live-{shard}"
+
+
 async def lock_and_capture(connection: Connection) -> dict[str, Any]:
-    """Lock the position until the transaction ends and give what is visible in coin_metrics, as jsonb of a position."""
-    row = await _queries.fetchrow(connection, "lock")
-    if row is None:
+    """Lock all shards until the transaction ends and give what is visible in coin_metrics, as jsonb of a position."""
+    rows = await _queries.fetch(connection, "lock")
+    if len(rows) < SHARDS:
         await ensure(connection)
-        row = await _queries.fetchrow(connection, "lock")
-        assert row is not None
-    stored = Position(high=row["high"], pending=tuple((low, high) for low, high in row["pending"]))
-    return (await _capture(connection, stored)).to_json()
+        rows = await _queries.fetch(connection, "lock")
+    # Each of them tells what was visible; the one that is furthest on leaves the least to look at.
+    return (await _capture(connection, max(map(_position, rows), key=lambda position: position.high))).to_json()
 
 
 async def ensure(executor: Executor) -> None:
-    """Make the position, at the end of what is visible, when there is none."""
+    """Make the positions of all shards, at the end of what is visible, where there are none."""
     # Asked first: the clock must not know of rows that are still to be answered, or they would look late.
     clock = await _recording_clock(executor)
     position = await _capture(executor, None)
     pending = [list(item) for item in position.pending]
-    await _queries.execute(executor, "create", high=position.high, pending=pending, clock=clock)
+    await _queries.execute(executor, "create", high=position.high, pending=pending, clock=clock, shards=SHARDS)
 
 
 async def _recording_clock(executor: Executor) -> datetime | None:
@@ -75,14 +94,24 @@ async def _capture(executor: Executor, stored: Position | None) -> Position:
     return Position(high=row["high"], pending=(*kept, *((low, high) for low, high in row["holes"])))
 
 
-async def own(executor: Executor, owner: UUID) -> Owned:
-    """Take the position over; whoever had it can save no more."""
-    row = await _queries.fetchrow(executor, "own", owner=owner)
-    if row is None:
+async def own(executor: Executor, shards: Collection[int], owner: UUID) -> dict[int, Owned]:
+    """Take shards over; whoever had one of them can save no more."""
+    names = [name_of(shard) for shard in sorted(shards)]
+    rows = await _queries.fetch(executor, "own", names=names, owner=owner)
+    if len(rows) < len(names):
         await ensure(executor)
-        row = await _queries.fetchrow(executor, "own", owner=owner)
-        assert row is not None
-    return _owned(row)
+        rows = await _queries.fetch(executor, "own", names=names, owner=owner)
+    return _by_shard(rows)
+
+
+async def lock_all(connection: Connection) -> dict[int, Owned]:
+    """Lock all shards until the transaction ends."""
+    return _by_shard(await _queries.fetch(connection, "lock_all"))
+
+
+async def move_to_file(connection: Connection, file: int, *, anew: bool) -> None:
+    """Note for all shards in which file coin_metrics lies now; `anew` lets them start with its first row."""
+    await _queries.execute(connection, "restart" if anew else "renew", file=file)
 
 
 async def save(
@@ -90,28 +119,49 @@ async def save(
     *,
     owner: UUID,
     models_version: int,
-    position: Position,
-    clock: datetime | None,
+    standings: Mapping[int, Standing],
     counters: dict[str, Any],
-) -> bool:
-    """Store where the worker stands; False when another worker owns the position, or models or table have changed."""
-    value = position.to_json()
-    saved = await _queries.fetchval(
-        connection, "save", owner=owner, models_version=models_version, high=value["high"], pending=value["pending"],
-        clock=clock, counters=counters,
+    table_mark: dict[str, Any],
+) -> int | None:
+    """Store how far the owned shards are, and the counters of the first; give the number of the transaction.
+
+    None when another worker owns one of them, or models or table have changed.
+    """
+    shards = sorted(standings)
+    # Mostly all of them stand at the same place, which then is sent once.
+    places: dict[int, int] = {}
+    different: list[Standing] = []
+    for shard in shards:
+        if id(standings[shard]) not in places:
+            different.append(standings[shard])
+            places[id(standings[shard])] = len(different)
+    number: int | None = await _queries.fetchval(
+        connection, "save", owner=owner, models_version=models_version, names=[name_of(shard) for shard in shards],
+        places=[places[id(standings[shard])] for shard in shards],
+        highs=[standing.position.high for standing in different],
+        pendings=[[list(item) for item in standing.position.pending] for standing in different],
+        clocks=[standing.clock for standing in different], counters=counters, table_mark=table_mark,
     )  # fmt: skip
-    return saved is not None
+    return number
 
 
 async def report(executor: Executor, owner: UUID, status: dict[str, Any]) -> bool:
-    """Store how the worker is; False when another one owns the position."""
-    return bool((await _queries.execute(executor, "report", owner=owner, status=status)).endswith(" 1"))
+    """Store how the worker is; False when it owns nothing."""
+    return not (await _queries.execute(executor, "report", owner=owner, status=status)).endswith(" 0")
 
 
-async def reported(executor: Executor) -> Reported | None:
-    """Give what the worker last said of itself; None when there never was one."""
-    row = await _queries.fetchrow(executor, "reported")
-    return None if row is None else Reported(status=row["status"], counters=row["counters"])
+async def reported(executor: Executor) -> list[Reported]:
+    """Give what the workers last said of themselves, shard by shard; empty when there never was one."""
+    return [
+        Reported(shard=_shard(row), owner=row["owner"], status=row["status"], counters=row["counters"])
+        for row in await _queries.fetch(executor, "reported")
+    ]
+
+
+async def least_clock(executor: Executor) -> datetime | None:
+    """Give the recording clock that all shards have reached."""
+    clock: datetime | None = await _queries.fetchval(executor, "least_clock")
+    return clock
 
 
 async def oldest_transaction(executor: Executor) -> int:
@@ -144,10 +194,22 @@ async def newest_mints(executor: Executor, most: int) -> list[str]:
     return [row["mint"] for row in found]
 
 
-def _owned(row: Record) -> Owned:
-    return Owned(
-        position=Position(high=row["high"], pending=tuple((low, high) for low, high in row["pending"])),
-        clock=row["clock"],
-        models_version=row["models_version"],
-        counters=row["counters"],
-    )
+def _by_shard(rows: Sequence[Record]) -> dict[int, Owned]:
+    return {
+        _shard(row): Owned(
+            standing=Standing(position=_position(row), clock=row["clock"]),
+            models_version=row["models_version"],
+            counters=row["counters"],
+            table_mark=row["table_mark"],
+            idle_seconds=row["idle_seconds"],
+        )
+        for row in rows
+    }
+
+
+def _position(row: Record) -> Position:
+    return Position(high=row["high"], pending=tuple((low, high) for low, high in row["pending"]))
+
+
+def _shard(row: Record) -> int:
+    return int(row["name"].removeprefix("live-"))

@@ -1,14 +1,22 @@
 -- name: lock
--- Locks the row against the live worker's commit, so that a change of models falls between two batches.
-UPDATE worker_positions SET models_version = models_version + 1 WHERE name = 'live'
-RETURNING high, pending, models_version;
+-- Locks the rows against the commits of live workers, so that a change of models falls between two batches. All who lock
+-- several rows do so in the order of their names.
+WITH locked AS MATERIALIZED (SELECT name FROM worker_positions WHERE name LIKE 'live-%' ORDER BY name FOR UPDATE)
+UPDATE worker_positions AS position SET models_version = position.models_version + 1
+FROM locked WHERE position.name = locked.name
+RETURNING high, pending;
 
 -- name: create
-INSERT INTO worker_positions (name, high, pending, clock) VALUES ('live', :high, :pending, :clock)
+INSERT INTO worker_positions (name, high, pending, clock, models_version)
+SELECT
+    'live-' || shard, :high, :pending, :clock,
+    (SELECT coalesce(max(models_version), 0) FROM worker_positions WHERE name LIKE 'live-%')
+FROM generate_series(0, :shards::int - 1) AS shard
+ORDER BY shard
 ON CONFLICT (name) DO NOTHING;
 
 -- name: reported
-SELECT status, counters FROM worker_positions WHERE name = 'live';
+SELECT name, owner, status, counters FROM worker_positions WHERE name LIKE 'live-%' ORDER BY name;
 
 -- name: table_exists
 SELECT to_regclass('coin_metrics') IS NOT NULL;
@@ -31,20 +39,62 @@ SELECT
      JOIN coin_metrics AS row ON row.id BETWEEN gap.low AND gap.high) AS appeared;
 
 -- name: own
-UPDATE worker_positions SET owner = :owner WHERE name = 'live'
-RETURNING high, pending, clock, models_version, counters;
+WITH locked AS MATERIALIZED (SELECT name FROM worker_positions WHERE name = ANY(:names) ORDER BY name FOR UPDATE)
+UPDATE worker_positions AS position SET owner = :owner
+FROM locked WHERE position.name = locked.name
+RETURNING
+    position.name, high, pending, clock, models_version, counters, table_mark,
+    extract(epoch FROM clock_timestamp() - updated_at)::float8 AS idle_seconds;
+
+-- name: lock_all
+SELECT
+    name, high, pending, clock, models_version, counters, table_mark,
+    extract(epoch FROM clock_timestamp() - updated_at)::float8 AS idle_seconds
+FROM worker_positions WHERE name LIKE 'live-%' ORDER BY name FOR UPDATE;
+
+-- name: renew
+-- Of a table that was only written to another file everything else stays true.
+UPDATE worker_positions
+SET models_version = models_version + 1, table_mark = table_mark || jsonb_build_object('file', :file::bigint)
+WHERE name LIKE 'live-%';
+
+-- name: restart
+UPDATE worker_positions
+SET models_version = models_version + 1, table_mark = jsonb_build_object('file', :file::bigint),
+    high = 0, pending = '[]', clock = NULL, updated_at = clock_timestamp()
+WHERE name LIKE 'live-%';
 
 -- name: save
--- No row comes back when another worker has taken over, a model was activated since, or the table was emptied or made anew
--- (it then lies in another file): the batch is then done again.
-UPDATE worker_positions
-SET high = :high, pending = :pending, clock = :clock, counters = :counters, updated_at = clock_timestamp()
-WHERE name = 'live' AND owner = :owner AND models_version = :models_version
-  AND pg_relation_filenode(to_regclass('coin_metrics'))::bigint IS NOT DISTINCT FROM (:counters::jsonb ->> 'file')::bigint
-RETURNING 1;
+-- Nothing comes back when another worker has taken one of the rows over, models were changed since, or the table was
+-- emptied or made anew (it then lies in another file): the batch is then done again. Otherwise the transaction's number.
+WITH mine AS MATERIALIZED (
+    SELECT name FROM worker_positions
+    WHERE name = ANY(:names) AND owner = :owner AND models_version = :models_version
+      AND pg_relation_filenode(to_regclass('coin_metrics'))::bigint
+          IS NOT DISTINCT FROM (:table_mark::jsonb ->> 'file')::bigint
+    ORDER BY name
+    FOR UPDATE
+), saved AS (
+    UPDATE worker_positions AS position
+    SET high = (:highs::bigint[])[given.place],
+        pending = (:pendings::jsonb -> given.place - 1),
+        clock = (:clocks::timestamptz[])[given.place],
+        counters = CASE given.number WHEN 1 THEN :counters ELSE position.counters END,
+        table_mark = :table_mark,
+        updated_at = clock_timestamp()
+    FROM unnest(:names::text[], :places::int[]) WITH ORDINALITY AS given (name, place, number)
+    WHERE position.name = given.name AND (SELECT count(*) FROM mine) = cardinality(:names)
+    RETURNING 1
+)
+SELECT pg_current_xact_id()::text::bigint FROM saved LIMIT 1;
 
 -- name: report
-UPDATE worker_positions SET status = :status WHERE name = 'live' AND owner = :owner;
+WITH locked AS MATERIALIZED (SELECT name FROM worker_positions WHERE owner = :owner ORDER BY name FOR UPDATE)
+UPDATE worker_positions AS position SET status = :status FROM locked WHERE position.name = locked.name;
+
+-- name: least_clock
+-- Of no shard may rows be missing that the others know; before the first batch of one, nothing is known.
+SELECT CASE WHEN count(clock) = count(*) THEN min(clock) END FROM worker_positions WHERE name LIKE 'live-%';
 
 -- name: oldest_transaction
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
@@ -63,5 +113,5 @@ SELECT mint = :mint AND greatest(least(timestamp, '9999-12-01Z'), '0001-02-01Z')
 -- name: newest_mints
 -- Of rows that are believed: what is ahead of both clocks must not tell how many coins send.
 SELECT mint FROM coin_metrics
-WHERE timestamp <= greatest(:wall, (SELECT clock FROM worker_positions WHERE name = 'live')) + :ahead::interval
+WHERE timestamp <= greatest(:wall, (SELECT max(clock) FROM worker_positions WHERE name LIKE 'live-%')) + :ahead::interval
 ORDER BY timestamp DESC LIMIT :most;
