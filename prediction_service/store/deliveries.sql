@@ -78,7 +78,8 @@ FROM webhook_endpoints AS endpoint
 WHERE delivery.id = :id AND endpoint.id = delivery.endpoint_id;
 
 -- name: recover
--- Oldest first and spread out: a receiver that was away gets its new messages in between.
+-- Oldest first and spread out, after what an earlier call recovered: a receiver that was away gets its new messages in
+-- between.
 WITH lost AS (
     SELECT id, created_at FROM webhook_deliveries
     WHERE endpoint_id = :endpoint_id AND status IN ('failed', 'expired') AND created_at >= :since
@@ -86,9 +87,12 @@ WITH lost AS (
     ORDER BY created_at, id
     LIMIT :most
     FOR UPDATE
+), start AS (
+    SELECT greatest(clock_timestamp(), max(resent_at)) AS at
+    FROM webhook_deliveries WHERE endpoint_id = :endpoint_id AND status = 'pending'
 ), due AS (
-    SELECT id, clock_timestamp() + row_number() OVER (ORDER BY created_at, id) / :per_second::float8 * interval '1 s' AS at
-    FROM lost
+    SELECT id, start.at + row_number() OVER (ORDER BY created_at, id) / :per_second::float8 * interval '1 s' AS at
+    FROM lost, start
 )
 UPDATE webhook_deliveries AS delivery
 SET status = 'pending', delivered_at = NULL, is_sending = false, resent_at = due.at, attempts_before = attempts,

@@ -40,6 +40,8 @@ class Receiver:
     requests: list[Received] = field(default_factory=list)
     answers: list[web.Response] = field(default_factory=list)
     delay_seconds: float = 0.0
+    at_once: int = 0
+    most_at_once: int = 0
     came: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def handle(self, request: web.Request) -> web.Response:
@@ -47,7 +49,10 @@ class Receiver:
         self.requests.append(Received(path=request.path, headers=dict(request.headers), body=body))
         async with self.came:
             self.came.notify_all()
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
         await asyncio.sleep(self.delay_seconds)
+        self.at_once -= 1
         return self.answers.pop(0) if self.answers else web.Response(text="ok")
 
     async def until(self, count: int, *, seconds: float = 20) -> list[Received]:
