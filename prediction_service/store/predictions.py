@@ -1,19 +1,46 @@
 """The table predictions: what models said, written in bulk, read in pages."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
+from shared import binary_copy
+from shared.binary_copy import Column, Text
+from shared.coin_metrics.rows import NO_PHASE, Bools, Floats, Ints
 from shared.db import Connection, Executor, Queries, Record
 
 _queries = Queries.beside(__file__)
 
-COLUMNS = (
-    "active_model_id", "model_id", "coin_id", "data_timestamp", "prediction", "probability", "threshold", "is_alert",
-    "phase_id_at_time", "prediction_duration_ms", "created_at",
-)  # fmt: skip
-"""What `copy_in` takes, in this order."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPredictions:
+    """What models said about rows, as columns; each array has one element a prediction."""
+
+    coins: Sequence[str]
+    """The coins of the rows."""
+    coin: Ints
+    """Which of them."""
+    active_model_id: Ints
+    model_id: Ints
+    data_timestamp: Ints
+    """Microseconds since 1970."""
+    prediction: Bools
+    probability: Floats
+    threshold: Floats
+    is_alert: Bools
+    phase: Ints
+    """-1 where NULL."""
+    duration_ms: float | None
+    """Of all of them."""
+    created_at: int
+    """Microseconds since 1970."""
+
+    def __len__(self) -> int:
+        return len(self.coin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +104,33 @@ _CONDITIONS = {
 }
 
 
-async def copy_in(connection: Connection, records: Sequence[tuple[Any, ...]]) -> None:
-    """Write predictions in bulk, each a tuple of `COLUMNS`; one that exists already is a `UniqueViolation`."""
-    await connection.copy_records_to_table("predictions", records=records, columns=COLUMNS)
+async def copy_in(connection: Connection, new: NewPredictions) -> None:
+    """Write predictions in bulk, in no order that counts; one that exists already is a `UniqueViolation`."""
+    columns = _columns(new)
+    await connection.copy_to_table(
+        "predictions", source=io.BytesIO(binary_copy.encode(list(columns.values()))), columns=list(columns),
+        format="binary",
+    )  # fmt: skip
+
+
+def _columns(new: NewPredictions) -> dict[str, Column | Text]:
+    return {
+        "active_model_id": Column(new.active_model_id),
+        "model_id": Column(new.model_id),
+        "coin_id": Text(new.coins, new.coin),
+        "data_timestamp": binary_copy.timestamps(new.data_timestamp),
+        "prediction": Column(new.prediction.astype(np.int16)),
+        "probability": Column(new.probability),
+        "threshold": Column(new.threshold),
+        "is_alert": Column(new.is_alert),
+        "phase_id_at_time": Column(new.phase.astype(np.int32), new.phase == NO_PHASE),
+        "prediction_duration_ms": _same(new.duration_ms, len(new)),
+        "created_at": binary_copy.timestamps(np.full(len(new), new.created_at, np.int64)),
+    }
+
+
+def _same(value: float | None, count: int) -> Column:
+    return Column(np.full(count, value or 0.0), None if value is not None else np.ones(count, np.bool_))
 
 
 async def existing(

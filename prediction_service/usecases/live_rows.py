@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -11,36 +10,43 @@ from numpy.typing import NDArray
 from prediction_service.runtime.answers import Answers
 from prediction_service.store.active_models import ActiveModel
 from prediction_service.store.endpoints import Endpoint
+from prediction_service.store.predictions import NewPredictions
 from prediction_service.usecases.cooldowns import CooldownBatch, has_cooldown, kind_of
 from prediction_service.usecases.deliveries import OnePrediction, RowPredictions, wanted
-from shared.coin_metrics.read import Batch, moment
+from shared.coin_metrics.read import Batch, microseconds, moment
 from shared.coin_metrics.rows import NO_PHASE
 
 
 def prediction_records(
     answers: Sequence[Answers], rows: Batch, *, created_at: datetime, duration_ms: float
-) -> list[tuple[Any, ...]]:
-    """Give rows in the order of `predictions.COLUMNS`."""
-    times = [moment(value) for value in rows.timestamp.tolist()]
-    phases = [None if phase == NO_PHASE else phase for phase in rows.phase.tolist()]
-    records: list[tuple[Any, ...]] = []
-    for given in answers:
-        chosen = given.rows.tolist()
-        records += zip(
-            repeat(given.model.active_id, len(chosen)),
-            repeat(given.model.model_id),
-            [rows.mint[index] for index in chosen],
-            [times[index] for index in chosen],
-            given.prediction.astype(int).tolist(),
-            given.probability.tolist(),
-            repeat(given.model.loaded.manifest.decision_threshold),
-            given.alert.tolist(),
-            [phases[index] for index in chosen],
-            repeat(duration_ms),
-            repeat(created_at),
-            strict=False,
-        )
-    return records
+) -> NewPredictions:
+    """Give what is to be written of a batch, all models of a row side by side, which spares the index work."""
+    counts = [len(given.rows) for given in answers]
+    index = _joined([given.rows for given in answers], np.int64)
+    order = np.argsort(index, kind="stable")
+    index = index[order]
+
+    def of_models(values: Sequence[float], dtype: type) -> Any:
+        return np.repeat(np.array(values, dtype), counts)[order]
+
+    return NewPredictions(
+        coins=rows.mint,
+        coin=index,
+        active_model_id=of_models([given.model.active_id for given in answers], np.int64),
+        model_id=of_models([given.model.model_id for given in answers], np.int64),
+        data_timestamp=rows.timestamp[index],
+        prediction=_joined([given.prediction for given in answers], np.bool_)[order],
+        probability=_joined([given.probability for given in answers], np.float64)[order],
+        threshold=of_models([given.model.loaded.manifest.decision_threshold for given in answers], np.float64),
+        is_alert=_joined([given.alert for given in answers], np.bool_)[order],
+        phase=rows.phase[index],
+        duration_ms=duration_ms,
+        created_at=microseconds(created_at),
+    )
+
+
+def _joined(parts: Sequence[NDArray[Any]], dtype: type) -> NDArray[Any]:
+    return np.concatenate([np.empty(0, dtype), *parts])
 
 
 def rows_with_predictions(

@@ -1,13 +1,23 @@
 """What the prediction service has stored, in tests, and rows to predict."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from prediction_service.store import predictions
+from prediction_service.store.predictions import NewPredictions
+from shared.coin_metrics.read import microseconds
+from shared.coin_metrics.rows import NO_PHASE
 from shared.db import Pool, transaction
 from tests.support.database import START, row
 from tests.support.serving import Api
+
+OF_ALL = ("prediction_duration_ms", "created_at")
+"""What a batch has one of."""
 
 
 def rising(mint: str, count: int) -> list[dict[str, Any]]:
@@ -23,9 +33,28 @@ async def store(pool: Pool, *given: dict[str, Any]) -> None:
         "threshold": 0.5, "is_alert": False, "phase_id_at_time": 1, "prediction_duration_ms": 1.5, "created_at": START,
     }  # fmt: skip
     async with transaction(pool) as connection:
-        await predictions.copy_in(
-            connection, [tuple((plain | one)[name] for name in predictions.COLUMNS) for one in given]
-        )
+        for _, alike in groupby((plain | one for one in given), lambda row: [row[name] for name in OF_ALL]):
+            await predictions.copy_in(connection, new_predictions(list(alike)))
+
+
+def new_predictions(rows: Sequence[dict[str, Any]]) -> NewPredictions:
+    """Give rows of the table, in the form in which they are written; `OF_ALL` are the first one's."""
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    phases = [NO_PHASE if phase is None else phase for phase in columns["phase_id_at_time"]]
+    return NewPredictions(
+        coins=columns["coin_id"],
+        coin=np.arange(len(rows)),
+        active_model_id=np.array(columns["active_model_id"], np.int64),
+        model_id=np.array(columns["model_id"], np.int64),
+        data_timestamp=np.array([microseconds(time) for time in columns["data_timestamp"]], np.int64),
+        prediction=np.array(columns["prediction"], np.bool_),
+        probability=np.array(columns["probability"], np.float64),
+        threshold=np.array(columns["threshold"], np.float64),
+        is_alert=np.array(columns["is_alert"], np.bool_),
+        phase=np.array(phases, np.int64),
+        duration_ms=rows[0]["prediction_duration_ms"],
+        created_at=microseconds(rows[0]["created_at"]),
+    )
 
 
 def at(seconds: float) -> Any:
