@@ -184,13 +184,17 @@ EXPECTED = {
     "idx_deliveries_status": ["SELECT * FROM webhook_deliveries WHERE status = 'expired' ORDER BY id DESC LIMIT 100"],
     "idx_webhook_log_delivery": ["SELECT * FROM prediction_webhook_log WHERE delivery_id = 7 ORDER BY id"],
     "idx_webhook_log_failures": [
-        "SELECT * FROM prediction_webhook_log WHERE endpoint_id = 7"
-        " AND (status_code IS NULL OR status_code NOT BETWEEN 200 AND 299) ORDER BY id DESC LIMIT 1"
+        (
+            "SELECT * FROM prediction_webhook_log WHERE endpoint_id = 7"
+            " AND (status_code IS NULL OR status_code NOT BETWEEN 200 AND 299) ORDER BY id DESC LIMIT 1"
+        )
     ],
     "idx_deliveries_sending": ["SELECT count(*) FROM webhook_deliveries WHERE endpoint_id = 7 AND is_sending"],
     "idx_deliveries_ended": [
-        "SELECT count(*) FROM webhook_deliveries WHERE endpoint_id = 7 AND status = 'failed'"
-        " AND created_at > now() - interval '1 day'"
+        (
+            "SELECT count(*) FROM webhook_deliveries WHERE endpoint_id = 7 AND status = 'failed'"
+            " AND created_at > now() - interval '1 day'"
+        )
     ],
     "idx_deliveries_coin": ["SELECT * FROM webhook_deliveries WHERE coin_id = 'coin 7' ORDER BY id DESC LIMIT 100"],
     "uq_active_models_live_of_line": [
@@ -201,7 +205,7 @@ EXPECTED = {
         "SELECT * FROM model_promotions WHERE active_model_id = 7 AND action = 'promote' ORDER BY id DESC LIMIT 1"
     ],
     "idx_promotions_replaced": [
-        "SELECT * FROM model_promotions WHERE replaced_active_model_id = 206 ORDER BY id DESC LIMIT 50"
+        "SELECT * FROM model_promotions WHERE replaced_active_model_id = 206 ORDER BY id DESC LIMIT 10"
     ],
     "idx_promotions_line": ["SELECT * FROM model_promotions WHERE line = 'line 7' ORDER BY id DESC LIMIT 50"],
     "idx_promotions_action": ["SELECT * FROM model_promotions WHERE action = 'rollback' ORDER BY id DESC LIMIT 50"],
@@ -290,6 +294,28 @@ STORES = {
     "training_service/store/results.sql": {
         "list_tests": [({"model_id": None}, "idx_test_results_created"), ({"model_id": 7}, "idx_test_results_model")],
         "list_comparisons": [({}, "idx_comparisons_created")],
+    },
+    "prediction_service/store/challenges.sql": {
+        "compare": [
+            (
+                {
+                    "shadow_id": 2,
+                    "shadow_threshold": 0.5,
+                    "live_id": 1,
+                    "live_threshold": 0.5,
+                    "after_id": 0,
+                    "most": 1000,
+                },
+                "uq_predictions_once",
+            )
+        ]
+    },
+    "prediction_service/store/active_models.sql": {
+        "live_of_line": [({"line": "line 7"}, "uq_active_models_live_of_line")],
+        "overview": [({"include_inactive": True, "id": 7}, "prediction_stats_pkey")],
+    },
+    "prediction_service/store/promotions.sql": {
+        "latest_promotion": [({"active_model_id": 7}, "idx_promotions_active_model")]
     },
 }
 REST = {"limit": 50, "offset": 0, "is_deleted": False, "search": None}
