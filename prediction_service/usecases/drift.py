@@ -30,8 +30,8 @@ _FEW = 20_000
 _MOST_TRIED = 200_000
 _TRIED_TOGETHER = 2_000
 # Rows of history that one query brings: the loop that answers live rows waits for no more than they take to read.
-_HISTORY_ROWS = 800
-_PAUSE_SECONDS = 0.02
+_HISTORY_ROWS = 400
+_PAUSE_SECONDS = 0.01
 _NEWEST_ID = 2**63 - 1
 _NO_LATER_ROWS = 0
 
