@@ -19,7 +19,8 @@ _INWARD_NAMES = ("localhost", "local", "internal", "localdomain", "home.arpa")
 # All public IPv6 addresses lie in the first; the others hold IPv4 addresses (6to4, Teredo), examples or protocols.
 _PUBLIC_V6 = ipaddress.IPv6Network("2000::/3")
 _SPECIAL_V6 = tuple(map(ipaddress.IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
-_SPECIAL_V4 = tuple(map(ipaddress.IPv4Network, ("100.64.0.0/10", "192.88.99.0/24")))
+# Of 192.0.0.0/24, where a cloud keeps its metadata, not every Python knows the whole.
+_SPECIAL_V4 = tuple(map(ipaddress.IPv4Network, ("100.64.0.0/10", "192.0.0.0/24", "192.88.99.0/24")))
 
 
 class AddressRefused(OSError):
