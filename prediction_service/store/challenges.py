@@ -36,11 +36,17 @@ class Compared:
     live: Figures
 
 
-async def compare(executor: Executor, shadow: ActiveModel, live: ActiveModel, *, most: int) -> Compared:
-    """Compare a shadow with a live model on the newest rows that it answered since its activation."""
+async def compare(
+    executor: Executor, shadow: ActiveModel, live: ActiveModel, *, most_rows: int, most_pairs: int
+) -> Compared:
+    """Compare a shadow with a live model on the newest rows it answered since its activation.
+
+    So many of them are looked at until so many are found that the live model answered too.
+    """
     row = await _queries.fetchrow(
         executor, "compare", shadow_id=shadow.id, shadow_threshold=shadow.alert_threshold, live_id=live.id,
-        live_threshold=live.alert_threshold, after_id=shadow.predictions_before, most=most,
+        live_threshold=live.alert_threshold, after_id=shadow.predictions_before, most_rows=most_rows,
+        most_pairs=most_pairs,
     )  # fmt: skip
     assert row is not None
     return Compared(pairs=row["pairs"], challenger=_figures(row, "shadow"), live=_figures(row, "live"))

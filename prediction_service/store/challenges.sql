@@ -1,6 +1,7 @@
 -- name: compare
 -- What waits for its horizon has the highest ids: the walk down the index starts below it. Each row is looked up for the
--- other model in the unique key. Alerts are those of the thresholds of now, which may have been changed.
+-- other model in the unique key: a LIMIT keeps the planner from reading all that one said. Alerts are those of the
+-- thresholds of now, which may have been changed.
 WITH waiting AS (
     SELECT least(
         (SELECT min(first_id) FROM prediction_dues WHERE active_model_id = :shadow_id),
@@ -34,11 +35,21 @@ FROM (
         live.prediction AS live_prediction, live.probability AS live_probability,
         live.actual_change_pct AS live_change, (live.outcome IN ('tp', 'fn'))::integer::float8 AS live_true,
         live.probability >= :live_threshold AS live_alert
-    FROM predictions AS shadow
-    JOIN predictions AS live USING (coin_id, data_timestamp)
-    WHERE shadow.active_model_id = :shadow_id AND live.active_model_id = :live_id
-      AND shadow.id > :after_id AND shadow.id < coalesce((SELECT first_id FROM waiting), 9223372036854775807)
-      AND shadow.outcome IS NOT NULL AND live.outcome IS NOT NULL
+    FROM (
+        SELECT id, coin_id, data_timestamp, prediction, probability, outcome, actual_change_pct
+        FROM predictions
+        WHERE active_model_id = :shadow_id AND outcome IS NOT NULL
+          AND id > :after_id AND id < coalesce((SELECT first_id FROM waiting), 9223372036854775807)
+        ORDER BY id DESC
+        LIMIT :most_rows
+    ) AS shadow
+    CROSS JOIN LATERAL (
+        SELECT prediction, probability, outcome, actual_change_pct
+        FROM predictions AS other
+        WHERE other.coin_id = shadow.coin_id AND other.data_timestamp = shadow.data_timestamp
+          AND other.active_model_id = :live_id AND other.outcome IS NOT NULL
+        LIMIT 1
+    ) AS live
     ORDER BY shadow.id DESC
-    LIMIT :most
+    LIMIT :most_pairs
 ) AS pair;

@@ -9,6 +9,8 @@ from shared.contracts.promotions import MOST_PAIRS
 from shared.db import Pool
 from shared.errors import Conflict, NotFound
 
+MOST_ROWS = 3 * MOST_PAIRS
+"""A live model that answers few coins must not make its challenger's whole past be read."""
 LEAD_DECIMALS = 9
 """0.6 − 0.5 is a lead of 0.1, whatever the last bits of the difference say."""
 
@@ -67,7 +69,7 @@ class Challenge:
 
 async def look(pool: Pool, shadow: ActiveModel, live: ActiveModel) -> Challenge:
     """Compare the two now."""
-    compared = await challenges.compare(pool, shadow, live, most=MOST_PAIRS)
+    compared = await challenges.compare(pool, shadow, live, most_rows=MOST_ROWS, most_pairs=MOST_PAIRS)
     challenger, present = compared.challenger, compared.live
     asked = shadow.auto_promotion
     return Challenge(

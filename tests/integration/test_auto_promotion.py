@@ -15,7 +15,8 @@ from prediction_service.usecases.model_settings import change_settings
 from prediction_service.usecases.models import activate, deactivate
 from prediction_service.usecases.promotions import _Pair, _promote_unchanged, promote_due
 from shared.contracts.model_settings import ChangeSettings
-from shared.db import Pool
+from shared.db import Connection, Pool
+from tests.support.live import running_worker, until
 from tests.support.models import activate_model
 from tests.support.predictions import at
 from tests.support.serving import Api
@@ -208,6 +209,17 @@ async def test_mean_return_when_alerts_fell_silent_then_they_count_and_a_change_
     assert not await _promote_unchanged(pool, pair, challenge)
     await change_settings(pool, LIVE, ChangeSettings(alert_threshold=None), by="test")
     await promote_due(pool, configured)
+    assert await live_ids(pool) == [SHADOW]
+
+
+async def test_shadow_when_it_is_better_then_the_running_worker_promotes_it(
+    api: Api, configured: PredictionSettings, pool: Pool, connection: Connection, tmp_path: Path
+):
+    await have_a_line(pool, tmp_path, metric="brier", margin=0.04, min_outcomes=20)
+    await store_outcomes(pool, LIVE, *answers(10, 5))
+    await store_outcomes(pool, SHADOW, *answers(10, 6))
+    async with running_worker(configured):
+        await until(connection, "SELECT count(*) FROM model_promotions WHERE made_by = 'auto'", expected=1)
     assert await live_ids(pool) == [SHADOW]
 
 

@@ -220,7 +220,8 @@ STORES = {
                     "live_id": 1,
                     "live_threshold": 0.5,
                     "after_id": 0,
-                    "most": 1000,
+                    "most_rows": 1000,
+                    "most_pairs": 1000,
                 },
                 "uq_predictions_once",
             )
