@@ -19,14 +19,20 @@ SELECT count(*) FROM predictions;
 SELECT count(*) FROM prediction_active_models;
 
 -- name: position
-SELECT high FROM worker_positions WHERE name = 'live';
+SELECT min(high) FROM worker_positions WHERE name LIKE 'live-%';
 
 -- name: skipped
-SELECT coalesce(counters -> 'skipped', '{}') FROM worker_positions WHERE name = 'live';
+SELECT coalesce(jsonb_object_agg(reason, total), '{}')
+FROM (
+    SELECT reason, sum(number::bigint) AS total
+    FROM worker_positions CROSS JOIN LATERAL jsonb_each_text(counters -> 'skipped') AS left_out (reason, number)
+    WHERE name LIKE 'live-%'
+    GROUP BY reason
+) AS totals;
 
 -- name: ready
-SELECT status ->> 'listener' = 'listen' AND status ->> 'trouble' IS NULL
-FROM worker_positions WHERE name = 'live' AND owner IS NOT NULL;
+SELECT bool_and(owner IS NOT NULL AND status ->> 'listener' = 'listen' AND status ->> 'trouble' IS NULL)
+FROM worker_positions WHERE name LIKE 'live-%';
 
 -- name: highest
 SELECT coalesce(max(id), 0) FROM coin_metrics;

@@ -1,6 +1,7 @@
 """The prediction API as a process."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,7 @@ from prediction_service.routes import models, predictions, promotions, webhooks
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import active_models, deliveries, positions
 from prediction_service.store import predictions as prediction_store
+from prediction_service.store.positions import Reported
 from prediction_service.usecases.model_files import sweep
 from prediction_service.usecases.predict import LoadedModels
 from prediction_service.usecases.webhooks import sync_builtin
@@ -71,29 +73,47 @@ async def _tidy(pool: Pool, settings: PredictionSettings) -> None:
 
 async def _details(pool: Pool) -> tuple[Mapping[str, Any], str | None]:
     reported = await positions.reported(pool)
-    status = {} if reported is None else reported.status
     table = await layout(pool, ())
     facts = {
-        "listener": status.get("listener"),
-        "lag_seconds": status.get("lag_seconds"),
-        "worker_beat": status.get("beat"),
+        **_workers(reported),
         "active_models": await active_models.count_active(pool),
         "webhook_backlog": await deliveries.count_pending(pool),
     }
-    return facts, _trouble(status, table_exists=table is not None)
+    return facts, _trouble(reported, table_exists=table is not None)
 
 
-def _trouble(status: Mapping[str, Any], *, table_exists: bool) -> str | None:
+def _workers(reported: Sequence[Reported]) -> dict[str, Any]:
+    """Sum up what the workers of all shards say: the worst of it counts."""
+    said = [one.status for one in reported if one.status]
+    beats = [status["beat"] for status in said]
+    listeners = {status.get("listener") for status in said}
+    return {
+        "listener": "polling" if "polling" in listeners else next(iter(listeners), None),
+        "lag_seconds": max((status.get("lag_seconds") or 0.0 for status in said), default=None),
+        "worker_beat": min(beats, default=None),
+        "workers": len({one.owner for one in reported if not _is_silent(one)}),
+    }
+
+
+def _trouble(reported: Sequence[Reported], *, table_exists: bool) -> str | None:
     if not table_exists:
         return "the table coin_metrics does not exist yet: start the tracker or load data"
-    beat = status.get("beat")
-    if beat is None or (datetime.now(UTC) - datetime.fromisoformat(beat)).total_seconds() > BEAT_SECONDS:
+    silent = [one.shard for one in reported if _is_silent(one)]
+    if len(silent) == len(reported):
         return "no prediction worker is running: start prediction-worker"
-    if status.get("trouble"):
-        return f"the prediction worker has trouble: {status['trouble']}"
-    if status.get("listener") != "listen":
+    if silent:
+        return f"{len(silent)} of {len(reported)} parts of the coins have no prediction worker: start prediction-worker"
+    for one in reported:
+        if one.status.get("trouble"):
+            return f"the prediction worker has trouble: {one.status['trouble']}"
+    if any(one.status.get("listener") != "listen" for one in reported):
         return "the prediction worker polls: no notification reaches it"
     return None
+
+
+def _is_silent(one: Reported) -> bool:
+    beat = one.status.get("beat")
+    return beat is None or (datetime.now(UTC) - datetime.fromisoformat(beat)).total_seconds() > BEAT_SECONDS
 
 
 async def _metrics(pool: Pool) -> list[Metric]:
@@ -109,7 +129,10 @@ async def _totals(pool: Pool) -> list[Metric]:
     for active_id, total in (await prediction_store.totals(pool)).items():
         made.add_metric([str(active_id)], total)
     skipped = CounterMetricFamily("ml_rows_skipped", "Answers owed but left out", labels=["reason"])
-    for reason, total in (reported.counters.get("skipped", {}) if reported else {}).items():
+    left_out = Counter[str]()
+    for one in reported:
+        left_out.update(one.counters.get("skipped", {}))
+    for reason, total in left_out.items():
         skipped.add_metric([reason], total)
     sent = CounterMetricFamily("ml_webhook_deliveries", "Messages by how they ended", labels=["result"])
     for status, total in (await deliveries.totals(pool)).items():

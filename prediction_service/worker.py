@@ -13,10 +13,12 @@ from prediction_service.runtime import metrics
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import positions
 from prediction_service.usecases import sending, webhooks
-from prediction_service.usecases.leadership import SILENT_SECONDS, lead
-from prediction_service.usecases.live import TEND_SECONDS, Stand, TableMissing, process_new_rows, take_stand
-from prediction_service.usecases.live_models import Cache
+from prediction_service.usecases.housekeeping import keep_house
+from prediction_service.usecases.leadership import SILENT_SECONDS, Duty, lead
+from prediction_service.usecases.live import TEND_SECONDS, process_new_rows
+from prediction_service.usecases.live_models import Shelf, preload
 from prediction_service.usecases.live_table import Superseded
+from prediction_service.usecases.stand import Stand, TableMissing, take_stand
 from shared.background import run_worker
 from shared.coin_metrics.clock import AHEAD
 from shared.db import ConnectionLost, Pool, PostgresError, open_pool
@@ -47,9 +49,9 @@ class Worker:
         self._settings = settings
         self._rows = rows
         self._models = models
-        self._leading = asyncio.Event()
+        self._duty = Duty(rows.poke)
         self._poke = asyncio.Event()
-        self._cache: Cache = {}
+        self._shelf: Shelf = {}
         self._owner = uuid4()
         self._stand: Stand | None = None
         self._models_changed = False
@@ -61,24 +63,29 @@ class Worker:
     async def run(self, dsn: str, stop: asyncio.Event) -> None:
         """Work until `stop`; a fault of one loop ends the process, which its supervisor starts again."""
         async with asyncio.TaskGroup() as group:
+            leading = group.create_task(lead(dsn, self._duty), name="lead")
             helpers = [
-                group.create_task(lead(dsn, self._leading), name="lead"),
                 group.create_task(self._watch_models(), name="watch models"),
                 group.create_task(self._keep_trigger(), name="keep trigger"),
                 group.create_task(self._report(), name="report"),
             ]
             sender = group.create_task(sending.send_forever(self._pool, self._settings, stop, self._poke))
+            house = group.create_task(
+                keep_house(self._pool, self._settings, on_duty=lambda: 0 in self._duty.in_use, stop=stop)
+            )
             await self._answer(stop)
-            await sender
+            # Others take over at once, while what is left here comes to its end.
+            leading.cancel()
+            await asyncio.wait([sender, house])
             for helper in helpers:
                 helper.cancel()
 
     async def _answer(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                await self._answer_while_leading(stop)
-            except Superseded:
-                log.info("models changed, reading them again")
+                await self._answer_on_duty(stop)
+            except Superseded as error:
+                log.info("what is in memory is compared with the database", reason=error.message)
             except (*ConnectionLost, PostgresError, PumpcastError) as error:
                 self._catching_up = True
                 self._trouble = (
@@ -88,25 +95,26 @@ class Worker:
                 log.warning("live loop failed, trying again", error=type(error).__name__, detail=str(error))
                 pause = TABLE_LOOK_SECONDS if isinstance(error, TableMissing) else RETRY_SECONDS
                 await self._wait(stop, pause)
-            finally:
-                self._stand = None
+        self._duty.use(frozenset())
 
-    async def _answer_while_leading(self, stop: asyncio.Event) -> None:
-        if not self._leading.is_set():
-            self._trouble = None
-            self._catching_up = True
-            await _first(self._leading.wait(), stop.wait())
+    async def _answer_on_duty(self, stop: asyncio.Event) -> None:
+        shards = self._duty.assigned
+        self._duty.use(shards)
+        if not shards:
+            self._trouble, self._stand, self._catching_up = None, None, True
+            await _first(self._duty.change(), stop.wait())
             return
         self._models_changed = False
         self._owner = uuid4()
         stand = self._stand = await take_stand(
-            self._pool, self._training, self._settings, self._cache, owner=self._owner, catching_up=self._catching_up
-        )
+            self._pool, self._training, self._settings, self._shelf, owner=self._owner, shards=shards,
+            catching_up=self._catching_up, kept=self._stand,
+        )  # fmt: skip
         self._trouble = None
-        while self._leading.is_set() and not stop.is_set() and not self._models_changed:
+        while self._duty.assigned == shards and not stop.is_set() and not self._models_changed:
             started = time.monotonic()
             found = await process_new_rows(self._pool, self._settings, stand, self._poke)
-            # A change of models is no outage: what comes right after it was not missed.
+            # A change of models or shards is no outage: what comes right after it was not missed.
             self._catching_up = stand.catching_up
             if found:
                 # Rows that come while a batch is written wait for the next one; a short pause lets more of them gather.
@@ -135,6 +143,10 @@ class Worker:
     async def _watch_models(self) -> None:
         while True:
             if await self._models.wait(3600):
+                try:
+                    await preload(self._pool, self._training, self._settings, self._shelf)
+                except (*ConnectionLost, PostgresError, PumpcastError) as error:
+                    log.warning("models cannot be loaded ahead", error=type(error).__name__)
                 self._models_changed = True
                 self._rows.poke()
 
@@ -156,6 +168,7 @@ class Worker:
             "lag_seconds": round(time.monotonic() - self._caught_up_at, 3) if behind else 0.0,
             "reconnects": self._rows.reconnects,
             "trouble": self._trouble,
+            "workers": self._duty.workers,
         }
         if stand is None:
             return status

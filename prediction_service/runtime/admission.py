@@ -1,14 +1,14 @@
 """Which rows are answered, in which order, and why others are not: lateness, the future, repeats."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from shared.coin_metrics.clock import AHEAD, CONFIRMING, confirmed_time
 from shared.coin_metrics.read import Batch, concatenate
-from shared.coin_metrics.rows import Ints
+from shared.coin_metrics.rows import Bools, Ints
 
 RECENT_ROWS = 1_000
 
@@ -39,6 +39,12 @@ class Admission:
         # Of believed rows only: one coin that floods the future must not look like the only one that sends.
         self._recent: deque[str] = deque(recent, maxlen=RECENT_ROWS)
 
+    def copy(self) -> "Admission":
+        """Give another one that decides alike; what it sees leaves this one as it is."""
+        twin = Admission(clock=self.clock, max_age=self._max_age, recent=self._recent)
+        twin.held = self.held
+        return twin
+
     def held_ids(self) -> list[int]:
         """Give the ids of the held rows."""
         return [] if self.held is None else self.held.id.tolist()
@@ -47,8 +53,11 @@ class Admission:
         """Give the time in microseconds at which the wall clock will reach the first held row."""
         return None if self.held is None else int(self.held.timestamp.min())
 
-    def admit(self, fresh: Batch, *, wall: int) -> Admitted:
-        """Decide about new rows, and about held ones that time or the new rows release."""
+    def admit(self, fresh: Batch, *, wall: int, mine: Callable[[Batch], Bools | None] = lambda _rows: None) -> Admitted:
+        """Decide about new rows, and about held ones that time or the new rows release.
+
+        All of them move the clock and confirm each other; told apart are those that `mine` chooses (None: all).
+        """
         start = -(2**62) if self.clock is None else self.clock
         before = np.maximum.accumulate(np.concatenate([[start], fresh.timestamp]))
         if self.held is None and bool((fresh.timestamp <= np.maximum(before[:-1], wall) + AHEAD).all()):
@@ -57,6 +66,9 @@ class Admission:
             self.clock = int(before[-1]) if len(fresh) else self.clock
         else:
             rows, clocks = self._one_by_one(fresh, wall=wall)
+        chosen = mine(rows)
+        if chosen is not None:
+            rows, clocks = rows.take(np.flatnonzero(chosen)), clocks[chosen]
         late = rows.timestamp < clocks - self._max_age
         if late.any():
             stale, rows = rows.take(np.flatnonzero(late)), rows.take(np.flatnonzero(~late))

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from shared.artifact import Scorer, read_artifact, verify
-from shared.contracts.artifact import Manifest
+from shared.contracts.artifact import Manifest, TimeTargetSpec
 from shared.errors import ArtifactInvalid
 from shared.features import FeatureSpec
 
@@ -16,6 +17,17 @@ class LoadedModel:
     manifest: Manifest
     spec: FeatureSpec
     scorer: Scorer
+
+    @property
+    def horizon_minutes(self) -> int:
+        """Give after how many minutes its answers can be judged; 0 for a rule target."""
+        target = self.manifest.target
+        return target.future_minutes if isinstance(target, TimeTargetSpec) else 0
+
+    @property
+    def target(self) -> dict[str, Any]:
+        """Give the question it answers, as JSON."""
+        return self.manifest.target.model_dump(mode="json")
 
 
 def load(path: Path, *, sha256: str, public_key: str = "") -> LoadedModel:

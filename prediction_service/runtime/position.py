@@ -85,6 +85,62 @@ class Position:
                 left.append((start, high))
         return Position(high=self.high, pending=tuple(left))
 
+    def joined(self, other: "Position") -> "Position":
+        """Give the position of what is done by either.
+
+        >>> Position(high=5, pending=((2, 3),)).joined(Position(high=9, pending=((3, 4), (7, 7))))
+        Position(high=9, pending=((3, 3), (7, 7)))
+
+        """
+        high = max(self.high, other.high)
+        left, right = _open_up_to(self, high), _open_up_to(other, high)
+        pending: list[Range] = []
+        at = 0
+        for low, top in left:
+            while at < len(right) and right[at][1] < low:
+                at += 1
+            following = at
+            while following < len(right) and right[following][0] <= top:
+                pending.append((max(low, right[following][0]), min(top, right[following][1])))
+                following += 1
+        return Position(high=high, pending=tuple(pending))
+
+    def covers(self, other: "Position") -> bool:
+        """Tell whether everything that the other one has done is done.
+
+        >>> Position(high=9, pending=((3, 3),)).covers(Position(high=5, pending=((2, 3),)))
+        True
+
+        """
+        both = self.joined(other)
+        return both.high == self.high and _count(both.pending) == _count(self.pending)
+
+
+def common(positions: Iterable[Position]) -> Position:
+    """Give the position of what is done by all of them.
+
+    >>> common([Position(high=5, pending=((2, 3),)), Position(high=9, pending=((3, 4), (7, 7)))])
+    Position(high=5, pending=((2, 4),))
+
+    """
+    known = tuple(positions)
+    high = min(position.high for position in known)
+    merged: list[Range] = []
+    for low, top in sorted(item for position in known for item in position.pending if item[0] <= high):
+        if merged and low <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], min(top, high)))
+        else:
+            merged.append((low, min(top, high)))
+    return Position(high=high, pending=tuple(merged))
+
+
+def _open_up_to(position: Position, high: int) -> list[Range]:
+    return [*position.pending, (position.high + 1, high)] if position.high < high else [*position.pending]
+
+
+def _count(ranges: Iterable[Range]) -> int:
+    return sum(high - low + 1 for low, high in ranges)
+
 
 def subtract(ranges: Iterable[Range], ids: Sequence[int]) -> list[Range]:
     """Take sorted ids out of sorted disjoint ranges.

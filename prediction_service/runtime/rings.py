@@ -20,13 +20,14 @@ class Rings:
         """Rows kept of each coin."""
         self.columns = columns
         row_bytes = 8 * (len(columns) + 1)
-        self._capacity = max(64, min(MOST_COINS, MEMORY_BYTES // (row_bytes * depth)))
+        self.capacity = max(64, min(MOST_COINS, MEMORY_BYTES // (row_bytes * depth)))
+        """How many coins there is room for."""
         self._slots: OrderedDict[str, int] = OrderedDict()
-        self._free = list(range(self._capacity - 1, -1, -1))
+        self._free = list(range(self.capacity - 1, -1, -1))
         # Pages of an empty block are only claimed when a coin is written to them.
-        self._values = np.empty((self._capacity, depth, len(columns)))
-        self._times = np.empty((self._capacity, depth), np.int64)
-        self._count = np.zeros(self._capacity, np.int64)
+        self._values = np.empty((self.capacity, depth, len(columns)))
+        self._times = np.empty((self.capacity, depth), np.int64)
+        self._count = np.zeros(self.capacity, np.int64)
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -66,6 +67,10 @@ class Rings:
             self._values[slot] = histories.values[index]
             self._times[slot] = histories.timestamp[index]
             self._count[slot] = histories.count[index]
+
+    def mints(self) -> list[str]:
+        """Give the coins in memory, the one unseen for longest first."""
+        return list(self._slots)
 
     def forget(self, mint: str) -> None:
         """Drop a coin, since a row was written into its past."""

@@ -27,15 +27,15 @@ async def gather(
     rings: Rings,
     rows: Batch,
     *,
-    high: int,
+    high: int | Ints,
     clock: int,
     unsure: Collection[str] = (),
 ) -> Gathered:
     """Give for every row what its coin had up to it, and keep the rows for the next batch.
 
-    `high` is the highest id done before this batch, `clock` the newest timestamp believed after it. Of coins in
-    `unsure` more rows have come than are in the batch: memory knows nothing of those. A row sees no row that counts as
-    arrived after it, so the answer does not depend on how rows fall into batches.
+    `high` is the highest id done before this batch, of all rows or of the shard of each, `clock` the newest timestamp
+    believed after it. Of coins in `unsure` more rows have come than are in the batch: memory knows nothing of those. A
+    row sees no row that counts as arrived after it, so the answer does not depend on how rows fall into batches.
     """
     for mint in unsure:
         rings.forget(mint)
@@ -50,7 +50,7 @@ async def gather(
         values[turn], timestamp[turn], count[turn] = found.values, found.timestamp, found.count
         if newest.any():
             newest &= np.array([mint not in unsure for mint in mine.mint], np.bool_)
-            rings.fill([mine.mint[index] for index in np.flatnonzero(newest)], _some(found, newest))
+            rings.fill([mine.mint[index] for index in np.flatnonzero(newest)], found.take(newest))
     return Gathered(histories=Histories(values=values, timestamp=timestamp, count=count), late=late)
 
 
@@ -111,9 +111,3 @@ def _ending_with(rows: Batch, tails: Histories) -> Histories:
         tails.timestamp[index, -1] = rows.timestamp[index]
         tails.count[index] = min(tails.count[index] + 1, tails.timestamp.shape[1])
     return tails
-
-
-def _some(histories: Histories, chosen: Bools) -> Histories:
-    return Histories(
-        values=histories.values[chosen], timestamp=histories.timestamp[chosen], count=histories.count[chosen]
-    )

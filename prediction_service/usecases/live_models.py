@@ -1,5 +1,6 @@
 """The models of the live loop: loaded once, kept while their file stays the same."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,8 @@ from prediction_service.usecases.model_files import load_or_fetch
 from shared.db import Pool
 from shared.errors import PumpcastError
 
-Cache = dict[tuple[int, str], LoadedModel]
+Shelf = dict[str, asyncio.Task[LoadedModel]]
+"""Models by the digest of their file: loaded, or on the way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,31 +38,43 @@ class LiveModels:
         return max((model.loaded.spec.history_needed() for model in self.models), default=1)
 
 
+async def preload(pool: Pool, training: TrainingClient, settings: PredictionSettings, shelf: Shelf) -> None:
+    """Load what is active and not here yet, beside the models that answer, which then are swapped without a wait."""
+    for active in await active_models.list_active(pool):
+        await _loaded(training, settings, shelf, active)
+
+
 async def load_live_models(
-    pool: Pool, training: TrainingClient, settings: PredictionSettings, cache: Cache, position: Position
+    pool: Pool, training: TrainingClient, settings: PredictionSettings, shelf: Shelf, position: Position
 ) -> LiveModels:
-    """Load what is active, and what was deactivated but still owes answers to earlier rows."""
+    """Give what is active, and what was deactivated but still owes answers to earlier rows."""
     owing = await active_models.list_owing(pool)
     actives = [active for active in owing if active.is_active or not _drained(active, position)]
-    models = []
-    for active in actives:
-        key = (active.id, active.model_file_sha256)
-        if key not in cache:
-            cache[key] = await _load(training, settings, active)
-        models.append(_live(active, cache[key]))
-    for key in cache.keys() - {(active.id, active.model_file_sha256) for active in actives}:
-        del cache[key]
+    models = [_live(active, await _loaded(training, settings, shelf, active)) for active in actives]
+    for digest in shelf.keys() - {active.model_file_sha256 for active in actives}:
+        del shelf[digest]
     return LiveModels(models=tuple(models), actives={active.id: active for active in actives})
 
 
-async def _load(training: TrainingClient, settings: PredictionSettings, active: ActiveModel) -> LoadedModel:
+async def _loaded(
+    training: TrainingClient, settings: PredictionSettings, shelf: Shelf, active: ActiveModel
+) -> LoadedModel:
+    digest = active.model_file_sha256
+    if digest not in shelf:
+        shelf[digest] = asyncio.create_task(load_or_fetch(training, settings, active), name="load model")
     try:
-        return await load_or_fetch(training, settings, active)
+        # Whoever gives up waiting leaves it to the others who wait.
+        return await asyncio.shield(shelf[digest])
     except PumpcastError as error:
+        shelf.pop(digest, None)
         raise type(error)(
             f"active model {active.id} cannot be loaded and all live rows wait for it, so that none is lost "
             f"({error.message}): start the training service, or delete the model"
         ) from error
+    except BaseException:
+        if digest in shelf and shelf[digest].done():
+            del shelf[digest]
+        raise
 
 
 def _live(active: ActiveModel, loaded: LoadedModel) -> LiveModel:

@@ -218,7 +218,7 @@ async def _replay(pool: Pool, later: pa.Table, received: Received) -> None:
     deadline = time.monotonic() + DRAIN_SECONDS
     while time.monotonic() < deadline:
         behind = await pool.fetchval(
-            "SELECT high < (SELECT max(id) FROM coin_metrics) FROM worker_positions WHERE name = 'live'"
+            "SELECT min(high) < (SELECT max(id) FROM coin_metrics) FROM worker_positions WHERE name LIKE 'live-%'"
         )
         totals = await queries.fetchrow(pool, "totals", after_id=0)
         if not behind and totals is not None and not totals["waiting"]:

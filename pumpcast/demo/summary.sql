@@ -32,7 +32,15 @@ SELECT
     (SELECT count(*) FROM predictions WHERE is_alert) AS alerts,
     (SELECT count(*) FROM webhook_deliveries WHERE status = 'delivered') AS delivered,
     (SELECT count(*) FROM webhook_deliveries WHERE status = 'pending') AS waiting,
-    (SELECT coalesce(counters -> 'skipped', '{}') FROM worker_positions WHERE name = 'live') AS skipped;
+    (
+        SELECT coalesce(jsonb_object_agg(reason, total), '{}')
+        FROM (
+            SELECT reason, sum(number::bigint) AS total
+            FROM worker_positions CROSS JOIN LATERAL jsonb_each_text(counters -> 'skipped') AS left_out (reason, number)
+            WHERE name LIKE 'live-%'
+            GROUP BY reason
+        ) AS totals
+    ) AS skipped;
 
 -- name: alerts
 SELECT coin_id, data_timestamp, active_model_id FROM predictions WHERE is_alert;

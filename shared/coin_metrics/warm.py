@@ -61,11 +61,11 @@ async def _read(connection: Connection, layout: Layout, arguments: list[object])
     except OutOfRange:
         content = await _copied(connection, layout, layout.safe, arguments)
     # No field is NULL, so that every row has the same bytes: a number of fields, and a length before each.
-    size, number, real = (np.dtype(kind) for kind in (">i4", ">i8", ">f8"))
     fixed = [("fields", ">i2")]
     for name in ("ordinal", "id", "time"):
-        fixed += [(f"{name}_size", size), (name, number)]
-    shape = np.dtype([*fixed, ("values", np.dtype([("size", size), ("value", real)]), (len(layout.columns),))])
+        fixed += [(f"{name}_size", ">i4"), (name, ">i8")]
+    value = np.dtype([("size", ">i4"), ("value", ">f8")])
+    shape = np.dtype([*fixed, ("values", value, (len(layout.columns),))])
     found: np.ndarray = np.frombuffer(content[_HEADER_BYTES:-_TRAILER_BYTES], shape)
     return found
 

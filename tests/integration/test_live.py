@@ -149,10 +149,10 @@ async def test_rows_when_one_of_a_thousand_is_23_hours_ahead_then_it_changes_not
         await insert_rows(connection, [row("traveller", base + 23 * 3600)])
         await insert_rows(connection, [row(f"coin {n % 50}", base + n * 0.5) for n in range(500, 1000)])
         await until_predicted(connection, 1000)
-        await until(connection, "SELECT (status ->> 'held')::int FROM worker_positions WHERE name = 'live'", expected=1)
+        await until(connection, "SELECT (status ->> 'held')::int FROM worker_positions WHERE name = 'live-0'", expected=1)
     assert await skipped(connection) == {}
     assert await connection.fetchval("SELECT count(*) FROM predictions WHERE coin_id = 'traveller'") == 0
-    clock = await connection.fetchval("SELECT clock FROM worker_positions WHERE name = 'live'")
+    clock = await connection.fetchval("SELECT clock FROM worker_positions WHERE name = 'live-0'")
     assert clock == START + timedelta(seconds=base + 499.5)
 
 

@@ -25,7 +25,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def pending(connection: Connection) -> list[list[int]]:
-    return await connection.fetchval("SELECT pending FROM worker_positions WHERE name = 'live'")
+    return await connection.fetchval("SELECT pending FROM worker_positions WHERE name = 'live-0'")
 
 
 async def test_rows_when_a_transaction_outlives_the_worker_then_its_commit_alone_is_enough(

@@ -1,8 +1,10 @@
 """Health and metrics of the prediction API."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from shared.db import Connection, Pool
 from tests.support.outbox import predict, set_up
@@ -17,7 +19,7 @@ async def test_health_when_no_worker_beats_then_degraded_and_when_one_does_its_w
     assert (status, body["status"], body["migrations"]) == (200, "degraded", "current")
     assert "no prediction worker is running" in body["last_error"]
 
-    async def beat(**changes: Any) -> dict[str, Any]:
+    async def beat(shards: Iterable[int] = range(8), **changes: Any) -> dict[str, Any]:
         state = {
             "beat": datetime.now(UTC).isoformat(),
             "listener": "listen",
@@ -25,18 +27,22 @@ async def test_health_when_no_worker_beats_then_degraded_and_when_one_does_its_w
             "trouble": None,
         } | changes
         await connection.execute(
-            "INSERT INTO worker_positions (name, high, status) VALUES ('live', 0, $1)"
+            "INSERT INTO worker_positions (name, high, status, owner)"
+            " SELECT 'live-' || shard, 0, $1, $2 FROM unnest($3::int[]) AS shard"
             " ON CONFLICT (name) DO UPDATE SET status = excluded.status",
             state,
+            uuid4(),
+            list(shards),
         )
         return dict((await api.get("/health"))[1])
 
     good = await beat()
-    assert (good["status"], good["last_error"], good["listener"], good["lag_seconds"]) == (
-        "healthy", None, "listen", 0.0
+    assert (good["status"], good["last_error"], good["listener"], good["lag_seconds"], good["details"]["workers"]) == (
+        "healthy", None, "listen", 0.0, 1
     )  # fmt: skip
     assert "polls" in (await beat(listener="polling"))["last_error"]
     assert "disk full" in (await beat(trouble="disk full"))["last_error"]
+    assert "3 of 8 parts" in (await beat([1, 2, 5], beat="2026-01-01T00:00:00+00:00"))["last_error"]
     assert "no prediction worker" in (await beat(beat="2026-01-01T00:00:00+00:00"))["last_error"]
     await connection.execute("DROP TABLE coin_metrics")
     assert "coin_metrics does not exist" in (await beat())["last_error"]
@@ -52,7 +58,9 @@ async def test_metrics_when_scraped_then_totals_come_from_the_database(
         " (active_model_id, model_id, coin_id, data_timestamp, prediction, probability, threshold, is_alert)"
         " SELECT 1, 1, n::text, now(), 1, 0.9, 0.5, n = 1 FROM generate_series(1, 4) AS n"
     )
-    await connection.execute("""UPDATE worker_positions SET counters = '{"skipped": {"stale": 7}}'""")
+    for name, stale in (("live-0", 3), ("live-5", 4)):
+        counters = {"skipped": {"stale": stale}}
+        await connection.execute("UPDATE worker_positions SET counters = $2 WHERE name = $1", name, counters)
     await connection.execute("UPDATE webhook_deliveries SET status = 'expired' WHERE id = 1")
     async with api.session.get("/metrics") as answer:
         lines = (await answer.text()).splitlines()

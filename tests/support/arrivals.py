@@ -11,9 +11,10 @@ import numpy as np
 
 from prediction_service.clients.training import TrainingClient
 from prediction_service.settings import PredictionSettings
-from prediction_service.usecases.live import Stand, process_new_rows, take_stand
-from prediction_service.usecases.live_models import Cache
+from prediction_service.usecases.live import process_new_rows
+from prediction_service.usecases.live_models import Shelf
 from prediction_service.usecases.live_table import Superseded
+from prediction_service.usecases.stand import Stand, take_stand
 from shared.artifact import Scorer
 from shared.coin_metrics import read
 from shared.coin_metrics.columns import BASE_FEATURES
@@ -102,7 +103,7 @@ class Loop:
 
     def __init__(self, pool: Pool, home: Path, **changes: Any) -> None:
         self.settings = PredictionSettings(db_dsn="postgresql://unused", pumpcast_home=home, **changes)
-        self.cache: Cache = {}
+        self.shelf: Shelf = {}
         self.poke = asyncio.Event()
         self._pool = pool
         self._stand: Stand | None = None
@@ -114,7 +115,7 @@ class Loop:
                 while self._stand is None:
                     try:
                         self._stand = await take_stand(
-                            self._pool, training, self.settings, self.cache, owner=uuid4(), catching_up=True
+                            self._pool, training, self.settings, self.shelf, owner=uuid4(), catching_up=True
                         )
                     except Superseded:
                         continue
@@ -188,9 +189,9 @@ async def until_done(connection: Connection) -> None:
     """Wait until the worker has passed every row that is visible."""
     await until(
         connection,
-        "SELECT high >= (SELECT max(id) FROM coin_metrics) AND NOT EXISTS ("
+        "SELECT bool_and(high >= (SELECT max(id) FROM coin_metrics) AND NOT EXISTS ("
         "  SELECT FROM jsonb_array_elements(pending) AS gap JOIN coin_metrics AS row"
-        "  ON row.id BETWEEN (gap -> 0)::bigint AND (gap -> 1)::bigint)"
-        " FROM worker_positions WHERE name = 'live'",
+        "  ON row.id BETWEEN (gap -> 0)::bigint AND (gap -> 1)::bigint))"
+        " FROM worker_positions WHERE name LIKE 'live-%'",
         expected=True,
     )

@@ -1,6 +1,7 @@
 """Run the live worker inside a test, and compare what it wrote with what it owed."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -50,19 +51,21 @@ async def until_predicted(connection: Connection, expected: int) -> None:
 
 
 async def until_live(connection: Connection) -> None:
-    """Wait until a worker has taken the position over and has its trigger and its models."""
+    """Wait until a worker has taken the shards over and has its trigger and its models."""
     await until(
         connection,
-        "SELECT status ->> 'listener' = 'listen' AND status ->> 'trouble' IS NULL"
-        " FROM worker_positions WHERE name = 'live' AND owner IS NOT NULL",
+        "SELECT coalesce(bool_and(owner IS NOT NULL AND status ->> 'listener' = 'listen'"
+        " AND status ->> 'trouble' IS NULL), false) FROM worker_positions WHERE name LIKE 'live-%'",
         expected=True,
     )
 
 
 async def skipped(connection: Connection) -> dict[str, int]:
     """Give the answers left out, by reason."""
-    counters = await connection.fetchval("SELECT counters FROM worker_positions WHERE name = 'live'")
-    return dict(counters.get("skipped", {}))
+    left_out = Counter[str]()
+    for record in await connection.fetch("SELECT counters FROM worker_positions WHERE name LIKE 'live-%'"):
+        left_out.update(record["counters"].get("skipped", {}))
+    return dict(left_out)
 
 
 async def offline_probabilities(
