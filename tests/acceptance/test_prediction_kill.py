@@ -114,9 +114,9 @@ async def until_more_predicted(connection: Connection, than: int) -> None:
 
 
 async def lock_sessions(connection: Connection) -> list[int]:
-    """Give the server processes that hold the lock of the live worker."""
+    """Give the server processes that hold shards."""
     records = await connection.fetch(
-        "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = $1"
+        "SELECT DISTINCT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = $1 AND objid < 8"
         " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
         LOCK,
     )
@@ -184,13 +184,13 @@ async def test_freeze_inside_a_transaction_with_the_lock_held_blocks_the_other_f
             await until_live(connection)
             (held_by,) = await lock_sessions(connection)
             await blocker.execute("BEGIN")
-            await blocker.execute("SELECT FROM worker_positions WHERE name = 'live' FOR UPDATE")
+            await blocker.execute("SELECT FROM worker_positions WHERE name = 'live-7' FOR UPDATE")
             await insert_rows(connection, rows[:100])
             # Its predictions are written; now it waits to write its position.
             await until(
                 connection,
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-                " AND query LIKE 'UPDATE worker_positions%high%'",
+                " AND query LIKE '%UPDATE worker_positions%table_mark%'",
                 expected=1,
             )
             first.send_signal(signal.SIGSTOP)
