@@ -11,10 +11,10 @@ from fastapi import FastAPI
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from prediction_service.clients.training import TrainingClient
-from prediction_service.routes import models, predictions, promotions, webhooks
+from prediction_service.routes import models, predictions, promotions, statistics, webhooks
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import active_models, deliveries, positions
-from prediction_service.store import predictions as prediction_store
+from prediction_service.store import statistics as statistics_store
 from prediction_service.store.positions import Reported
 from prediction_service.usecases.model_files import sweep
 from prediction_service.usecases.predict import LoadedModels
@@ -46,7 +46,7 @@ def build(settings: PredictionSettings) -> FastAPI:
         title="pumpcast prediction",
         description="Import models, ask them, read what they said, have it sent.",
         settings=settings,
-        routers=[models.router, promotions.router, predictions.router, webhooks.router],
+        routers=[models.router, promotions.router, predictions.router, statistics.router, webhooks.router],
         health=HealthSource(
             service="prediction",
             model_store=settings.model_folder("prediction"),
@@ -126,8 +126,9 @@ async def _metrics(pool: Pool) -> list[Metric]:
 async def _totals(pool: Pool) -> list[Metric]:
     reported = await positions.reported(pool)
     made = CounterMetricFamily("ml_predictions", "Predictions stored", labels=["active_model_id"])
-    for active_id, total in (await prediction_store.totals(pool)).items():
-        made.add_metric([str(active_id)], total)
+    totals = await statistics_store.totals(pool)
+    for active_id, (predictions_made, _) in totals.items():
+        made.add_metric([str(active_id)], predictions_made)
     skipped = CounterMetricFamily("ml_rows_skipped", "Answers owed but left out", labels=["reason"])
     left_out = Counter[str]()
     for one in reported:
@@ -139,7 +140,7 @@ async def _totals(pool: Pool) -> list[Metric]:
         if status != "pending":
             sent.add_metric([status], total)
     alerts = CounterMetricFamily("ml_alerts_triggered", "Predictions at or above the alert threshold")
-    alerts.add_metric([], await prediction_store.count_alerts(pool))
+    alerts.add_metric([], sum(alerts_made for _, alerts_made in totals.values()))
     return [
         made,
         skipped,

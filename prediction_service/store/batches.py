@@ -37,3 +37,8 @@ async def take(connection: Connection, *, most: int) -> list[Batch]:
     """Remove the oldest batches and give them; what another transaction takes meanwhile is left to it."""
     rows = sorted(await _queries.fetch(connection, "take", most=most), key=lambda row: row["id"])
     return [Batch(first_id=row["first_id"], last_id=row["last_id"], entries=row["entries"]) for row in rows]
+
+
+async def count_waiting(executor: Executor) -> int:
+    """Count the predictions of the batches that wait."""
+    return int(await _queries.fetchval(executor, "count_waiting"))

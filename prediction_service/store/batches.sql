@@ -12,3 +12,9 @@ RETURNING last_id;
 DELETE FROM prediction_batches
 WHERE id IN (SELECT id FROM prediction_batches ORDER BY id LIMIT :most FOR UPDATE SKIP LOCKED)
 RETURNING id, first_id, last_id, entries;
+
+-- name: count_waiting
+SELECT coalesce(sum((cell ->> 2)::bigint), 0)::bigint
+FROM prediction_batches
+CROSS JOIN LATERAL jsonb_array_elements(entries) AS entry
+CROSS JOIN LATERAL jsonb_array_elements(entry -> 'cells') AS cell;

@@ -136,6 +136,12 @@ async def totals(executor: Executor) -> dict[int, tuple[int, int]]:
     return {row["active_model_id"]: (row["predictions"], row["alerts"]) for row in rows}
 
 
+async def model_id_of(executor: Executor, active_model_id: int) -> int | None:
+    """Give the model's id in the training service; None when it never predicted."""
+    found: int | None = await _queries.fetchval(executor, "model_id_of", active_model_id=active_model_id)
+    return found
+
+
 async def of_model(
     executor: Executor, active_model_id: int, *, hour_from: datetime, hour_to: datetime
 ) -> OfModel | None:

@@ -58,6 +58,9 @@ ON CONFLICT (active_model_id, bucket_start, bin) DO UPDATE SET
 SELECT active_model_id, sum(predictions)::bigint AS predictions, sum(alerts)::bigint AS alerts
 FROM prediction_stats GROUP BY active_model_id ORDER BY active_model_id;
 
+-- name: model_id_of
+SELECT model_id FROM prediction_stats WHERE active_model_id = :active_model_id LIMIT 1;
+
 -- name: parts
 -- All of it (0), by day (1), by phase (2): one look at the roll-ups for the three of them.
 SELECT
