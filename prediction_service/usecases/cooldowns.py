@@ -103,7 +103,6 @@ async def load_cooldowns(executor: Executor, actives: Mapping[int, ActiveModel])
     return Cooldowns(actives, await cooldowns.load(executor, pausing) if pausing else None)
 
 
-async def forget_old(pool: Pool, settings: PredictionSettings) -> None:  # noqa: ARG001 - as all steps of housekeeping
-    """Remove what no cooldown reaches back to, in small statements."""
-    while await cooldowns.forget_old(pool, most=FORGET_AT_ONCE) == FORGET_AT_ONCE:
-        pass
+async def forget_old(pool: Pool, settings: PredictionSettings) -> bool:  # noqa: ARG001 - as all steps of housekeeping
+    """Remove some of what no cooldown reaches back to; True when there is more."""
+    return await cooldowns.forget_old(pool, most=FORGET_AT_ONCE) == FORGET_AT_ONCE

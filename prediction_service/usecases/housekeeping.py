@@ -10,6 +10,7 @@ import structlog
 
 from prediction_service.runtime import metrics
 from prediction_service.settings import PredictionSettings
+from prediction_service.usecases.cooldowns import forget_old
 from prediction_service.usecases.drift import measure_due
 from prediction_service.usecases.fold import fold_batches
 from prediction_service.usecases.outcomes import Outcomes
@@ -44,6 +45,7 @@ def steps() -> tuple[Step, ...]:
         Step(name="fold batches", every_seconds=1, run=fold_batches),
         Step(name="resolve outcomes", every_seconds=1, run=Outcomes().resolve_due),
         Step(name="promote", every_seconds=30, run=promote_due),
+        Step(name="forget cooldowns", every_seconds=60, run=forget_old),
         Step(name="delete old rows", every_seconds=60, run=delete_due),
         Step(name="forget activations", every_seconds=600, run=forget_activations),
         Step(name="measure drift", every_seconds=600, run=measure_due),
