@@ -225,16 +225,6 @@ async def list_of_coin(
     return [_read(row) for row in reversed(rows)]
 
 
-async def totals(executor: Executor) -> dict[int, int]:
-    """Count the predictions of each active model."""
-    return {row["active_model_id"]: row["total"] for row in await _queries.fetch(executor, "totals")}
-
-
-async def count_alerts(executor: Executor) -> int:
-    """Count the alerts."""
-    return int(await _queries.fetchval(executor, "count_alerts"))
-
-
 def _filled(text: str, where: str = "") -> str:
     return text.replace("/*columns*/", ", ".join(_READ)).replace("/*where*/", where)
 

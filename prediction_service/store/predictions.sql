@@ -55,9 +55,3 @@ SELECT predictions.active_model_id, predictions.coin_id, predictions.data_timest
 FROM unnest(:coin_ids::text[], :timestamps::timestamptz[]) AS wanted (coin_id, data_timestamp)
 JOIN predictions USING (coin_id, data_timestamp)
 WHERE predictions.active_model_id = ANY(:active_model_ids);
-
--- name: totals
-SELECT active_model_id, count(*) AS total FROM predictions GROUP BY active_model_id ORDER BY active_model_id;
-
--- name: count_alerts
-SELECT count(*) FROM predictions WHERE is_alert;

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from shared.db import Queries, connect
+from tests.support.database import START
 from tests.support.large_tables import FILL
 from tests.support.schema_rows import insert
 
@@ -70,11 +71,8 @@ EXPECTED = {
         "SELECT count(*) FROM predictions WHERE active_model_id = 3",
     ],
     "idx_predictions_alerts": ["SELECT * FROM predictions WHERE is_alert AND id < 90000 ORDER BY id DESC LIMIT 1000"],
-    "idx_predictions_pending": [
-        (
-            "SELECT id FROM predictions WHERE active_model_id = 3 AND outcome IS NULL"
-            " AND data_timestamp <= '2026-03-01 03:12Z' ORDER BY data_timestamp LIMIT 1000"
-        )
+    "idx_dues_due": [
+        "SELECT * FROM prediction_dues WHERE due_at <= '2026-03-01 03:12Z' ORDER BY due_at, id LIMIT 500",
     ],
     "idx_predictions_time": [
         "SELECT id FROM predictions WHERE data_timestamp < '2026-03-01 00:10Z'",
@@ -190,6 +188,9 @@ def test_coin_of_many_when_it_has_few_predictions_then_only_those_are_read(fille
     assert "uq_predictions_once" in {step.get("Index Name") for step in steps}
 
 
+STRETCHES = {
+    "active_model_ids": [3], "data_from": [START], "data_to": [START], "first_ids": [100], "last_ids": [900],
+}  # fmt: skip
 STORES = {
     "training_service/store/jobs.sql": {
         "list": [
@@ -210,6 +211,23 @@ STORES = {
     "training_service/store/results.sql": {
         "list_tests": [({"model_id": None}, "idx_test_results_created"), ({"model_id": 7}, "idx_test_results_model")],
         "list_comparisons": [({}, "idx_comparisons_created")],
+    },
+    "prediction_service/store/dues.sql": {
+        "coins": [(STRETCHES, "idx_predictions_active_model")],
+        "waiting": [
+            ({**STRETCHES, "coins": ["coin 7", "coin 8"], "earliest": START, "latest": START}, "uq_predictions_once")
+        ],
+        "resolve": [
+            (
+                {"names": ["tp"], "ids": [7, 8], "outcomes": [0, 0]}
+                | {name: [1.0, 1.0] for name in ("changes", "highest", "lowest")},
+                "predictions_pkey",
+            )
+        ],
+    },
+    "prediction_service/store/statistics.sql": {
+        "model_id_of": [({"active_model_id": 7}, "prediction_stats_pkey")],
+        "calibration": [({"active_model_id": 7, "hour_from": START, "hour_to": START}, "prediction_calibration_pkey")],
     },
     "prediction_service/store/challenges.sql": {
         "compare": [

@@ -54,9 +54,8 @@ async def test_metrics_when_scraped_then_totals_come_from_the_database(
     await set_up(api, there.url)
     await predict(pool, tmp_path, coins=3)
     await connection.execute(
-        "INSERT INTO predictions"
-        " (active_model_id, model_id, coin_id, data_timestamp, prediction, probability, threshold, is_alert)"
-        " SELECT 1, 1, n::text, now(), 1, 0.9, 0.5, n = 1 FROM generate_series(1, 4) AS n"
+        "INSERT INTO prediction_stats (active_model_id, model_id, bucket_start, predictions, positives, alerts)"
+        " SELECT 1, 1, date_trunc('hour', now()) - n * interval '1 hour', 2, 2, n FROM generate_series(0, 1) AS n"
     )
     for name, stale in (("live-0", 3), ("live-5", 4)):
         counters = {"skipped": {"stale": stale}}

@@ -38,6 +38,14 @@ SELECT m, m + 10, '2026-03-01'::timestamptz + t * interval '1 minute', 0.5, 0.5,
        'coin ' || c, CASE WHEN t < 190 THEN 'tp' END, CASE WHEN t < 190 THEN now() END
 FROM generate_series(1, 200) AS t, generate_series(1, 100) AS c, generate_series(1, 5) AS m;
 
+INSERT INTO prediction_dues (active_model_id, model_id, target, data_from, data_to, first_id, last_id, due_at)
+SELECT 1 + n % 5, 1, '{}', at, at, 1, 2, at + interval '11 minutes'
+FROM (SELECT n, '2026-03-01'::timestamptz + n * interval '1 minute' AS at FROM generate_series(1, 5000) AS n) AS due;
+
+INSERT INTO prediction_calibration (active_model_id, bucket_start, bin, resolved, positives, probability_sum)
+SELECT m, '2026-01-01'::timestamptz + h * interval '1 hour', b, 1, 0, 0.1
+FROM generate_series(1, 50) AS h, generate_series(1, 20) AS m, generate_series(0, 9) AS b;
+
 INSERT INTO prediction_stats (active_model_id, model_id, bucket_start)
 SELECT m, m, '2026-01-01'::timestamptz + h * interval '1 hour'
 FROM generate_series(1, 200) AS h, generate_series(1, 200) AS m;
