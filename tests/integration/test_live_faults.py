@@ -1,39 +1,60 @@
-"""The live rule under faults: killed sessions, two workers, a table that is emptied, missing or full of ugly rows."""
+"""The live rule while sessions die: killed listeners and pools, two workers, a table that comes late or is emptied."""
 
 import asyncio
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from prediction_service.usecases.models import delete
-from shared.db import Connection, Pool, connect
-from tests.support.database import START, insert_rows, row
-from tests.support.live import (
-    running_worker,
-    settings,
-    skipped,
-    until,
-    until_live,
-    until_predicted,
-)
+from shared.db import Connection, Pool, connect, open_pool
+from tests.support.books import check_books
+from tests.support.database import insert_rows, row
+from tests.support.live import running_worker, settings, skipped, until, until_live, until_predicted
 from tests.support.models import activate_model
 
+ROWS = 10_000
+KILLS = 20
+LISTENER = "pumpcast listen coin_metrics_insert"
 
-async def test_rows_when_the_listener_is_killed_again_and_again_then_none_is_lost(
-    database: str, pool: Pool, connection: Connection, tmp_path: Path
+
+async def kill(connection: Connection, application: str) -> int:
+    """End the sessions of clients whose name begins so; give how many there were."""
+    ended = await connection.fetch(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND starts_with(application_name, $1)",
+        application,
+    )
+    return len(ended)
+
+
+async def until_there(connection: Connection, application: str, sessions: int) -> None:
+    count = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND starts_with(application_name, $1)"
+        " AND query <> ''"
+    )
+    await until(connection, count, application, expected=sessions)
+
+
+async def test_rows_when_the_listener_is_killed_20_times_in_10_000_inserts_then_none_is_lost(
+    database: str, pool: Pool, connection: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    await activate_model(pool, tmp_path)
-    async with running_worker(settings(database, tmp_path, polling_interval_seconds=1)):
+    monkeypatch.setattr("shared.wakeup.RECONNECT_SECONDS", 0.1)
+    for model_id in (1, 2):
+        await activate_model(pool, tmp_path, model_id=model_id)
+    insert = (
+        "INSERT INTO coin_metrics (mint, timestamp, price_close, volume_sol)"
+        " SELECT 'coin ' || n % 50, '2026-03-01T12:00Z'::timestamptz + n * interval '1 second', 3e-8, 1"
+        " FROM generate_series($1::int, $1::int) AS n"
+    )
+    async with running_worker(settings(database, tmp_path)):
         await until_live(connection)
-        for number in range(200):
-            await insert_rows(connection, [row(f"coin {number % 7}", number)])
-            if number % 40 == 20:
-                await connection.fetch(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE datname = current_database() AND application_name LIKE 'pumpcast listen%'"
-                )
-        await until_predicted(connection, 200)
+        for number in range(ROWS):
+            if number % (ROWS // KILLS) == ROWS // KILLS // 2:
+                # Polling helps after half a minute only: that nothing waits is the work of the listener alone.
+                await until_there(connection, LISTENER, 1)
+                assert await kill(connection, LISTENER) == 1
+            await connection.execute(insert, number)
+        await until_predicted(connection, 2 * ROWS)
+    assert (await check_books(connection)).owed == 2 * ROWS
 
 
 async def test_rows_when_every_session_of_the_worker_is_killed_then_each_row_has_one_answer(
@@ -45,15 +66,12 @@ async def test_rows_when_every_session_of_the_worker_is_killed_then_each_row_has
         for number in range(300):
             await insert_rows(connection, [row(f"coin {number % 7}", number)])
             if number % 60 == 30:
-                await connection.fetch(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-                    " AND application_name IN ('prediction-worker', 'pumpcast live lock')"
-                )
-        await until_predicted(connection, 300)
-    assert await skipped(connection) == {}
+                await kill(connection, "prediction-worker")
+                await kill(connection, "pumpcast live lock")
+        await check_books(connection)
 
 
-async def test_rows_when_two_workers_run_and_the_live_one_stops_then_the_other_goes_on(
+async def test_rows_when_two_workers_run_and_both_lose_their_locks_then_each_row_has_one_answer(
     database: str, pool: Pool, connection: Connection, tmp_path: Path
 ):
     await activate_model(pool, tmp_path)
@@ -61,33 +79,15 @@ async def test_rows_when_two_workers_run_and_the_live_one_stops_then_the_other_g
     async with running_worker(configured):
         await until_live(connection)
         async with running_worker(configured):
-            await insert_rows(connection, [row("a", n) for n in range(20)])
-            await until_predicted(connection, 20)
-            await connection.fetch(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'pumpcast live lock'"
-                " AND datname = current_database()"
-            )
-            await insert_rows(connection, [row("a", 20 + n) for n in range(20)])
-            await until_predicted(connection, 40)
-    assert await skipped(connection) == {}
-
-
-async def test_rows_when_ugly_then_all_of_them_are_answered(
-    database: str, pool: Pool, connection: Connection, tmp_path: Path
-):
-    await activate_model(pool, tmp_path)
-    nothing = {name: None for name in row("a") if name not in ("mint", "timestamp")}
-    async with running_worker(settings(database, tmp_path)):
-        await until_live(connection)
-        await insert_rows(connection, [row("a", 1, **nothing), row("a", 2, price_close=0.0), row("b", 3)])
-        await connection.execute(
-            "INSERT INTO coin_metrics (mint, timestamp, volume_sol, price_close) VALUES"
-            " ('c', $1, 'NaN', '1e-400'), ('c', $2, '1e400', 'Infinity')",
-            START + timedelta(seconds=4),
-            START + timedelta(seconds=5),
-        )
-        await until_predicted(connection, 5)
-    assert await connection.fetchval("SELECT count(*) FROM predictions WHERE probability BETWEEN 0 AND 1") == 5
+            for number in range(200):
+                await insert_rows(connection, [row(f"coin {number % 23}", number)])
+                if number % 60 == 40:
+                    await until_there(connection, "pumpcast live lock", 2)
+                    assert await kill(connection, "pumpcast live lock") == 2
+                await asyncio.sleep(0.01)
+            await check_books(connection)
+        await insert_rows(connection, [row(f"coin {coin}", 300) for coin in range(23)])
+        assert (await check_books(connection)).owed == 223
 
 
 async def test_rows_when_the_table_is_emptied_and_counts_anew_then_its_rows_are_answered(
@@ -113,51 +113,32 @@ async def test_rows_when_the_table_appears_later_then_it_is_found(
         await asyncio.sleep(0.5)
         await connection.execute("ALTER TABLE not_yet RENAME TO coin_metrics")
         await insert_rows(connection, [row("a", n) for n in range(3)])
-        await until_predicted(connection, 3)
+        await check_books(connection)
 
 
 async def test_rows_when_there_is_no_right_to_a_trigger_then_they_are_polled(tcp_database: str, tmp_path: Path):
-    admin = await connect(tcp_database)
-    name = await admin.fetchval("SELECT current_database()")
-    role = f"reader_{name}"
+    admin = await connect(tcp_database, application="tests")
+    role = f"reader_{await admin.fetchval('SELECT current_database()')}"
     await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
     try:
+        await admin.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+        await admin.execute(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}")
+        await admin.execute(f"REVOKE ALL ON coin_metrics, ref_coin_phases FROM {role}")
         await admin.execute(f"GRANT SELECT ON coin_metrics, ref_coin_phases TO {role}")
-        await admin.execute(
-            f"GRANT ALL ON worker_positions, predictions, prediction_active_models, webhook_endpoints,"
-            f" webhook_deliveries, prediction_webhook_log, _yoyo_migration TO {role}"
-        )
-        await admin.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}")
-        host = tcp_database.rpartition("@")[2]
-        limited = f"postgresql://{role}:x@{host}"
-        from shared.db import open_pool
-
         pool = await open_pool(tcp_database, application="tests")
         await activate_model(pool, tmp_path)
         await pool.close()
+        limited = f"postgresql://{role}:x@{tcp_database.rpartition('@')[2]}"
         async with running_worker(settings(limited, tmp_path, polling_interval_seconds=0.2)):
-            await insert_rows(admin, [row("a", n) for n in range(3)])
-            await until_predicted(admin, 3)
-            status = await admin.fetchval("SELECT status ->> 'listener' FROM worker_positions")
-            assert status in (None, "polling")
+            for number in range(30):
+                await insert_rows(admin, [row(f"coin {number % 5}", number)])
+                await asyncio.sleep(0.02)
+            await check_books(admin)
+            told = "SELECT bool_and(status ->> 'listener' = 'polling') FROM worker_positions WHERE name LIKE 'live-%'"
+            await until(admin, told, expected=True)
+        assert await admin.fetchval("SELECT count(*) FROM pg_trigger WHERE tgrelid = 'coin_metrics'::regclass") == 0
+        assert await skipped(admin) == {}
     finally:
         await admin.execute(f"DROP OWNED BY {role}")
         await admin.execute(f"DROP ROLE {role}")
         await admin.close()
-
-
-async def test_rows_when_a_model_file_vanished_then_the_trouble_is_told_and_its_deletion_lets_the_others_go_on(
-    database: str, pool: Pool, connection: Connection, tmp_path: Path
-):
-    lost = await activate_model(pool, tmp_path, model_id=1)
-    await activate_model(pool, tmp_path, model_id=2)
-    configured = settings(database, tmp_path, training_service_api_url="http://127.0.0.1:9/api")
-    (tmp_path / "models" / "prediction" / "1.zip").unlink()
-    await insert_rows(connection, [row("a", 1), row("a", 2)])
-    async with running_worker(configured):
-        told = "SELECT status ->> 'trouble' LIKE '%model 1 cannot be loaded%delete the model' FROM worker_positions"
-        await until(connection, told, expected=True)
-        assert await connection.fetchval("SELECT count(*) FROM predictions") == 0
-        await delete(pool, configured, lost)
-        await until_predicted(connection, 2)
-        await until(connection, "SELECT status ->> 'trouble' IS NULL FROM worker_positions", expected=True)
