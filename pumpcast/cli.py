@@ -11,6 +11,7 @@ from pumpcast.database import migrate_database, open_psql
 from pumpcast.demo.story import tell_story
 from pumpcast.doctor import examine
 from pumpcast.up import bring_up
+from pumpcast.watch import watch_service
 from shared.db import ConnectionLost, PostgresError
 from shared.errors import Invalid, PumpcastError
 
@@ -70,6 +71,16 @@ app.command(
         "pumpcast replay rows.parquet --from 2025-09-07T12:00:00Z --speed 20",
     ),
 )(replay_file)
+app.command(
+    "watch",
+    short_help="Watch the running prediction service.",
+    epilog=_examples(
+        "pumpcast watch",
+        "pumpcast watch --every 10",
+        "pumpcast watch --once --json",
+        "UI_API_KEY=KEY pumpcast watch --url https://predictions.example/api",
+    ),
+)(watch_service)
 app.command(
     "migrate",
     short_help="Bring the tables up to date.",

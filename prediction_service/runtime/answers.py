@@ -43,9 +43,14 @@ class Answers:
     alert: Bools
 
 
-def count_owed(models: Sequence[LiveModel], rows: Batch) -> int:
-    """Count the answers that the models owe to rows: one per row and model that was active when it committed."""
-    return sum(int(owed(model.intervals, rows.id).sum()) for model in models)
+def count_owed(models: Sequence[LiveModel], rows: Batch) -> tuple[int, int]:
+    """Count the rows that are owed any answer, and the answers: one per row and model active when it committed."""
+    by_any, answers = np.zeros(len(rows), np.bool_), 0
+    for model in models:
+        by_it = owed(model.intervals, rows.id)
+        by_any |= by_it
+        answers += int(by_it.sum())
+    return int(by_any.sum()), answers
 
 
 def answer(

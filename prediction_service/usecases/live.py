@@ -162,7 +162,9 @@ async def _answer_and_commit(connection: Connection, stand: Stand, step: _Step, 
     answers, skipped = await asyncio.to_thread(
         answer, models, step.admitted, step.gathered.histories, columns=stand.rings.columns, known=known
     )
-    skipped["stale"] += count_owed(models, step.admitted.stale)
+    # Counted apart from the answers, so that the books can show that one is missing.
+    came = [count_owed(models, part) for part in (rows, step.admitted.repeats, step.admitted.stale)]
+    skipped["stale"] += came[-1][1]
     duration_ms = (time.perf_counter() - step.started) * 1000
     records = prediction_records(answers, rows, created_at=datetime.now(UTC), duration_ms=duration_ms)
     sent, newest, paused = 0, stand.newest_prediction, stand.cooldowns.batch()
@@ -172,7 +174,7 @@ async def _answer_and_commit(connection: Connection, stand: Stand, step: _Step, 
             entries = journal.entries(answers, rows, duration_ms=duration_ms)
             newest = await batches.insert(connection, first_id=newest + 1, entries=entries)
             sent = await _enqueue(connection, stand, answers, rows, paused)
-        counters = _counted(stand.counters, answers, skipped)
+        counters = _counted(stand.counters, answers, skipped, came)
         commit = await _save(connection, stand, step.position, step.admission, counters, step.mark)
     stand.newest_prediction = newest
     stand.cooldowns.keep(paused)
@@ -233,12 +235,20 @@ def _move(stand: Stand, commit: _Commit, admission: Admission) -> None:
     stand.gaps.watch(ranges, now=time.monotonic(), next_transaction=commit.transaction)
 
 
-def _counted(counters: dict[str, Any], answers: list[Answers], skipped: Counter[str]) -> dict[str, Any]:
+def _counted(
+    counters: dict[str, Any], answers: list[Answers], skipped: Counter[str], came: list[tuple[int, int]]
+) -> dict[str, Any]:
     totals = Counter(counters.get("skipped", {}))
+    owed = counters.get("owed", counters.get("predictions", 0) + totals.total())
     totals.update(skipped)
     made = sum(len(given.rows) for given in answers)
     kept = {reason: number for reason, number in totals.items() if number}
-    return counters | {"predictions": counters.get("predictions", 0) + made, "skipped": kept}
+    return counters | {
+        "rows": counters.get("rows", 0) + sum(rows for rows, _ in came),
+        "owed": owed + sum(answers for _, answers in came),
+        "predictions": counters.get("predictions", 0) + made,
+        "skipped": kept,
+    }
 
 
 def _measure(answers: list[Answers], skipped: Counter[str]) -> None:

@@ -108,19 +108,9 @@ async def of_service(pool: Pool) -> ServiceStatistics:
         clock = await positions.least_clock(connection)
         models = await active_models.list_all(connection)
         sent = await deliveries.totals(connection)
-    skipped: Counter[str] = Counter()
-    for one in reported:
-        skipped.update(one.counters.get("skipped", {}))
-    counted = sum(one.counters.get("predictions", 0) for one in reported)
     made = sums.predictions + waiting
     return ServiceStatistics(
-        books=Books(
-            owed=counted + skipped.total(),
-            predictions=made,
-            skipped=dict(sorted(skipped.items())),
-            not_rolled_up=waiting,
-            balanced=counted == made,
-        ),
+        books=_books(reported, made=made, waiting=waiting),
         figures=Figures(**_figures(sums)),
         deliveries=sent,
         models=ModelCounts(
@@ -132,6 +122,26 @@ async def of_service(pool: Pool) -> ServiceStatistics:
         recording_clock=clock,
         last_prediction_at=newest,
         workers=_workers(reported),
+    )
+
+
+def _books(reported: Sequence[Reported], *, made: int, waiting: int) -> Books:
+    skipped: Counter[str] = Counter()
+    rows = counted = owed = 0
+    for one in reported:
+        skipped.update(one.counters.get("skipped", {}))
+        rows += one.counters.get("rows", 0)
+        counted += one.counters.get("predictions", 0)
+        # Older workers did not count it.
+        known = one.counters.get("predictions", 0) + sum(one.counters.get("skipped", {}).values())
+        owed += one.counters.get("owed", known)
+    return Books(
+        rows=rows,
+        owed=owed,
+        predictions=made,
+        skipped=dict(sorted(skipped.items())),
+        not_rolled_up=waiting,
+        balanced=counted == made and owed == made + skipped.total(),
     )
 
 

@@ -170,6 +170,9 @@ class WorkerState(_Answer):
 class Books(_Answer):
     """Whether all that was owed is accounted for: owed = predictions + skipped."""
 
+    rows: Count = Field(
+        description="Rows that came while a model was active, repeats and late ones included, by the workers' count"
+    )
     owed: Count = Field(description="Rows × models that were active when they came, by the workers' count")
     predictions: Count = Field(description="Stored ones: those rolled up, and those to be rolled up in a moment")
     skipped: dict[str, int] = Field(description="Left out, by reason")
