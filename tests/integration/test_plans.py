@@ -103,6 +103,7 @@ EXPECTED = {
             " AND (status_code IS NULL OR status_code NOT BETWEEN 200 AND 299) ORDER BY id DESC LIMIT 1"
         )
     ],
+    "idx_cooldowns_sent": ["SELECT * FROM send_cooldowns ORDER BY sent_at LIMIT 100"],
     "idx_deliveries_sending": ["SELECT count(*) FROM webhook_deliveries WHERE endpoint_id = 7 AND is_sending"],
     "idx_deliveries_ended": [
         (

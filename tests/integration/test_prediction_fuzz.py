@@ -24,7 +24,7 @@ load_all_checks()
 schema = schemathesis.openapi.from_dict(build(settings("postgresql://nobody@nowhere/none", Path("/nowhere"))).openapi())
 # A cursor that nobody gave, an address inside the network, an id of no model: fields of the right shape that are wrong.
 CHECKED_BEYOND_SHAPE = {
-    "/api/webhooks", "/api/predictions", "/api/webhook-deliveries", "/api/promotions",
+    "/api/webhooks", "/api/webhooks/{endpoint_id}", "/api/predictions", "/api/webhook-deliveries", "/api/promotions",
     "/api/models/{active_id}/settings", "/api/models/{active_id}/promote",
 }  # fmt: skip
 

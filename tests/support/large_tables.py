@@ -61,6 +61,9 @@ SELECT 1 + n % 20, 'msg ' || n, 'prediction.alert', 'coin ' || n % 500, '{}',
        now() + n * interval '1 minute'
 FROM generate_series(1, 20000) AS n;
 
+INSERT INTO send_cooldowns (active_model_id, coin_id, kind, sent_at)
+SELECT 1 + n % 5, 'coin ' || n, 'alert', now() - n * interval '1 second' FROM generate_series(1, 5000) AS n;
+
 INSERT INTO prediction_webhook_log (delivery_id, endpoint_id, attempt, url, duration_ms)
 SELECT 1 + n % 20000, 1 + n % 20, 1, 'https://example.com', 1 FROM generate_series(1, 20000) AS n;
 
