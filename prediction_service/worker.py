@@ -204,9 +204,14 @@ async def work(settings: PredictionSettings, stop: asyncio.Event) -> None:
         missing = await asyncio.to_thread(pending, dsn)
         if missing:
             raise Unavailable(f"the database lacks {len(missing)} migrations: run `pumpcast migrate`")
-        # A worker that freezes inside a transaction must not block its successor.
-        session = {"idle_in_transaction_session_timeout": f"{SILENT_SECONDS}s"}
-        pool = await open_pool(dsn, application="prediction-worker", min_size=2, session=session)
+        session = {
+            # A worker that freezes inside a transaction must not block its successor.
+            "idle_in_transaction_session_timeout": f"{SILENT_SECONDS}s",
+            # A crash of the server may take the last moment of commits away: answers together with the position, so
+            # that they are given again.
+            "synchronous_commit": "off",
+        }
+        pool = await open_pool(dsn, application="prediction-worker", min_size=2, session=session, cleans=False)
         try:
             await webhooks.sync_builtin(pool, settings)
             async with (

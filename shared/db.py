@@ -16,6 +16,7 @@ Connection: TypeAlias = asyncpg.Connection
 Pool: TypeAlias = asyncpg.Pool
 Record: TypeAlias = asyncpg.Record
 UniqueViolation = asyncpg.UniqueViolationError
+ForeignKeyViolation = asyncpg.ForeignKeyViolationError
 UndefinedTable = asyncpg.UndefinedTableError
 UndefinedColumn = asyncpg.UndefinedColumnError
 LockNotAvailable = asyncpg.LockNotAvailableError
@@ -66,9 +67,18 @@ async def connect(dsn: str, *, application: str = "pumpcast") -> Connection:
 
 
 async def open_pool(
-    dsn: str, *, application: str, min_size: int = 1, max_size: int = 10, session: Mapping[str, str] | None = None
+    dsn: str,
+    *,
+    application: str,
+    min_size: int = 1,
+    max_size: int = 10,
+    session: Mapping[str, str] | None = None,
+    cleans: bool = True,
 ) -> Pool:
-    """Open a pool; `session` holds further settings of its sessions. A server out of reach is an `Unavailable`."""
+    """Open a pool; `session` holds further settings of its sessions. A server out of reach is an `Unavailable`.
+
+    `cleans` resets a session each time it is given back; without, who borrows one must leave it as it was.
+    """
     try:
         return await asyncpg.create_pool(
             dsn,
@@ -78,12 +88,17 @@ async def open_pool(
             command_timeout=60,
             init=prepare_connection,
             connect=_connect,
+            reset=None if cleans else _leave,
             server_settings={**_session(application), **(session or {})},
         )
     except (*ConnectionLost, asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
         raise Unavailable(
             f"PostgreSQL cannot be reached ({type(error).__name__}): check DB_DSN and that the server runs"
         ) from error
+
+
+async def _leave(_connection: Connection) -> None:
+    """Clean nothing: an open transaction is ended in any case."""
 
 
 def _session(application: str) -> dict[str, str]:

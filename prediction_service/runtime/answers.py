@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,8 @@ from prediction_service.runtime.models import LoadedModel
 from prediction_service.runtime.position import Interval, owed
 from shared.coin_metrics.read import Batch, Histories
 from shared.coin_metrics.rows import Bools, Floats, Ints
-from shared.features import build_last
+from shared.errors import Invalid
+from shared.features import FeatureSpec, build_last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,19 +70,19 @@ def answer(
     """
     results: list[Answers] = []
     skipped: Counter[str] = Counter()
-    features: dict[tuple[str, ...], NDArray[np.float32]] = {}
+    features: dict[FeatureSpec, NDArray[np.float32]] = {}
+    plan = _together(tuple(dict.fromkeys(model.loaded.spec.names for model in models)))
     for model in models:
         chosen = _choose(model, admitted, known, skipped)
         if len(chosen) == 0:
             continue
-        names = model.loaded.spec.names
-        if names not in features:
-            spec = model.loaded.spec
+        spec, at = plan[model.loaded.spec.names]
+        if spec not in features:
             picked = [columns.index(column) for column in spec.base_columns]
             values = histories.values if picked == list(range(len(columns))) else histories.values[:, :, picked]
-            # Models with the same features share them.
-            features[names] = build_last(values, histories.timestamp, histories.count, spec)
-        probability = model.loaded.scorer.probabilities(features[names][chosen])
+            features[spec] = build_last(values, histories.timestamp, histories.count, spec)
+        own = features[spec] if at is None else features[spec].take(at, axis=1)
+        probability = model.loaded.scorer.probabilities(own if len(chosen) == len(own) else own[chosen])
         scored = ~np.isnan(probability)
         if not scored.all():
             # Only a foreign model does this; its row must not hold up those of all others.
@@ -96,6 +98,31 @@ def answer(
             )
         )
     return results, skipped
+
+
+@lru_cache(maxsize=8)
+def _together(asked: tuple[tuple[str, ...], ...]) -> dict[tuple[str, ...], tuple[FeatureSpec, Ints | None]]:
+    """Give for each list of features the one to compute for as many models as go together, and its columns there."""
+    sets: list[FeatureSpec] = []
+    place: dict[tuple[str, ...], int] = {}
+    for names in asked:
+        for number, known in enumerate(sets):
+            try:
+                sets[number] = FeatureSpec((*known.names, *(name for name in names if name not in known.names)))
+            except Invalid:
+                # All windows of both would be more than one list may have.
+                continue
+            place[names] = number
+            break
+        else:
+            place[names] = len(sets)
+            sets.append(FeatureSpec(names))
+    plan: dict[tuple[str, ...], tuple[FeatureSpec, Ints | None]] = {}
+    for names, number in place.items():
+        whole = sets[number]
+        at = None if whole.names == names else np.array([whole.names.index(name) for name in names], np.int64)
+        plan[names] = whole, at
+    return plan
 
 
 def _choose(model: LiveModel, admitted: Admitted, known: set[tuple[int, int]], skipped: Counter[str]) -> Ints:

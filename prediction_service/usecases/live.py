@@ -19,6 +19,7 @@ from prediction_service.runtime.gaps import pending_gaps
 from prediction_service.runtime.position import Position
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import batches, endpoints, positions, predictions
+from prediction_service.store.endpoints import Endpoint
 from prediction_service.usecases import deliveries
 from prediction_service.usecases.cooldowns import CooldownBatch
 from prediction_service.usecases.histories import Gathered, gather
@@ -28,7 +29,7 @@ from prediction_service.usecases.stand import Stand
 from shared.coin_metrics import read
 from shared.coin_metrics.clock import AHEAD
 from shared.coin_metrics.read import Batch, concatenate, moment
-from shared.db import Connection, Pool, UniqueViolation, transaction
+from shared.db import Connection, ForeignKeyViolation, Pool, UniqueViolation, transaction
 
 CATCHUP_BATCHES = 8
 TEND_SECONDS = 1.0
@@ -46,6 +47,29 @@ class _Step:
     gathered: Gathered
     position: Position
     mark: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Commit:
+    """What was saved, to be taken over once the transaction has ended well."""
+
+    position: Position
+    standings: dict[int, positions.Standing]
+    counters: dict[str, Any]
+    table_mark: dict[str, Any]
+    transaction: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """What a batch wrote, likewise."""
+
+    answers: list[Answers]
+    skipped: Counter[str]
+    sent: int
+    newest: int
+    paused: CooldownBatch
+    commit: _Commit
 
 
 async def process_new_rows(pool: Pool, settings: PredictionSettings, stand: Stand, poke: asyncio.Event) -> bool:
@@ -88,8 +112,9 @@ async def _process(
         known = await _already_answered(connection, stand, step) if gathered.late.any() else set()
         try:
             sent = await _answer_and_commit(connection, stand, step, known)
-        except UniqueViolation:
-            # A repeat of a row that memory did not know: ask the table, then leave out what it holds.
+        except (UniqueViolation, ForeignKeyViolation):
+            # A repeat of a row that memory did not know: ask the table, then leave out what it holds. Or an endpoint is
+            # gone since it was asked for.
             gathered.late[:] = True
             known = await _already_answered(connection, stand, step)
             sent = await _answer_and_commit(connection, stand, step, known)
@@ -158,54 +183,64 @@ async def _already_answered(connection: Connection, stand: Stand, step: _Step) -
 
 async def _answer_and_commit(connection: Connection, stand: Stand, step: _Step, known: set[tuple[int, int]]) -> int:
     """Give how many messages were written with the answers."""
+    thinking = asyncio.ensure_future(
+        asyncio.to_thread(
+            answer, stand.models.models, step.admitted, step.gathered.histories, columns=stand.rings.columns,
+            known=known,
+        )
+    )  # fmt: skip
+    try:
+        async with connection.transaction():
+            # Asked while the models think.
+            targets = await endpoints.list_enabled(connection)
+            done = await _write(connection, stand, step, targets, *await thinking)
+    finally:
+        thinking.cancel()
+    stand.newest_prediction = done.newest
+    stand.cooldowns.keep(done.paused)
+    _move(stand, done.commit, step.admission)
+    _measure(done.answers, done.skipped)
+    return done.sent
+
+
+async def _write(
+    connection: Connection,
+    stand: Stand,
+    step: _Step,
+    targets: list[Endpoint],
+    answers: list[Answers],
+    skipped: Counter[str],
+) -> _Written:
     rows, models = step.admitted.rows, stand.models.models
-    answers, skipped = await asyncio.to_thread(
-        answer, models, step.admitted, step.gathered.histories, columns=stand.rings.columns, known=known
-    )
     # Counted apart from the answers, so that the books can show that one is missing.
     came = [count_owed(models, part) for part in (rows, step.admitted.repeats, step.admitted.stale)]
     skipped["stale"] += came[-1][1]
     duration_ms = (time.perf_counter() - step.started) * 1000
     records = prediction_records(answers, rows, created_at=datetime.now(UTC), duration_ms=duration_ms)
     sent, newest, paused = 0, stand.newest_prediction, stand.cooldowns.batch()
-    async with connection.transaction():
-        if records:
-            await predictions.copy_in(connection, records)
-            entries = journal.entries(answers, rows, duration_ms=duration_ms)
-            newest = await batches.insert(connection, first_id=newest + 1, entries=entries)
-            sent = await _enqueue(connection, stand, answers, rows, paused)
-        counters = _counted(stand.counters, answers, skipped, came)
-        commit = await _save(connection, stand, step.position, step.admission, counters, step.mark)
-    stand.newest_prediction = newest
-    stand.cooldowns.keep(paused)
-    _move(stand, commit, step.admission)
-    _measure(answers, skipped)
-    return sent
+    if records:
+        await predictions.copy_in(connection, records)
+        entries = journal.entries(answers, rows, duration_ms=duration_ms)
+        newest = await batches.insert(connection, first_id=newest + 1, entries=entries)
+        sent = await _enqueue(connection, stand, targets, answers, rows, paused) if targets else 0
+    counters = _counted(stand.counters, answers, skipped, came)
+    commit = await _save(connection, stand, step.position, step.admission, counters, step.mark)
+    return _Written(answers=answers, skipped=skipped, sent=sent, newest=newest, paused=paused, commit=commit)
 
 
 async def _enqueue(
-    connection: Connection, stand: Stand, answers: list[Answers], rows: Batch, paused: CooldownBatch
+    connection: Connection,
+    stand: Stand,
+    targets: list[Endpoint],
+    answers: list[Answers],
+    rows: Batch,
+    paused: CooldownBatch,
 ) -> int:
-    targets = await endpoints.list_enabled(connection)
-    if not targets:
-        return 0
     told = rows_with_predictions(
         answers, rows, targets=targets, actives=stand.models.actives,
-        price_column=stand.rings.columns.index("price_close"), missed=stand.missed,
-        paused=paused,
+        price_column=stand.rings.columns.index("price_close"), missed=stand.missed, paused=paused,
     )  # fmt: skip
     return await deliveries.enqueue(connection, targets, told, paused)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Commit:
-    """What was saved, to be taken over once the transaction has ended well."""
-
-    position: Position
-    standings: dict[int, positions.Standing]
-    counters: dict[str, Any]
-    table_mark: dict[str, Any]
-    transaction: int
 
 
 async def _save(
