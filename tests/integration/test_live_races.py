@@ -2,9 +2,6 @@
 
 import asyncio
 import math
-import os
-import signal
-import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,17 +10,15 @@ import numpy as np
 import pytest
 
 from prediction_service.usecases.models import activate, deactivate, delete
-from shared import cluster
-from shared.db import Connection, ConnectionLost, Pool, PostgresError, connect, open_pool
-from shared.migrate import SQL_FOLDER, migrate, run_script
+from shared.db import Connection, Pool
 from tests.support.arrivals import (
     Loop,
     answered,
     stored_answers,
     until_done,
 )
-from tests.support.database import FAST, insert_rows, row
-from tests.support.live import running_worker, settings, skipped, until, until_live
+from tests.support.database import insert_rows, row
+from tests.support.live import running_worker, settings, skipped, until_live
 from tests.support.models import activate_model
 from tests.support.writers import Switched, Written, answered_rows, open_transaction, write_randomly
 
@@ -163,53 +158,3 @@ async def test_alerts_when_the_worker_is_never_idle_after_an_outage_then_those_o
         assert await loop.look()
     sent = await connection.fetch("SELECT coin_id FROM webhook_deliveries")
     assert [record[0] for record in sent] == ["live"] * 5
-
-
-async def test_rows_when_the_server_crashes_while_they_stream_then_each_has_one_answer(tmp_path: Path):
-    with (
-        tempfile.TemporaryDirectory(prefix="pumpcast-crash-") as folder,
-        cluster.server(Path(folder) / "postgres", options={**FAST, "synchronous_commit": "on"}) as address,
-    ):
-        dsn = address.dsn("postgres")
-        run_script(dsn, SQL_FOLDER / "dev" / "coin_metrics.sql")
-        migrate(dsn)
-        pool = await open_pool(dsn, application="tests")
-        active_id = await activate_model(pool, tmp_path)
-        await pool.close()
-        async with running_worker(settings(dsn, tmp_path, polling_interval_seconds=1)):
-            connection = await connect(dsn)
-            await until_live(connection)
-            written: set[tuple[str, float]] = set()
-            for number in range(300):
-                entry = row(f"coin{number % 7}", float(number))
-                if number in (80, 160, 240):
-                    await until_answers(connection, number - 20)
-                    victim = await connection.fetchval(
-                        "SELECT pid FROM pg_stat_activity WHERE application_name = 'prediction-worker' LIMIT 1"
-                    )
-                    # A server process that dies takes all sessions with it: the server recovers as from a crash.
-                    os.kill(victim, signal.SIGKILL)
-                    connection.terminate()
-                    connection = await connected_again(dsn)
-                await insert_rows(connection, [entry])
-                written.add((entry["mint"], float(number)))
-            await until_done(connection)
-            assert await answered_rows(connection, active_id) == written
-            assert await skipped(connection) == {}
-            await connection.close()
-
-
-async def until_answers(connection: Connection, least: int) -> None:
-    await until(connection, "SELECT count(*) >= $1 FROM predictions", least, expected=True)
-
-
-async def connected_again(dsn: str) -> Connection:
-    for _ in range(300):
-        try:
-            connection = await connect(dsn, application="tests")
-            await connection.fetchval("SELECT 1")
-        except (*ConnectionLost, PostgresError):
-            await asyncio.sleep(0.1)
-        else:
-            return connection
-    raise AssertionError("the server does not come back")
