@@ -181,7 +181,7 @@ def books_line(books: Books) -> str:
 def drawn(seen: Seen, *, before: Seen | None, trouble: str | None = None) -> Group:
     """Draw what was seen."""
     service = seen.service
-    rate = _rate(seen, before)
+    rate, ahead = _rate(seen, before), service.books.not_rolled_up
     lines = [
         f"left out: {_counts(service.books.skipped)}",
         f"deliveries: {_counts(service.deliveries)}",
@@ -189,7 +189,8 @@ def drawn(seen: Seen, *, before: Seen | None, trouble: str | None = None) -> Gro
         f"recording clock: {service.recording_clock:%Y-%m-%d %H:%M:%S} UTC"
         if service.recording_clock
         else "recording clock: no row yet",
-        f"predictions per second: {'-' if rate is None else f'{rate:,.1f}'}",
+        f"predictions per second: {'-' if rate is None else f'{rate:,.1f}'}"
+        + (f", {ahead:,} not in the table yet" if ahead else ""),
     ]
     parts: list[Table | Text] = [_models(seen), *(Text(line) for line in lines)]
     if trouble:

@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import groupby
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from prediction_service.settings import PredictionSettings
@@ -15,8 +16,11 @@ from shared.coin_metrics import read
 from shared.coin_metrics.read import Layout, microseconds
 from shared.contracts.artifact import Histogram
 from shared.db import Pool
+from shared.errors import PumpcastError
 from shared.features import FeatureSpec, build_last
 from shared.scoring import histogram_counts, population_stability_index
+
+log = structlog.get_logger(__name__)
 
 SAMPLE = 2_000
 """Rows of one distribution then differ by an index of 0.005."""
@@ -47,9 +51,18 @@ async def measure_due(pool: Pool, _settings: PredictionSettings) -> bool:
         if bounds is None:
             # They are deleted by now.
             continue
-        measured = [await _measure(pool, due, bounds) for due in of_day]
+        measured = [await _try_to_measure(pool, due, bounds) for due in of_day]
         done += any(measured)
     return False
+
+
+async def _try_to_measure(pool: Pool, due: DueDay, bounds: tuple[int, int]) -> bool:
+    try:
+        return await _measure(pool, due, bounds)
+    except (PumpcastError, ValueError) as error:
+        # A manifest of an older service must not keep the others from being measured.
+        log.warning("drift cannot be measured", active_model_id=due.active_model_id, reason=str(error))
+        return False
 
 
 async def _measure(pool: Pool, due: DueDay, bounds: tuple[int, int]) -> bool:

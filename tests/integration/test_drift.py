@@ -126,6 +126,25 @@ async def test_drift_when_a_prediction_is_of_midnight_then_it_is_of_the_new_day(
     ]
 
 
+async def test_drift_when_a_manifest_cannot_be_read_then_the_other_models_are_measured(
+    pool, connection, learnt, configured, tmp_path
+):
+    strange = await activate_model(pool, tmp_path, model_id=2)
+    await pool.execute(
+        """UPDATE prediction_active_models SET manifest = manifest || '{"features": ["gone_5"]}' WHERE id = $1""",
+        strange,
+    )  # fmt: skip
+    rows = market(0)
+    await insert_rows(connection, rows)
+    await predict(pool, strange, rows)
+    await predict(pool, learnt, rows)
+
+    await measure_due(pool, configured)
+
+    assert await drift.list_days(pool, strange, most=10) == []
+    assert len(await drift.list_days(pool, learnt, most=10)) == 1
+
+
 async def test_drift_when_nothing_is_new_then_not_measured_again(pool, connection, learnt, configured):
     rows = market(0)
     await insert_rows(connection, rows)
