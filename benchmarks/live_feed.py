@@ -1,4 +1,4 @@
-"""A stream of simulated rows of 5,000 coins into the database, paced or as fast as the worker follows."""
+"""A stream of simulated rows of many coins into the database, paced or as fast as a worker follows."""
 
 import asyncio
 import io
@@ -61,8 +61,10 @@ def _templates() -> _Templates:
 class Feed:
     """Coins take turns; each goes through the rows of a simulated coin, again and again, at new moments."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, coins: int = COINS) -> None:
         self._connection = connection
+        self.coins = coins
+        """How many take turns from now on."""
         self._done = 0
         self._clock = 0
         self.committed = 0
@@ -71,7 +73,7 @@ class Feed:
     async def history(self, rows_per_coin: int) -> None:
         """Give every coin a past, a row every five seconds up to now."""
         start = time.time_ns() // 1000 - rows_per_coin * 5_000_000
-        times = start + np.repeat(np.arange(rows_per_coin), COINS) * 5_000_000
+        times = start + np.repeat(np.arange(rows_per_coin), self.coins) * 5_000_000
         await self._send(self._encoded(times, per_transaction=len(times))[0])
 
     async def paced(self, *, rate: int, transactions_per_second: int, seconds: float) -> Sent:
@@ -87,7 +89,14 @@ class Feed:
 
     async def flooding(self, *, behind: Callable[[], int], most: int, seconds: float, rows: int) -> Sent:
         """Send at most so many rows, as long as the worker is at most `most` rows behind."""
-        parts = self._prepared(rows, 200, 0.01)
+        return await self.send(self.prepared(rows), behind=behind, most=most, seconds=seconds)
+
+    def prepared(self, rows: int) -> list[bytes]:
+        """Make rows, 200 a transaction, before the clock runs."""
+        return self._prepared(rows, 200, 0.01)
+
+    async def send(self, parts: list[bytes], *, behind: Callable[[], int], most: int, seconds: float) -> Sent:
+        """Send what was made, as long as the worker is at most `most` rows behind."""
         first, started = self.committed + 1, time.perf_counter()
         for part in parts:
             while behind() > most:  # noqa: ASYNC110 - the worker's position is a number in a table
@@ -106,12 +115,12 @@ class Feed:
     def _encoded(self, times: Ints, per_transaction: int) -> list[bytes]:
         templates = _templates()
         turn = self._done + np.arange(len(times))
-        coin, step = turn % COINS, turn // COINS
+        coin, step = turn % self.coins, turn // self.coins
         model = coin % len(templates.start)
         chosen = templates.start[model] + (step + coin) % templates.length[model]
         table = templates.values.take(pa.array(chosen))
         table = table.add_column(0, "timestamp", pa.array(times, pa.timestamp("us", tz="UTC")))
-        table = table.add_column(0, "mint", _names().take(pa.array(coin)))
+        table = table.add_column(0, "mint", _names(self.coins).take(pa.array(coin)))
         self._columns = table.column_names
         self._done += len(times)
         self._clock = int(times[-1])
@@ -129,7 +138,8 @@ class Feed:
         self.committed += int(answer.split()[1])
 
 
-def _names() -> pa.Array:
+@lru_cache(maxsize=4)
+def _names(count: int) -> pa.Array:
     return pa.array(
-        [f"{number:05d}{'BenchCoinMintAddressOfUsualLength' + 'pump':0>39}"[:44] for number in range(COINS)]
+        [f"{number:06d}{'BenchCoinMintAddressOfUsualLength' + 'pump':0>38}"[:44] for number in range(count)]
     )

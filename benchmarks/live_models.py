@@ -2,10 +2,11 @@
 
 import hashlib
 import pickle
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -99,7 +100,7 @@ def _manifest(number: int, target: TimeTargetSpec, data: Dataset, split: Split, 
     )  # fmt: skip
 
 
-async def activate_all(pool: Pool, folder: Path, models: list[Trained]) -> None:
+async def activate_all(pool: Pool, folder: Path, models: Sequence[Trained]) -> None:
     """Put the models in place as an import does, to predict whatever commits from now on."""
     for model in models:
         path = folder / f"model_{model.manifest.model_type}_{model.manifest.model_id}.zip"
@@ -122,8 +123,22 @@ def _row(manifest: Manifest, path: Path, digest: str, position: dict[str, Any]) 
     )  # fmt: skip
 
 
-def save_natives(path: Path, models: list[Trained]) -> None:
-    """Pickle the models for the naive worker."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Native:
+    """A model as its library knows it, for workers that use that."""
+
+    names: tuple[str, ...]
+    """Its features, in order."""
+    columns: tuple[str, ...]
+    """The columns they are made of."""
+    native: Any
+
+
+Natives: TypeAlias = Sequence[Native]
+
+
+def save_natives(path: Path, models: Sequence[Trained]) -> None:
+    """Pickle the models for workers that use pandas."""
     from xgboost import XGBClassifier
 
     natives = []
@@ -134,5 +149,6 @@ def save_natives(path: Path, models: list[Trained]) -> None:
             native = XGBClassifier(n_estimators=native.n_estimators)
             native.load_model(model.native.get_booster().save_raw())
         native.set_params(n_jobs=1)
-        natives.append((model.manifest.features, native))
+        spec = FeatureSpec(model.manifest.features)
+        natives.append(Native(names=spec.names, columns=spec.base_columns, native=native))
     path.write_bytes(pickle.dumps(natives))

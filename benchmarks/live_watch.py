@@ -14,8 +14,7 @@ from benchmarks.live_models import MODELS
 from shared.db import Connection, Queries
 
 PATIENCE_SECONDS = 60.0
-WARM_UP_SECONDS = 5.0
-LATENCY_SECONDS = 20.0
+WARM_UP_SECONDS = 3.0
 FLOOD_SECONDS = 10.0
 FLOOD_ROWS = 300_000
 FLOOD_BEHIND = 12_000
@@ -25,7 +24,7 @@ SAMPLED = 20
 TICKS = 50
 """Transactions a second while the highest rate is sought."""
 # Of what the worker took when it always found rows waiting.
-HOLD_SHARES = (0.97, 0.92, 0.87, 0.8, 0.7, 0.6, 0.5)
+HOLD_SHARES = (0.97, 0.9, 0.8, 0.65)
 # In a stretch that is held the lag rises by no more than this in ten seconds, and never is longer than the limit.
 LAG_GROWTH_SECONDS = 0.1
 LAG_LIMIT_SECONDS = 1.0
@@ -58,6 +57,8 @@ class Held:
     flood_rate: float
     """Rows a second while the worker always found some thousands waiting."""
     latency: Latency
+    bounded: bool
+    """False when none of the rates that were tried was followed: the machine was busy with something else."""
     highest_lag_seconds: float
     """The longest that the worker was behind: rows waiting divided by the rate."""
     lost: int
@@ -72,21 +73,23 @@ class Watch:
     connection: Connection
     """For questions; the stream has its own."""
     worker: psutil.Process
+    position: str = "position"
+    """The question how far the worker is."""
     high: int = 0
     """How far the worker was when it was last asked."""
 
-    async def latency(self, *, rate: int, transactions_per_second: int, every: int = 1) -> Latency:
+    async def latency(self, *, rate: int, transactions_per_second: int, seconds: float, every: int = 1) -> Latency:
         """Measure a stretch of the live worker after a warm-up."""
         await self.feed.paced(rate=rate, transactions_per_second=transactions_per_second, seconds=WARM_UP_SECONDS)
-        sent, used = await self.timed(rate, transactions_per_second, LATENCY_SECONDS)
-        await self._drained()
+        sent, used = await self.timed(rate, transactions_per_second, seconds)
+        await self.drained()
         return await self.pairs(sent, transactions_per_second, used, every=every)
 
     async def timed(self, rate: int, transactions_per_second: int, seconds: float) -> tuple[Sent, float]:
         """Send a stretch; also give the processor time of the worker meanwhile."""
-        before = self._processor_seconds()
+        before = self.processor_seconds()
         sent = await self.feed.paced(rate=rate, transactions_per_second=transactions_per_second, seconds=seconds)
-        return sent, self._processor_seconds() - before
+        return sent, self.processor_seconds() - before
 
     async def pairs(self, sent: Sent, transactions_per_second: int, used: float, *, every: int) -> Latency:
         """Read the latency of every so manieth row of a stretch from the book of commits."""
@@ -104,31 +107,47 @@ class Watch:
     async def highest_rate(self, *, before: int, tell: Tell) -> Held:
         """Find the rate at which the lag stays bounded; `before` is the highest id that owes nothing."""
         tell("live: as many rows as the worker takes")
-        flood = await self._flood()
+        flood = await self.flood()
+        found = None
         for share in HOLD_SHARES:
             rate = int(flood * share) // TICKS * TICKS
             tell(f"live: {rate} rows/s offered; full, the worker took {flood:.0f}")
             async with self._looking() as waiting:
                 sent, used = await self.timed(rate, TICKS, HOLD_SECONDS)
-            await self._drained()
+            await self.drained()
             lags = [rows / rate for rows in waiting]
+            found = rate, sent, used, lags
             if _bounded(lags):
-                latency = await self.pairs(sent, TICKS, used, every=SAMPLED)
-                owed = (self.feed.committed - before) * len(MODELS)
-                lost = owed - await queries.fetchval(self.connection, "predictions")
-                return Held(flood_rate=flood, latency=latency, highest_lag_seconds=max(lags), lost=lost)
-        raise SystemExit("live: no rate was held: the machine is busy with something else")
+                break
+        assert found is not None
+        rate, sent, used, lags = found
+        owed = (self.feed.committed - before) * len(MODELS)
+        return Held(
+            flood_rate=flood, latency=await self.pairs(sent, TICKS, used, every=SAMPLED), bounded=_bounded(lags),
+            highest_lag_seconds=max(lags), lost=owed - await queries.fetchval(self.connection, "predictions"),
+        )  # fmt: skip
 
-    async def _flood(self) -> float:
+    async def flood(self, *, seconds: float = FLOOD_SECONDS, rows: int = FLOOD_ROWS, most: int = FLOOD_BEHIND) -> float:
+        """Give how many rows a second the worker takes while it always finds up to `most` of them waiting."""
         async with self._looking():
-            sent = await self.feed.flooding(
-                behind=lambda: self.feed.committed - self.high, most=FLOOD_BEHIND, seconds=FLOOD_SECONDS,
-                rows=FLOOD_ROWS,
-            )  # fmt: skip
+            sent = await self.feed.flooding(behind=self._behind, most=most, seconds=seconds, rows=rows)
             # What still waits was sent, but not yet taken.
-            taken = sent.rows - (self.feed.committed - self.high)
-        await self._drained()
+            taken = sent.rows - self._behind()
+        await self.drained()
         return taken / sent.seconds
+
+    async def whole(self, *, rows: int, most: int) -> float:
+        """Give how many seconds the worker needs for so many rows, to the last one."""
+        parts = self.feed.prepared(rows)
+        started = time.perf_counter()
+        async with self._looking():
+            await self.feed.send(parts, behind=self._behind, most=most, seconds=PATIENCE_SECONDS)
+            while self._behind():  # noqa: ASYNC110 - the worker's position is a number in a table
+                await asyncio.sleep(0.001)
+        return time.perf_counter() - started
+
+    def _behind(self) -> int:
+        return self.feed.committed - self.high
 
     @asynccontextmanager
     async def _looking(self) -> AsyncIterator[list[int]]:
@@ -137,11 +156,11 @@ class Watch:
 
         async def look() -> None:
             while True:
-                self.high = await queries.fetchval(self.connection, "position")
-                waiting.append(self.feed.committed - self.high)
+                self.high = await queries.fetchval(self.connection, self.position)
+                waiting.append(self._behind())
                 await asyncio.sleep(0.02)
 
-        self.high = await queries.fetchval(self.connection, "position")
+        self.high = await queries.fetchval(self.connection, self.position)
         looking = asyncio.create_task(look())
         try:
             yield waiting
@@ -149,13 +168,22 @@ class Watch:
             looking.cancel()
             await asyncio.gather(looking, return_exceptions=True)
 
-    async def _drained(self) -> None:
+    async def drained(self) -> None:
+        """Wait until the worker has taken every row."""
+
         async def reached() -> bool:
-            return bool(await queries.fetchval(self.connection, "position") >= self.feed.committed)
+            return bool(await queries.fetchval(self.connection, self.position) >= self.feed.committed)
 
         await until(reached, "the worker takes every row")
 
-    def _processor_seconds(self) -> float:
+    async def server_seconds(self) -> float:
+        """Give the processor time that PostgreSQL has used for the worker."""
+        rows = await queries.fetch(self.connection, "backends", application="prediction-worker")
+        times = [psutil.Process(row["pid"]).cpu_times() for row in rows]
+        return float(sum(one.user + one.system for one in times))
+
+    def processor_seconds(self) -> float:
+        """Give the processor time that the worker has used."""
         times = self.worker.cpu_times()
         return float(times.user + times.system)
 

@@ -36,3 +36,9 @@ FROM worker_positions WHERE name LIKE 'live-%';
 
 -- name: highest
 SELECT coalesce(max(id), 0) FROM coin_metrics;
+
+-- name: batched_position
+SELECT high FROM batched_cursor;
+
+-- name: backends
+SELECT pid FROM pg_stat_activity WHERE application_name = :application;

@@ -7,8 +7,8 @@ import platform
 import re
 import subprocess
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -52,12 +52,17 @@ class Section:
     """None where there is no other way: the text has the figures."""
     text: str
     """What was measured and how, in paragraphs; one that begins with | is a table."""
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    """Files beside the page that the text shows, by name."""
 
-    def markdown(self, *, load: tuple[float, float], seconds: float) -> str:
+    def markdown(self, *, now: datetime, load: tuple[float, float], seconds: float) -> str:
         """Give the section; `load` is the load average before and after."""
         rows = "\n".join(f"| {' | '.join(line.cells())} |" for line in self.lines)
         table = [f"| | pumpcast | {self.naive_way} | ratio |\n|---|--:|--:|--:|\n{rows}"] if self.lines else []
-        last = f"Took {seconds:.0f} s; load average {load[0]:.1f} before, {load[1]:.1f} after."
+        last = (
+            f"Measured on {now:%Y-%m-%d, %H:%M} UTC in {seconds:.0f} s; load average {load[0]:.1f} before, "
+            f"{load[1]:.1f} after."
+        )
         return _paragraphs(f"## {self.title}", *table, *inspect.cleandoc(self.text).split("\n\n"), last)
 
 
@@ -86,18 +91,18 @@ def _figures(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def page(sections: Sequence[str], *, now: datetime) -> str:
+def page(sections: Sequence[str]) -> str:
     """Give the whole page."""
     machine = "\n".join(f"| {name} | {value} |" for name, value in _machine().items())
-    head = f"""
-Measured on {now:%Y-%m-%d, %H:%M} UTC by `make bench`, that is `python -m benchmarks.run`, which also wrote this page.
-Both sides of a line ran one after the other in the same run; a ratio above 1 speaks for pumpcast. Absolute figures are
-those of the machine below and of what else it did: see the load averages."""
+    head = """
+Measured by `make bench`, that is `python -m benchmarks.run`, which also wrote this page; each section says when. Both
+sides of a line ran one after the other in the same run; a ratio above 1 speaks for pumpcast. Absolute figures are those
+of the machine below and of what else it did: see the load averages."""
     return _paragraphs("# Benchmarks", head, f"| machine | |\n|---|---|\n{machine}") + "\n" + "\n".join(sections)
 
 
 def _paragraphs(*parts: str) -> str:
-    wrapped = (part if part.startswith(("|", "#")) else textwrap.fill(part.strip(), 120) for part in parts)
+    wrapped = (part if part.startswith(("|", "#", "![")) else textwrap.fill(part.strip(), 120) for part in parts)
     return "\n\n".join(wrapped) + "\n"
 
 
