@@ -1,12 +1,8 @@
 """The prediction worker killed or frozen in the middle of a replay: each row has its one answer from each model."""
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,32 +11,19 @@ import pytest
 
 from prediction_service.usecases.leadership import LOCK
 from shared.db import Connection, Pool, connect
+from tests.support import books
 from tests.support.arrivals import Shape, all_rows, answers_from_everything, stored_answers
 from tests.support.database import insert_rows, row
 from tests.support.live import until, until_live
 from tests.support.models import activate_model
+from tests.support.workers import worker
 
 SHAPES = {1: Shape(column=1, scale=0.1), 2: Shape(column=3, scale=2.0)}
 COINS = 220
 TICKS = 25
+KILLS = 12
 
 pytestmark = pytest.mark.slow
-
-
-@contextmanager
-def worker(database: str, home: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `prediction-worker` as a process of its own."""
-    environment = {**os.environ, "DB_DSN": database, "PUMPCAST_HOME": str(home), "LOG_LEVEL": "WARNING"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "prediction_service.worker"], env=environment, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-        process.wait(20)
 
 
 def market(ticks: int = TICKS, *, coins: int = COINS, seed: int = 1) -> list[dict[str, Any]]:
@@ -87,14 +70,9 @@ async def two_models(pool: Pool, home: Path) -> dict[int, int]:
 
 async def check_books(connection: Connection, active: dict[int, int]) -> None:
     """See that each row has one answer from each model, the one an undisturbed worker gives."""
-    wrong = await connection.fetch(
-        "SELECT row.id, model.id, count(said.id) FROM coin_metrics AS row CROSS JOIN prediction_active_models AS model"
-        " LEFT JOIN predictions AS said ON said.active_model_id = model.id AND said.coin_id = row.mint"
-        " AND said.data_timestamp = row.timestamp GROUP BY row.id, model.id HAVING count(said.id) <> 1"
-    )
-    assert wrong == []
+    counted = await books.check_books(connection)
+    assert counted.predictions == counted.owed
     rows = await all_rows(connection)
-    assert await connection.fetchval("SELECT count(*) FROM predictions") == len(active) * len(rows)
     for number, shape in SHAPES.items():
         expected = answers_from_everything(rows, shape)
         said = await stored_answers(connection, active[number])
@@ -123,53 +101,27 @@ async def lock_sessions(connection: Connection) -> list[int]:
     return [record[0] for record in records]
 
 
-async def test_kill_of_the_worker_again_and_again_in_a_replay_costs_time_and_nothing_else(
+async def test_kills_of_workers_at_random_moments_of_a_replay_cost_time_and_nothing_else(
     database: str, pool: Pool, connection: Connection, tmp_path: Path
 ):
     active = await two_models(pool, tmp_path)
     rows = market()
     assert len(rows) >= 5000
     rng = np.random.default_rng(4)
-    feeding = asyncio.create_task(replay(database, rows, pause=0.06, seed=2))
-    kills = 0
-    while not feeding.done() and kills < 6:
-        with worker(database, tmp_path) as process:
+    feeding = asyncio.create_task(replay(database, rows, pause=0.09, seed=2))
+    with ExitStack() as stack:
+        running = [stack.enter_context(worker(database, tmp_path)) for _ in range(2)]
+        for kill in range(KILLS):
             await until_more_predicted(connection, await predicted(connection))
-            await asyncio.sleep(float(rng.random()))
-            assert process.poll() is None
-            process.kill()
-        kills += 1
-    in_the_middle = await predicted(connection)
-    with worker(database, tmp_path):
+            await asyncio.sleep(1.5 * float(rng.random()))
+            # One of two, whose coins the other has to take over, or both.
+            for place in (0, 1) if kill % 3 == 2 else (int(rng.integers(2)),):
+                assert running[place].poll() is None
+                running[place].kill()
+                running[place] = stack.enter_context(worker(database, tmp_path))
+        assert not feeding.done()
         await feeding
         await until(connection, "SELECT count(*) FROM predictions", expected=2 * len(rows))
-    assert kills >= 3
-    assert 0 < in_the_middle < 2 * len(rows)
-    await check_books(connection, active)
-
-
-async def test_freeze_of_the_live_worker_lets_the_other_take_over_and_nothing_is_answered_twice(
-    database: str, pool: Pool, connection: Connection, tmp_path: Path
-):
-    active = await two_models(pool, tmp_path)
-    rows = market(12)
-    with worker(database, tmp_path) as first:
-        await until_live(connection)
-        with worker(database, tmp_path):
-            feeding = asyncio.create_task(replay(database, rows, pause=0.06, seed=3))
-            await until_more_predicted(connection, 200)
-            first.send_signal(signal.SIGSTOP)
-            frozen_at = await predicted(connection)
-            for session in await lock_sessions(connection):
-                await connection.execute("SELECT pg_terminate_backend($1)", session)
-            await until_more_predicted(connection, frozen_at + 200)
-            assert not feeding.done()
-            first.send_signal(signal.SIGCONT)
-            await feeding
-            await until(connection, "SELECT count(*) FROM predictions", expected=2 * len(rows))
-            # What the first one had in its hands when it froze is refused, and it stands by.
-            await asyncio.sleep(3)
-            assert first.poll() is None
     await check_books(connection, active)
 
 
