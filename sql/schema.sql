@@ -451,6 +451,7 @@ CREATE TABLE prediction_dues (
     first_id        bigint NOT NULL, -- they have ids from here
     last_id         bigint NOT NULL, -- to here; others may lie between
     due_at          timestamptz NOT NULL, -- recording clock from which all outcomes can be told
+    is_second       boolean NOT NULL DEFAULT false, -- a second look, for coins that were not seen again at the first one
     CONSTRAINT chk_due_target CHECK (jsonb_typeof(target) = 'object'),
     CONSTRAINT chk_due_window CHECK (data_from <= data_to AND data_to <= due_at),
     CONSTRAINT chk_due_ids CHECK (first_id <= last_id)

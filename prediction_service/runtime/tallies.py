@@ -27,17 +27,22 @@ class Tally:
 
 
 def count_outcomes(pending: Pending, verdicts: Verdicts, active_ids: Sequence[int]) -> Tally:
-    """Count outcomes by phase; `active_ids` are the models of the questions."""
+    """Count outcomes by phase; `active_ids` are the models of the questions.
+
+    What was counted as unresolved before is so no longer; its change was counted then.
+    """
     truth = _truth(verdicts)
     error = (pending.probability - truth) ** 2
-    known, moved, alert = ~np.isnan(truth), ~np.isnan(verdicts.change_pct), pending.alert
+    known, alert, again = ~np.isnan(truth), pending.alert, pending.again
+    moved = ~np.isnan(verdicts.change_pct) & ~again
     weights: dict[str, Floats | Ints] = {
         name: (verdicts.outcome == code).astype(np.int64) for code, name in enumerate(OUTCOMES)
     }
+    weights["unresolved"] = weights["unresolved"] - again
     weights |= {
         "alert_tp": (alert & (truth == 1)).astype(np.int64),
         "alert_fp": (alert & (truth == 0)).astype(np.int64),
-        "alert_unresolved": (alert & ~known).astype(np.int64),
+        "alert_unresolved": (alert & ~known).astype(np.int64) - (alert & again),
         "brier_sum": np.where(known, error, 0.0),
         "alert_brier_sum": np.where(known & alert, error, 0.0),
     }

@@ -14,7 +14,7 @@ _TP, _FP, _TN, _FN, _UNRESOLVED = range(len(OUTCOMES))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """Predictions without an outcome; all arrays have one entry each."""
+    """Predictions without an outcome, or with one to be told anew; all arrays have one entry each."""
 
     id: Ints
     coin: Ints
@@ -28,6 +28,8 @@ class Pending:
     probability: Floats
     phase: Ints
     """-1 where NULL."""
+    again: Bools
+    """It is unresolved so far, and counted as such."""
 
     def __len__(self) -> int:
         return len(self.id)
@@ -43,6 +45,7 @@ class Pending:
             alert=self.alert[index],
             probability=self.probability[index],
             phase=self.phase[index],
+            again=self.again[index],
         )
 
 
@@ -80,6 +83,12 @@ class Recorded:
     """int64[coins]: when a row before them showed the coin as no longer followed; `NEVER`: none did."""
     clock: int
     untracked_phases: frozenset[int]
+
+
+def news(pending: Pending, verdicts: Verdicts) -> tuple[Pending, Verdicts]:
+    """Leave out what was unresolved and still is."""
+    told = ~pending.again | (verdicts.outcome != _UNRESOLVED)
+    return pending.take(told), verdicts.take(told)
 
 
 def judge(pending: Pending, questions: Sequence[Target], recorded: Recorded) -> Verdicts:

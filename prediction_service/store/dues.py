@@ -41,6 +41,8 @@ class NewDue:
     """The question of the model, as its manifest has it."""
     due_at: datetime
     """Recording clock from which all outcomes can be told."""
+    is_second: bool
+    """The second look at it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,8 @@ class Due:
     id: int
     stretch: Stretch
     target: Target
+    is_second: bool
+    """Unresolved ones are looked at again."""
 
 
 async def insert(connection: Connection, dues: Sequence[NewDue]) -> None:
@@ -61,6 +65,7 @@ async def insert(connection: Connection, dues: Sequence[NewDue]) -> None:
         model_ids=[due.model_id for due in dues],
         targets=[due.target for due in dues],
         due_at=[due.due_at for due in dues],
+        are_second=[due.is_second for due in dues],
     )
 
 
@@ -77,6 +82,7 @@ async def list_due(executor: Executor, *, clock: datetime, most: int) -> list[Du
                 last_id=row["last_id"],
             ),
             target=_target.validate_python(row["target"]).to_target(),
+            is_second=row["is_second"],
         )
         for row in await _queries.fetch(executor, "list_due", clock=clock, most=most)
     ]
@@ -92,13 +98,15 @@ async def delete(connection: Connection, ids: Sequence[int]) -> None:
     await _queries.execute(connection, "delete", ids=list(ids))
 
 
-async def list_coins(executor: Executor, stretches: Sequence[Stretch]) -> dict[str, int]:
+async def list_coins(executor: Executor, stretches: Sequence[Stretch], are_second: Sequence[bool]) -> dict[str, int]:
     """Give the coins with predictions that wait, and how many."""
-    rows = await _queries.fetch(executor, "coins", **_columns(stretches))
+    rows = await _queries.fetch(executor, "coins", **_columns(stretches), are_second=list(are_second))
     return {row["coin_id"]: row["waiting"] for row in rows}
 
 
-async def list_waiting(executor: Executor, coins: Sequence[str], stretches: Sequence[Stretch]) -> Pending:
+async def list_waiting(
+    executor: Executor, coins: Sequence[str], stretches: Sequence[Stretch], are_second: Sequence[bool]
+) -> Pending:
     """Give the predictions of coins that wait; their questions are places in `stretches`."""
     row = await _queries.fetchrow(
         executor,
@@ -106,6 +114,7 @@ async def list_waiting(executor: Executor, coins: Sequence[str], stretches: Sequ
         coins=list(coins),
         earliest=min(stretch.data_from for stretch in stretches),
         latest=max(stretch.data_to for stretch in stretches),
+        are_second=list(are_second),
         **_columns(stretches),
     )
     assert row is not None
@@ -118,16 +127,18 @@ async def list_waiting(executor: Executor, coins: Sequence[str], stretches: Sequ
         alert=integers(row["alert"], "boolean") == 1,
         probability=doubles(row["probability"]),
         phase=integers(row["phase"], "integer"),
+        again=integers(row["again"], "boolean") == 1,
     )
 
 
-async def resolve(connection: Connection, ids: Ints, verdicts: Verdicts) -> Ints:
-    """Write outcomes where there are none yet; give the ids of those predictions."""
+async def resolve(connection: Connection, pending: Pending, verdicts: Verdicts) -> Ints:
+    """Write outcomes of predictions that still are as they were read; give the ids of those."""
     packed = await _queries.fetchval(
         connection,
         "resolve",
         names=list(OUTCOMES),
-        ids=ids.tolist(),
+        ids=pending.id.tolist(),
+        again=pending.again.tolist(),
         outcomes=verdicts.outcome.tolist(),
         changes=verdicts.change_pct.tolist(),
         highest=verdicts.highest_pct.tolist(),

@@ -15,6 +15,8 @@ from shared.labels.targets import MICROSECONDS_PER_MINUTE
 MOST_BATCHES = 200
 SETTLED = MICROSECONDS_PER_MINUTE
 """Past a horizon by so much, its rows are taken to be all there; microseconds."""
+SECOND_LOOK = 10 * MICROSECONDS_PER_MINUTE
+"""So much later those coins are looked for again that a question needs to be seen again."""
 _LAST = microseconds(datetime(9999, 12, 30, tzinfo=UTC))
 
 
@@ -68,16 +70,21 @@ def _dues(taken: Sequence[Batch]) -> Iterator[NewDue]:
                 joined[0], joined[1] = min(joined[0], start), max(joined[1], end)
                 joined[2], joined[3] = min(joined[2], batch.first_id), max(joined[3], batch.last_id)
     for (active_id, horizon_minutes, _), (start, end, first_id, last_id) in bounds.items():
-        yield NewDue(
-            stretch=Stretch(
-                active_model_id=active_id,
-                data_from=moment(start),
-                data_to=moment(end),
-                first_id=first_id,
-                last_id=last_id,
-            ),
-            model_id=entries[active_id]["model_id"],
-            target=entries[active_id]["target"],
-            # A tracker may write times at the end of all calendars.
-            due_at=moment(min(end + horizon_minutes * MICROSECONDS_PER_MINUTE + SETTLED, _LAST)),
+        stretch = Stretch(
+            active_model_id=active_id,
+            data_from=moment(start),
+            data_to=moment(end),
+            first_id=first_id,
+            last_id=last_id,
         )
+        target = entries[active_id]["target"]
+        due_at = end + horizon_minutes * MICROSECONDS_PER_MINUTE + SETTLED
+        for later in (0, SECOND_LOOK) if target.get("label_resolution") == "observed" else (0,):
+            yield NewDue(
+                stretch=stretch,
+                model_id=entries[active_id]["model_id"],
+                target=target,
+                # A tracker may write times at the end of all calendars.
+                due_at=moment(min(due_at + later, _LAST)),
+                is_second=later > 0,
+            )

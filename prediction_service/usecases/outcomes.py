@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 
 from prediction_service.runtime.tallies import Tally, count_calibration, count_outcomes
-from prediction_service.runtime.verdicts import Pending, Recorded, Verdicts, judge
+from prediction_service.runtime.verdicts import Pending, Recorded, Verdicts, judge, news
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import dues, positions, statistics
 from prediction_service.store.dues import Due, Stretch
@@ -46,7 +46,8 @@ class Outcomes:
             return False
         work = _Work(pool, due, clock, layout, self._endings, await spans.untracked_phases(pool))
         await self._endings.look(pool)
-        coins = list((await dues.list_coins(pool, [one.stretch for one in due])).items())
+        stretches, are_second = [one.stretch for one in due], [one.is_second for one in due]
+        coins = list((await dues.list_coins(pool, stretches, are_second)).items())
         while coins:
             taken = _first(coins, self._coins)
             rows = await work.resolve([coin for coin, _ in coins[:taken]])
@@ -82,7 +83,7 @@ class _Work:
         self._layout = layout
         self._endings = endings
         self._untracked = untracked
-        self._asked, self._questions = _by_model(due)
+        self._asked, self._questions, self._are_second = _by_model(due)
         self._active_ids = [stretch.active_model_id for stretch in self._asked]
         self._horizons = np.array(
             [0 if isinstance(target, RuleTarget) else target.horizon for target in self._questions], np.int64
@@ -90,20 +91,25 @@ class _Work:
 
     async def resolve(self, coins: Sequence[str]) -> int | None:
         """Resolve what waits of some coins; give how many rows that took, None when another worker is at it."""
-        pending = await dues.list_waiting(self._pool, coins, self._asked)
+        pending = await dues.list_waiting(self._pool, coins, self._asked, self._are_second)
         if not len(pending):
             return 0
+        # First and second look at a model may reach over each other.
+        pending = pending.take(np.unique(pending.id, return_index=True)[1])
         # Of some of them another worker may have resolved everything.
         present = np.unique(pending.coin)
         pending = replace(pending, coin=np.searchsorted(present, pending.coin))
         recorded = await self._read([coins[place] for place in present.tolist()], pending)
         verdicts = await asyncio.to_thread(judge, pending, self._questions, recorded)
+        pending, verdicts = news(pending, verdicts)
+        if not len(pending):
+            return len(recorded.rows)
         counted = await asyncio.to_thread(self._count, pending, verdicts)
         async with transaction(self._pool) as connection:
             # Who has all of them has no rival; others may have been at work since they were read.
             if not await dues.lock(connection, self._ids):
                 return None
-            written = await _write(connection, pending.id, verdicts)
+            written = await _write(connection, pending, verdicts)
             if len(written) < len(pending):
                 kept = np.isin(pending.id, written)
                 counted = await asyncio.to_thread(self._count, pending.take(kept), verdicts.take(kept))
@@ -142,27 +148,28 @@ class _Work:
         return count_outcomes(pending, verdicts, ids), count_calibration(pending, verdicts, ids)
 
 
-def _by_model(due: Sequence[Due]) -> tuple[list[Stretch], list[Target]]:
-    """Join the stretches of each model; what else lies between is due as well."""
-    joined: dict[int, Stretch] = {}
-    targets: dict[int, Target] = {}
+def _by_model(due: Sequence[Due]) -> tuple[list[Stretch], list[Target], list[bool]]:
+    """Join the stretches of each model and look; what else lies between is due as well."""
+    joined: dict[tuple[int, bool], Stretch] = {}
+    targets: dict[tuple[int, bool], Target] = {}
     for one in due:
         new = one.stretch
-        old = joined.get(new.active_model_id, new)
-        targets[new.active_model_id] = one.target
-        joined[new.active_model_id] = Stretch(
+        key = (new.active_model_id, one.is_second)
+        old = joined.get(key, new)
+        targets[key] = one.target
+        joined[key] = Stretch(
             active_model_id=new.active_model_id,
             data_from=min(old.data_from, new.data_from),
             data_to=max(old.data_to, new.data_to),
             first_id=min(old.first_id, new.first_id),
             last_id=max(old.last_id, new.last_id),
         )
-    return list(joined.values()), list(targets.values())
+    return list(joined.values()), list(targets.values()), [is_second for _, is_second in joined]
 
 
-async def _write(connection: Connection, ids: Ints, verdicts: Verdicts) -> Ints:
+async def _write(connection: Connection, pending: Pending, verdicts: Verdicts) -> Ints:
     written = []
-    for start in range(0, len(ids), STATEMENT_PREDICTIONS):
-        part = slice(start, start + STATEMENT_PREDICTIONS)
-        written.append(await dues.resolve(connection, ids[part], verdicts.take(np.arange(len(ids))[part])))
+    for start in range(0, len(pending), STATEMENT_PREDICTIONS):
+        part = np.arange(start, min(start + STATEMENT_PREDICTIONS, len(pending)))
+        written.append(await dues.resolve(connection, pending.take(part), verdicts.take(part)))
     return np.concatenate(written)

@@ -72,7 +72,7 @@ class Figures(_Answer):
     positives: Count = Field(description="Of them said 1")
     alerts: Count = Field(description="Of them at or above the alert threshold of that moment")
     pending: Count = Field(description="Horizon not over, or not looked at yet")
-    unresolved: Count = Field(description="Truth stays unknown: coin left tracking, value missing, not seen again")
+    unresolved: Count = Field(description="Truth is unknown: coin left tracking, value missing, not seen again")
     resolved: Count = Field(description="Truth is known")
     base_rate: Share = Field(description="Share of the resolved that came true")
     mean_probability: float | None

@@ -37,6 +37,7 @@ CREATE TABLE prediction_dues (
     first_id        bigint NOT NULL,
     last_id         bigint NOT NULL,
     due_at          timestamptz NOT NULL,
+    is_second       boolean NOT NULL DEFAULT false,
     CONSTRAINT chk_due_target CHECK (jsonb_typeof(target) = 'object'),
     CONSTRAINT chk_due_window CHECK (data_from <= data_to AND data_to <= due_at),
     CONSTRAINT chk_due_ids CHECK (first_id <= last_id)

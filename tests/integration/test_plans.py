@@ -191,6 +191,7 @@ def test_coin_of_many_when_it_has_few_predictions_then_only_those_are_read(fille
 
 STRETCHES = {
     "active_model_ids": [3], "data_from": [START], "data_to": [START], "first_ids": [100], "last_ids": [900],
+    "are_second": [False],
 }  # fmt: skip
 STORES = {
     "training_service/store/jobs.sql": {
@@ -220,7 +221,7 @@ STORES = {
         ],
         "resolve": [
             (
-                {"names": ["tp"], "ids": [7, 8], "outcomes": [0, 0]}
+                {"names": ["tp"], "ids": [7, 8], "outcomes": [0, 0], "again": [False, False]}
                 | {name: [1.0, 1.0] for name in ("changes", "highest", "lowest")},
                 "predictions_pkey",
             )
