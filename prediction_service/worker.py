@@ -15,7 +15,7 @@ from prediction_service.store import positions
 from prediction_service.usecases import sending, webhooks
 from prediction_service.usecases.housekeeping import keep_house
 from prediction_service.usecases.leadership import SILENT_SECONDS, Duty, lead
-from prediction_service.usecases.live import TEND_SECONDS, process_new_rows
+from prediction_service.usecases.live import TEND_SECONDS, let_go, process_new_rows
 from prediction_service.usecases.live_models import Shelf, preload
 from prediction_service.usecases.live_table import Superseded
 from prediction_service.usecases.stand import Stand, TableMissing, take_stand
@@ -111,18 +111,24 @@ class Worker:
             catching_up=self._catching_up, kept=self._stand,
         )  # fmt: skip
         self._trouble = None
-        while self._duty.assigned == shards and not stop.is_set() and not self._models_changed:
-            started = time.monotonic()
-            found = await process_new_rows(self._pool, self._settings, stand, self._poke)
-            # A change of models or shards is no outage: what comes right after it was not missed.
-            self._catching_up = stand.catching_up
-            if found:
-                # Rows that come while a batch is written wait for the next one; a short pause lets more of them gather.
-                pause = min(self._settings.batch_timeout_seconds, (time.monotonic() - started) / 2)
-                await asyncio.sleep(0 if stand.catching_up else pause)
-            else:
-                self._caught_up_at = time.monotonic()
-                await self._wait(stop, self._patience(stand))
+        try:
+            while self._duty.assigned == shards and not stop.is_set() and not self._models_changed:
+                await self._answer_once(stand, stop)
+        finally:
+            await let_go(stand)
+
+    async def _answer_once(self, stand: Stand, stop: asyncio.Event) -> None:
+        started = time.monotonic()
+        found = await process_new_rows(self._pool, self._settings, stand, self._poke)
+        # A change of models or shards is no outage: what comes right after it was not missed.
+        self._catching_up = stand.catching_up
+        if found:
+            # Rows that come while a batch is written wait for the next one; a short pause lets more of them gather.
+            pause = min(self._settings.batch_timeout_seconds, (time.monotonic() - started) / 2)
+            await asyncio.sleep(0 if stand.catching_up or stand.following is not None else pause)
+        else:
+            self._caught_up_at = time.monotonic()
+            await self._wait(stop, self._patience(stand))
 
     def _patience(self, stand: Stand) -> float:
         patience = self._settings.polling_interval_seconds

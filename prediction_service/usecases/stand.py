@@ -1,5 +1,6 @@
 """All that the live loop holds in memory: taken from the database at the start, kept when only a part has changed."""
 
+import asyncio
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -71,6 +72,8 @@ class Stand:
     """Monotonic time of the last look whether the table was emptied."""
     tend_due: bool = False
     """True when that look was left out, since the one before was a moment ago."""
+    following: asyncio.Task[Any] | None = None
+    """The next batch, prepared while the one before is written."""
 
     def mine(self, rows: Batch) -> Bools | None:
         """Tell which rows are to be answered here; None: all of them."""
@@ -82,12 +85,12 @@ class Stand:
             chosen &= ~((shards == shard) & standing.position.contains(rows.id))
         return chosen
 
-    def done_up_to(self, rows: Batch) -> int | Ints:
-        """Give the highest id that is done in the shard of each row."""
+    def done_up_to(self, rows: Batch, here: int) -> int | Ints:
+        """Give the highest id that is done in the shard of each row when the loop is at `here`."""
         if not self.ahead:
-            return self.position.high
-        high = {shard: standing.position.high for shard, standing in self.ahead.items()}
-        return np.array([high.get(shard, self.position.high) for shard in shards_of(rows.mint).tolist()], np.int64)
+            return here
+        high = {shard: max(here, standing.position.high) for shard, standing in self.ahead.items()}
+        return np.array([high.get(shard, here) for shard in shards_of(rows.mint).tolist()], np.int64)
 
     def standings(self, position: Position, clock: int | None) -> dict[int, Standing]:
         """Give where each shard stands when the loop stands here."""

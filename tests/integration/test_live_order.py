@@ -150,7 +150,7 @@ async def test_rows_when_held_back_before_a_restart_then_the_wall_clock_alone_re
     assert await answered(connection) == ["a", "b", "c"]
     loop.forget()
     await loop.catch_up()
-    monkeypatch.setattr("prediction_service.usecases.live.time", _Later(seconds=200))
+    monkeypatch.setattr("prediction_service.usecases.live_step.time", _Later(seconds=200))
     await loop.catch_up()
     assert await answered(connection) == ["a", "ahead", "b", "c"]
 
