@@ -1,5 +1,6 @@
 """The outbox: messages are sent until they are taken or too late."""
 
+from itertools import repeat
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,10 @@ from aiohttp import web
 
 from prediction_service.clients import webhook as client
 from prediction_service.settings import PredictionSettings
-from prediction_service.store import deliveries
+from prediction_service.store import deliveries, endpoints
 from prediction_service.usecases import sending
 from shared.db import Connection, Pool, transaction
+from tests.support import outbox
 from tests.support.database import insert_rows, row
 from tests.support.live import running_worker, settings, until, until_live, until_predicted
 from tests.support.models import activate_model
@@ -176,6 +178,34 @@ async def test_senders_when_two_run_then_each_message_is_sent_once(
     async with sending_messages(pool, configured), sending_messages(pool, configured):
         await until(connection, "SELECT count(*) FROM webhook_deliveries WHERE status = 'delivered'", expected=100)
     assert len({request.headers["webhook-id"] for request in there.requests}) == len(there.requests) == 100
+
+
+async def test_senders_when_one_claims_then_another_passes_by_and_then_counts_what_is_under_way(
+    api: Api, pool: Pool, there: Receiver, tmp_path: Path
+):
+    await set_up(api, there.url, max_concurrency=1)
+    await predict(pool, tmp_path, coins=2)
+    async with transaction(pool) as one, transaction(pool) as other:
+        assert await endpoints.lock_to_send(one, 1) is not None
+        assert await endpoints.lock_to_send(other, 1) is None
+        assert len(await deliveries.claim(one, 1, at_once=1, lease_seconds=15)) == 1
+        # The live worker writes messages for the endpoint meanwhile.
+        assert await predict(pool, tmp_path) == 1
+    async with transaction(pool) as other:
+        assert await endpoints.lock_to_send(other, 1) is not None
+        assert await deliveries.claim(other, 1, at_once=1, lease_seconds=15) == []
+        assert len(await deliveries.claim(other, 1, at_once=3, lease_seconds=15)) == 2
+
+
+async def test_message_when_its_work_is_done_again_then_it_is_there_once(
+    api: Api, pool: Pool, connection: Connection, there: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    await set_up(api, there.url)
+    monkeypatch.setattr(outbox, "_SECONDS", repeat(0))
+    assert await predict(pool, tmp_path, coins=2) == 2
+    before = await connection.fetch("SELECT * FROM webhook_deliveries ORDER BY id")
+    assert await predict(pool, tmp_path, coins=3) == 1
+    assert (await connection.fetch("SELECT * FROM webhook_deliveries ORDER BY id"))[:2] == before
 
 
 async def test_address_when_inward_and_not_trusted_then_the_message_never_arrives(
