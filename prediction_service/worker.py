@@ -1,6 +1,7 @@
 """The prediction worker: live rows, webhooks, and how it is doing."""
 
 import asyncio
+import gc
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,7 @@ from prediction_service.settings import PredictionSettings
 from prediction_service.store import positions
 from prediction_service.usecases import sending, webhooks
 from prediction_service.usecases.housekeeping import keep_house
-from prediction_service.usecases.leadership import SILENT_SECONDS, Duty, lead
+from prediction_service.usecases.leadership import APPLICATION, SILENT_SECONDS, Duty, lead
 from prediction_service.usecases.live import TEND_SECONDS, let_go, process_new_rows
 from prediction_service.usecases.live_models import Shelf, preload
 from prediction_service.usecases.live_table import Superseded
@@ -36,6 +37,7 @@ RETRY_SECONDS = 0.5
 REPORT_SECONDS = 1.0
 TRIGGER_RETRY_SECONDS = 5.0
 GAP_LOOK_SECONDS = 1.0
+GARBAGE_OBJECTS = 20_000
 
 
 class Worker:
@@ -58,6 +60,7 @@ class Worker:
         self._catching_up = True
         self._trouble: str | None = None
         self._triggered = False
+        self._settled = False
         self._caught_up_at = time.monotonic()
 
     async def run(self, dsn: str, stop: asyncio.Event) -> None:
@@ -111,11 +114,20 @@ class Worker:
             catching_up=self._catching_up, kept=self._stand,
         )  # fmt: skip
         self._trouble = None
+        self._settle()
         try:
             while self._duty.assigned == shards and not stop.is_set() and not self._models_changed:
                 await self._answer_once(stand, stop)
         finally:
             await let_go(stand)
+
+    def _settle(self) -> None:
+        """Leave what was loaded at the start out of all garbage collections: each would take as long as a batch."""
+        if not self._settled:
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(GARBAGE_OBJECTS)
+            self._settled = True
 
     async def _answer_once(self, stand: Stand, stop: asyncio.Event) -> None:
         started = time.monotonic()
@@ -217,7 +229,7 @@ async def work(settings: PredictionSettings, stop: asyncio.Event) -> None:
             # that they are given again.
             "synchronous_commit": "off",
         }
-        pool = await open_pool(dsn, application="prediction-worker", min_size=2, session=session, cleans=False)
+        pool = await open_pool(dsn, application=APPLICATION, min_size=2, session=session, cleans=False)
         try:
             await webhooks.sync_builtin(pool, settings)
             async with (

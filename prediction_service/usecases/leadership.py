@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 
 import structlog
 
@@ -14,6 +15,8 @@ LOCK = 0x70756D6C
 """First key of all locks here; the second one is the shard, or `MEMBER`."""
 MEMBER = SHARDS
 """Held by every worker, so that each can count them."""
+APPLICATION = "prediction-worker"
+"""Name of the sessions that write."""
 LOOK_SECONDS = 0.5
 PROOF_TIMEOUT_SECONDS = 3.0
 SILENT_SECONDS = 10
@@ -23,6 +26,15 @@ _LOCKS = """
 SELECT objid::int FROM pg_locks
 WHERE locktype = 'advisory' AND classid::bigint = $1 AND objsubid = 2 AND granted
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+# No timeout of the server ends a session that waits for the rest of what it was to write; rows it has written already
+# would keep whoever takes over waiting.
+_END_FROZEN = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE application_name = $1 AND datname = current_database() AND usename = current_user
+  AND state = 'active' AND wait_event = 'ClientRead' AND state_change < clock_timestamp() - $2::interval
 """
 
 
@@ -96,6 +108,9 @@ async def _hold(connection: Connection, duty: Duty) -> None:
     while True:
         # This also proves to both sides that the session is alive.
         locks = [row[0] for row in await connection.fetch(_LOCKS, LOCK, timeout=PROOF_TIMEOUT_SECONDS)]
+        await connection.fetchval(
+            _END_FROZEN, APPLICATION, timedelta(seconds=SILENT_SECONDS), timeout=PROOF_TIMEOUT_SECONDS
+        )
         duty.workers = locks.count(MEMBER)
         share = fair_share(duty.workers)
         before = held
