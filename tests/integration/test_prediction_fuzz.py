@@ -68,7 +68,8 @@ def address(database: str, tmp_path: Path) -> Iterator[str]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
     thread.start()
-    assert ready.wait(30)
+    while not ready.wait(0.05):
+        assert thread.is_alive(), "the API does not start"
     yield found[0]
     loop.call_soon_threadsafe(done.set)
     thread.join(30)
