@@ -50,6 +50,17 @@ def trusts(url: str, *, allow_private: bool, allowed_hosts: Collection[str]) -> 
     return allow_private or host in {allowed.lower() for allowed in allowed_hosts}
 
 
+def origin_of(url: str) -> tuple[str, str, int]:
+    """Give scheme, host and port: what decides who reads a request.
+
+    >>> origin_of("https://Bot.example.com./hook") == origin_of("https://bot.example.com:443/other")
+    True
+
+    """
+    parts = urlsplit(url)
+    return parts.scheme, (parts.hostname or "").rstrip("."), parts.port or (443 if parts.scheme == "https" else 80)
+
+
 def check_url(url: str, *, trusted: bool) -> None:
     """Refuse an address that can never be sent to; names are resolved and checked again at each sending."""
     host = _parse_host(url)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import structlog
@@ -12,6 +13,7 @@ from prediction_service.settings import PredictionSettings
 from prediction_service.store import attempts, deliveries, endpoints
 from prediction_service.store.deliveries import Claimed
 from prediction_service.store.endpoints import Endpoint
+from shared.contracts.webhook import MASK
 from shared.db import ConnectionLost, Pool, PostgresError, transaction
 
 log = structlog.get_logger(__name__)
@@ -22,6 +24,7 @@ LEASE_SECONDS = 15.0
 LOOK_SECONDS = 1.0
 RETRY_SECONDS = (1, 5, 30, 120, 600)
 GONE = 410
+_SHORTEST_SECRET = 6
 
 
 def retry_after(attempt: int) -> float:
@@ -120,6 +123,15 @@ class _Office:
         )
 
 
+def _redacted(response: str | None, values: Iterable[str]) -> str | None:
+    """Blot out what a receiver repeats of its headers: attempts are shown to whoever may read."""
+    for value in values:
+        for secret in (value, *value.split()):
+            if response and len(secret) >= _SHORTEST_SECRET:
+                response = response.replace(secret, MASK)
+    return response
+
+
 async def _record(pool: Pool, endpoint: Endpoint, claimed: Claimed, attempt: Attempt) -> None:
     """Write the attempt and what follows from it in one transaction."""
     status = "delivered" if attempt.succeeded else "failed" if attempt.status_code == GONE else "pending"
@@ -139,7 +151,7 @@ async def _record(pool: Pool, endpoint: Endpoint, claimed: Claimed, attempt: Att
             url=endpoint.url,
             status_code=attempt.status_code,
             duration_ms=attempt.duration_ms,
-            response=attempt.response,
+            response=_redacted(attempt.response, endpoint.headers.values()),
             error=attempt.error,
         )
         await deliveries.finish(

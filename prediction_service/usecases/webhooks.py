@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import structlog
 
-from prediction_service.clients.addresses import check_url, trusts
+from prediction_service.clients.addresses import check_url, origin_of, trusts
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import active_models, endpoints
 from prediction_service.store.endpoints import UNSET, Endpoint, NewEndpoint
@@ -55,6 +55,7 @@ async def change_endpoint(
             _check_address(settings, changed.url)
         if change.enabled and endpoint.is_builtin and endpoint.disabled_reason == UNSET:
             raise Conflict(f"Webhook {endpoint_id} has no address: set N8N_WEBHOOK_URL and start the service again")
+        _check_headers_stay(change.headers, endpoint, url=changed.url)
         if change.headers is not None:
             changed = replace(changed, headers=_unmasked(change.headers, endpoint.headers))
         if "active_model_ids" in given:
@@ -105,6 +106,19 @@ async def _check_models(connection: Connection, ids: list[int] | None) -> None:
     unknown = [str(number) for number in ids if number not in known]
     if unknown:
         raise Invalid(f"No active model has the id {', '.join(unknown[:10])}", pointer="/active_model_ids")
+
+
+def _check_headers_stay(given: dict[str, str] | None, endpoint: Endpoint, *, url: str) -> None:
+    """Refuse to take stored values of headers to another host: whoever names it has not shown to know them."""
+    if origin_of(url) == origin_of(endpoint.url):
+        return
+    kept = endpoint.headers if given is None else [name for name, value in given.items() if value == MASK]
+    if kept:
+        raise Invalid(
+            f"Stored values of headers do not go to another scheme, host or port: give {', '.join(sorted(kept))} anew, "
+            "or leave them out of headers",
+            pointer="/headers",
+        )
 
 
 def _unmasked(given: dict[str, str], stored: dict[str, str]) -> dict[str, str]:

@@ -1,9 +1,9 @@
 """Webhooks: endpoints as requests set them up and answers show them, and the bodies that are sent."""
 
 import re
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from shared.contracts.fields import NO_NUL, WHOLE_NUMBER, Id, Moment, SendMode
@@ -20,10 +20,18 @@ _OURS = re.compile(
 )
 
 
+def _named(headers: Any) -> Any:
+    for place, name in enumerate(headers if isinstance(headers, dict) else (), 1):
+        if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+            # Its text is not told: whoever mistakes the place may have put the value there.
+            raise ValueError(f"the name of header {place} is not one: names are tokens of at most 100 characters")
+    return headers
+
+
 def _sendable(headers: dict[str, str]) -> dict[str, str]:
     for name, value in headers.items():
-        if not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
-            raise ValueError(f"{name[:100]!r} is not a header: names are tokens, values printable ASCII")
+        if not _VALUE.fullmatch(value):
+            raise ValueError(f"the value of the header {name!r} is not one: values are printable ASCII")
         if _OURS.fullmatch(name.lower()):
             raise ValueError(f"the header {name!r} is set by the sender")
     if len({name.lower() for name in headers}) < len(headers):
@@ -39,7 +47,12 @@ def _alerts_only() -> list[SendMode]:
     return ["alerts_only"]
 
 
-Headers = Annotated[dict[str, Annotated[str, Field(max_length=1000)]], Field(max_length=20), AfterValidator(_sendable)]
+Headers = Annotated[
+    dict[str, Annotated[str, Field(max_length=1000)]],
+    Field(max_length=20),
+    BeforeValidator(_named),
+    AfterValidator(_sendable),
+]
 ActiveModelIds = Annotated[list[Id], Field(min_length=1, max_length=1000), AfterValidator(_distinct)]
 SendModes = Annotated[list[SendMode], Field(min_length=1, max_length=4), AfterValidator(_distinct)]
 Address = Annotated[

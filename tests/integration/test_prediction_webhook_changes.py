@@ -71,6 +71,30 @@ async def test_change_when_wrong_then_422_points_at_it_and_nothing_changes(
     assert shown == made | {"secret": "***"}
 
 
+@pytest.mark.parametrize(
+    ("moved", "headers", "named"),
+    [
+        ("https://evil.example.com/take", None, "Authorization, X-Team"),
+        ("https://evil.example.com/take", {"Authorization": "***", "X-Team": "b"}, "Authorization"),
+        ("http://hooks.example.com/in", None, "Authorization, X-Team"),
+        ("https://hooks.example.com:8443/in", {"x-team": "***"}, "x-team"),
+    ],
+)
+async def test_address_when_it_moves_to_another_host_then_no_stored_header_value_goes_along(
+    api: Api, connection: Connection, moved: str, headers: dict[str, str] | None, named: str
+):
+    stored = {"Authorization": "Bearer top", "X-Team": "a"}
+    await set_up(api, "https://hooks.example.com/in", headers=stored)
+    change_of = {"url": moved} if headers is None else {"url": moved, "headers": headers}
+    status, problem = await change(api, 1, **change_of)
+    assert (status, problem["errors"][0]["pointer"]) == (422, "/headers")
+    assert f"give {named} anew" in problem["errors"][0]["detail"]
+    assert await connection.fetchval("SELECT url FROM webhook_endpoints") == "https://hooks.example.com/in"
+    assert (await change(api, 1, url="https://HOOKS.example.com.:443/new"))[0] == 200
+    assert (await change(api, 1, url=moved, headers={"Authorization": "Bearer new"}))[0] == 200
+    assert await connection.fetchval("SELECT headers FROM webhook_endpoints") == {"Authorization": "Bearer new"}
+
+
 async def test_endpoint_when_unknown_then_404_for_whatever_is_asked(api: Api):
     assert (await change(api, 7, enabled=False))[0] == 404
     for path in ("", "/rotate", "/test", "/recover"):
@@ -186,7 +210,7 @@ async def test_secrets_when_anything_fails_or_is_asked_for_then_no_answer_and_no
     monkeypatch.setattr(sending, "RETRY_SECONDS", (0.01,))
     headers = {"Authorization": "Bearer hush-hush"}
     secret = (await set_up(api, there.url, headers=headers))["secret"]
-    there.answers = [web.Response(status=500), web.Response(status=500)]
+    there.answers = [web.Response(status=500, text="not Bearer hush-hush"), web.Response(status=500)]
     texts = []
     with structlog.testing.capture_logs() as logged:
         secret_2 = (await api.post("/api/webhooks/1/rotate"))[1]["secret"]
@@ -198,6 +222,8 @@ async def test_secrets_when_anything_fails_or_is_asked_for_then_no_answer_and_no
             ("GET", "/api/webhook-deliveries/1", None), ("GET", "/api/health", None), ("GET", "/api/metrics", None),
             ("POST", "/api/webhooks/1/test", None), ("POST", "/api/webhook-deliveries/1/resend", None),
             ("PATCH", "/api/webhooks/1", {"headers": {"X-Bad": "hush-hush\n"}}),
+            ("PATCH", "/api/webhooks/1", {"headers": {"X-Ok": "x", "Bearer hush-hush": "x"}}),
+            ("PATCH", "/api/webhooks/1", {"headers": {"Bearer hush-hush": 5}}),
             ("PATCH", "/api/webhooks/1", {"headers": {**headers, "Host": "hush-hush"}}),
             ("PATCH", "/api/webhooks/1", {"headers": headers, "url": "http://10.0.0.1/"}),
             ("PATCH", "/api/webhooks/1", {"headers": headers}), ("DELETE", "/api/webhooks/1", None),
@@ -205,6 +231,7 @@ async def test_secrets_when_anything_fails_or_is_asked_for_then_no_answer_and_no
             async with api.session.request(method, path, json=body) as answer:
                 texts.append(await answer.text())
     assert any("not taken" in one["event"] for one in logged)
+    assert any("not ***" in text for text in texts)
     for text in [*texts, str(logged)]:
         assert "hush-hush" not in text
         assert secret not in text
