@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # Less than the digits that int() refuses to read, which routes may have to.
 LONGEST_PATH = 4000
+RESERVED_NAMES = frozenset({"auto", "local"})
+"""What logs say where no key was used."""
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 _ALLOWED = {"read": {"read"}, "write": {"read", "write"}, "service": {"read"}}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -54,6 +56,8 @@ def parse_keys(entries: tuple[str, ...]) -> tuple[ApiKey, ...]:
                 f"entry {number} of API_KEYS is not allowed: "
                 "it must be name:scope:sha256hex with scope read, write or service"
             )
+        if name.lower() in RESERVED_NAMES:
+            raise SettingsInvalid(f"entry {number} of API_KEYS is not allowed: the name {name!r} is that of no key")
         keys.append(ApiKey(name=name, scope=scope, digest=digest))
     return tuple(keys)
 

@@ -220,6 +220,12 @@ def test_key_entry_when_wrong_then_the_start_is_refused_without_showing_it(entry
         parse_keys((entry,))
 
 
+@pytest.mark.parametrize("name", ["auto", "local", "Auto"])
+def test_key_when_named_as_what_needs_none_then_the_start_is_refused(name: str):
+    with pytest.raises(SettingsInvalid, match=f"entry 2 of API_KEYS.*{name}"):
+        parse_keys((f"autobot:write:{'0' * 64}", f"{name}:write:{'1' * 64}"))
+
+
 async def test_body_when_its_announced_length_is_too_great_then_413_is_a_problem(address: str):
     length = f"Content-Length: {MAX_BODY_BYTES + 1}\r\n"
     head = f"POST /api/things HTTP/1.1\r\nHost: localhost\r\n{length}Connection: close\r\n\r\n"
