@@ -33,8 +33,6 @@ class OnePrediction:
     prediction: int
     probability: float
     is_alert: bool
-    threshold: float
-    """The one stored with the prediction."""
 
     @property
     def kind(self) -> Kind:

@@ -85,7 +85,6 @@ def rows_with_predictions(
                         prediction=int(prediction),
                         probability=probability,
                         is_alert=alert,
-                        threshold=given.model.alert_threshold,
                     )
                 )
     return [

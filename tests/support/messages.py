@@ -42,7 +42,6 @@ def said(model: ActiveModel, probability: float) -> OnePrediction:
         prediction=int(probability >= model.decision_threshold),
         probability=probability,
         is_alert=probability >= model.alert_threshold,
-        threshold=model.alert_threshold,
     )
 
 

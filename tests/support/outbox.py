@@ -44,9 +44,7 @@ async def predict(pool: Pool, home: Path, *, coins: int = 1, probability: float 
     if not await active_models.list_active(pool):
         await activate_model(pool, home)
     (active,) = await active_models.list_active(pool)
-    one = OnePrediction(
-        active=active, prediction=1, probability=probability, is_alert=probability >= 0.7, threshold=0.7
-    )
+    one = OnePrediction(active=active, prediction=1, probability=probability, is_alert=probability >= 0.7)
     at = START + timedelta(seconds=next(_SECONDS))
     rows = [
         RowPredictions(
