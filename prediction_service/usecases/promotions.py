@@ -129,10 +129,12 @@ async def _promote_unchanged(pool: Pool, pair: _Pair, challenge: Challenge) -> b
     """Promote unless anybody has changed one of the two since they were compared."""
     asked = Asked(by="auto", reason=challenge.sentence())
     async with transaction(pool) as connection:
-        await positions.lock_and_capture(connection)
+        # Locked only: raising the version of the models would have all workers start over for nothing.
+        await positions.lock_all(connection)
         for model in (pair.shadow, pair.live):
             if await active_models.get(connection, model.id) != model:
                 return False
+        await positions.lock_and_capture(connection)
         metrics = {"challenger": asdict(challenge.challenger), "live": asdict(challenge.live), "lead": challenge.lead}
         await _swap(connection, pair.shadow, pair.live, asked, metrics=metrics)
     log.info("promoted", active_model_id=pair.shadow.id, replaced=pair.live.id, line=pair.line, reason=asked.reason)

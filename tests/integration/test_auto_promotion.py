@@ -206,7 +206,11 @@ async def test_mean_return_when_alerts_fell_silent_then_they_count_and_a_change_
     assert (challenge.ready, challenge.lead, challenge.challenger.outcomes) == (True, 2.0, 0)
     pair = _Pair(line="pumps", shadow=shadow, live=live)
     await change_settings(pool, LIVE, ChangeSettings(alert_threshold=0.95), by="test")
+    version = "SELECT array_agg(models_version) FROM worker_positions"
+    before = await pool.fetchval(version)
     assert not await _promote_unchanged(pool, pair, challenge)
+    # Nothing changed: no worker has to start over.
+    assert await pool.fetchval(version) == before
     await change_settings(pool, LIVE, ChangeSettings(alert_threshold=None), by="test")
     await promote_due(pool, configured)
     assert await live_ids(pool) == [SHADOW]
