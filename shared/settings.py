@@ -62,7 +62,9 @@ class WebPart(Part):
         "127.0.0.1", description="Address the services listen on; beyond loopback API_KEYS are needed"
     )
     allowed_hosts: CommaList = Field((), description="Further Host names that are answered, by comma")
-    api_keys: CommaList = Field((), description="name:scope:sha256hex by comma; scopes read, write, service; no name is auto or local")
+    api_keys: CommaList = Field(
+        (), description="name:scope:sha256hex by comma; scopes read, write, service; no name is auto or local"
+    )
 
 
 class ServiceSettings(BasePart, WebPart):
