@@ -1,7 +1,6 @@
 """Jobs cancelled at each of their steps: over at once, their processes gone, nothing left of them."""
 
 import asyncio
-import sys
 from contextlib import suppress
 
 import psutil
@@ -29,8 +28,8 @@ async def market(connection):
 
 
 @pytest.fixture
-def held(monkeypatch):
-    monkeypatch.setattr(fitting, "COMMAND", (sys.executable, "-m", held_child.__name__))
+def held(monkeypatch, forked_children):
+    monkeypatch.setattr(fitting, "COMMAND", forked_children.of(held_child.__name__))
 
 
 async def tune(pool, name, **changes):

@@ -1,7 +1,6 @@
 """Who may write a result: leases, lost workers, dead children, cancellations, left-over files."""
 
 import asyncio
-import sys
 from datetime import timedelta
 
 import psutil
@@ -66,7 +65,7 @@ async def test_a_child_that_dies_is_started_again_and_the_attempt_counts(pool, s
     assert (job["status"], job["attempts"]) == ("COMPLETED", 1)
 
 
-async def test_a_child_that_dies_three_times_ends_the_job(pool, settings, market, no_pauses):
+async def test_a_child_that_dies_three_times_ends_the_job(pool, settings, market, no_pauses, started_children):
     job_id = await create(pool)
     async with working(settings):
         for attempt in range(3):
@@ -79,7 +78,7 @@ async def test_a_child_that_dies_three_times_ends_the_job(pool, settings, market
     assert job["error_msg"].startswith("the fitting process was killed (signal 9), mostly for want of memory: ")
 
 
-async def test_a_cancelled_job_stops_its_child_within_seconds(pool, settings, market):
+async def test_a_cancelled_job_stops_its_child_within_seconds(pool, settings, market, started_children):
     job_id = await create(pool, params={"n_estimators": 3000})
     async with working(settings):
         child = await until_fitting(pool, job_id)
@@ -150,7 +149,7 @@ async def test_a_retry_of_a_job_waits_for_nothing(pool):
 
 
 async def test_a_stopping_worker_tells_the_steps_and_trials_that_it_had_not_told_yet(
-    pool, settings, market, monkeypatch
+    pool, settings, market, monkeypatch, forked_children
 ):
     fits = asyncio.Event()
     note = Lease.note
@@ -160,7 +159,7 @@ async def test_a_stopping_worker_tells_the_steps_and_trials_that_it_had_not_told
         if step.message.startswith("cross-validate"):
             fits.set()
 
-    monkeypatch.setattr(fitting, "COMMAND", (sys.executable, "-m", held_child.__name__))
+    monkeypatch.setattr(fitting, "COMMAND", forked_children.of(held_child.__name__))
     monkeypatch.setattr(Lease, "note", note_and_see)
     # Nothing is told while the work goes on.
     monkeypatch.setattr(lease, "WATCH_SECONDS", 1000)

@@ -1,7 +1,6 @@
 """Equal work is done once: the same request on the same rows by the same code gives the first model again."""
 
 import asyncio
-import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -128,9 +127,9 @@ async def test_two_equal_jobs_at_once_make_one_model(pool, settings, market):
 
 
 @pytest.fixture
-async def holder(pool, market, monkeypatch):
+async def holder(pool, market, monkeypatch, forked_children):
     """Have the first job wait for ever in the middle of its work."""
-    monkeypatch.setattr(fitting, "COMMAND", (sys.executable, "-m", held_child.__name__))
+    monkeypatch.setattr(fitting, "COMMAND", forked_children.of(held_child.__name__))
     return await create(pool, name=HELD)
 
 
@@ -142,6 +141,10 @@ async def wait_beside(pool, holder):
     return second
 
 
+def processes_that_fit():
+    return [one for one in psutil.Process().children() if held_child.__name__ in one.cmdline()]
+
+
 async def test_a_job_that_waits_for_its_equal_takes_neither_a_hand_nor_a_process(pool, settings, holder):
     # Two hands: one has the holder.
     async with working(settings):
@@ -150,7 +153,7 @@ async def test_a_job_that_waits_for_its_equal_takes_neither_a_hand_nor_a_process
         third = await until_over(pool, await create(pool, name="other work", random_state=1))
         still = await jobs.get(pool, second)
         async with asyncio.timeout(10):
-            while len(psutil.Process().children()) > 1:  # noqa: ASYNC110 - processes wake nobody
+            while len(processes_that_fit()) > 1:  # noqa: ASYNC110 - processes wake nobody
                 await asyncio.sleep(0.05)
         await cancel(pool, holder)
         await cancel(pool, second)

@@ -49,7 +49,7 @@ def task(dsn: str, path: Path) -> TrainTask:
     )  # fmt: skip
 
 
-async def test_fitting_without_a_database_is_an_attempt_that_may_be_repeated(tmp_path):
+async def test_fitting_without_a_database_is_an_attempt_that_may_be_repeated(tmp_path, started_children):
     process = await Fitting.start(task("postgresql://nobody@127.0.0.1:1/none", tmp_path / "model.zip"))
     try:
         with pytest.raises(FittingDied, match=r"the work failed unexpectedly \(OperationalError\)"):
@@ -118,7 +118,7 @@ async def test_health_of_the_api_opens_no_connection_of_its_own(database, pool, 
     assert logins == {"pumpcast training"}
 
 
-async def test_fitting_ends_when_its_worker_closes_the_line(database, tmp_path):
+async def test_fitting_ends_when_its_worker_closes_the_line(database, tmp_path, started_children):
     process = await Fitting.start(task(database, tmp_path / "model.zip"))
     process._process.stdin.close()
 
