@@ -1,6 +1,5 @@
 """The table predictions: what models said, written in bulk, read in pages."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -107,10 +106,10 @@ _CONDITIONS = {
 async def copy_in(connection: Connection, new: NewPredictions) -> None:
     """Write predictions in bulk, in no order that counts; one that exists already is a `UniqueViolation`."""
     columns = _columns(new)
-    await connection.copy_to_table(
-        "predictions", source=io.BytesIO(binary_copy.encode(list(columns.values()))), columns=list(columns),
-        format="binary",
-    )  # fmt: skip
+    # A view, as bytes are taken for the path of a file; a file would be read in another thread, and kept until the next
+    # collection of garbage.
+    content = binary_copy.encode(list(columns.values()))
+    await connection.copy_to_table("predictions", source=memoryview(content), columns=list(columns), format="binary")
 
 
 def _columns(new: NewPredictions) -> dict[str, Column | Text]:
