@@ -16,7 +16,10 @@ MOST_ANSWER_BYTES = 64 << 20
 MOST_FILE_BYTES = 1 << 30
 PAGE = 100
 MOST_PAGES = 100
+ANSWER_SECONDS = 20
 DOWNLOAD_SECONDS = 900
+SILENT_SECONDS = 30
+"""A download that brings nothing for so long is given up."""
 _CHUNK = 1 << 20
 M = TypeVar("M", bound=BaseModel)
 
@@ -33,7 +36,7 @@ class TrainingClient:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             headers=self._headers,
-            timeout=aiohttp.ClientTimeout(total=20, sock_connect=5),
+            timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS, sock_connect=5),
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )
@@ -46,7 +49,10 @@ class TrainingClient:
 
     async def model(self, model_id: int) -> Model:
         """Give one model; an unknown one is a `NotFound`."""
-        return await self._get(f"/models/{model_id}", Model, what=f"model {model_id}")
+        found = await self._get(f"/models/{model_id}", Model, what=f"model {model_id}")
+        if found.id != model_id:
+            raise UpstreamFailed(f"The training service gave model {found.id} when asked for model {model_id}")
+        return found
 
     async def ready_models(self) -> list[Model]:
         """Give all models that are READY and not deleted, newest first."""
@@ -62,7 +68,7 @@ class TrainingClient:
 
     async def download(self, model_id: int, target: Path) -> None:
         """Write a model's file to `target`, durably; an incomplete one is left to the caller to remove."""
-        timeout = aiohttp.ClientTimeout(total=DOWNLOAD_SECONDS, sock_connect=5, sock_read=30)
+        timeout = aiohttp.ClientTimeout(total=DOWNLOAD_SECONDS, sock_connect=5, sock_read=SILENT_SECONDS)
         what = f"the file of model {model_id}"
         try:
             async with self._session.get(

@@ -1,6 +1,7 @@
 """A stand-in of the training API: a real HTTP server whose models, files and faults a test sets."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,8 +29,8 @@ class TrainingStub:
     """Answer every request with this status."""
     garbage: bytes | None = None
     """Answer every request for metadata with this body."""
-    cut: int | None = None
-    """Break the connection after so many bytes of a file."""
+    lie: Callable[[bytes], AsyncIterator[bytes]] | None = None
+    """Answers with these bytes, HTTP and all, when asked for a file."""
 
     @property
     def url(self) -> str:
@@ -57,13 +58,21 @@ class TrainingStub:
         if refused is not None:
             return refused
         content = self.files[int(request.match_info["id"])]
-        answer = web.StreamResponse(headers={"Content-Length": str(len(content))})
-        await answer.prepare(request)
-        await answer.write(content if self.cut is None else content[: self.cut])
-        if self.cut is not None:
-            assert request.transport is not None
-            request.transport.abort()
-        return answer
+        if self.lie is not None:
+            return await self._lie(request, self.lie(content))
+        return web.Response(body=content)
+
+    async def _lie(self, request: web.Request, pieces: AsyncIterator[bytes]) -> web.StreamResponse:
+        transport = request.transport
+        assert transport is not None
+        async for piece in pieces:
+            if transport.is_closing():
+                break
+            transport.write(piece)
+            # Who listens no longer must show before the next piece.
+            await asyncio.sleep(0.001)
+        transport.close()
+        return web.Response()
 
     def _answer(self, request: web.Request, body: Any) -> web.StreamResponse:
         refused = self._refused(request)
