@@ -83,7 +83,7 @@ def stand_in(path: str, module: str) -> None:
 
 
 def serve(number: int) -> None:
-    """Fork for everybody who asks, until stdin ends; return in each fork when its work is done."""
+    """Fork for everybody who asks, until stdin ends."""
     for name in LOADED:
         importlib.import_module(name)
     gc.freeze()
@@ -110,7 +110,7 @@ def _bury() -> None:
 
 
 def _watch_over_fork(line: socket.socket) -> None:
-    """Fork once more; of the two, one works and returns, the other tells its end or brings it about."""
+    """Fork once more; of the two, one works, the other tells its end or brings it about."""
     size, streams, _, _ = socket.recv_fds(line, 4, 3)
     module, folder, environment = json.loads(line.recv(int.from_bytes(size, "big"), socket.MSG_WAITALL))
     alive, held = os.pipe()
@@ -127,7 +127,7 @@ def _watch_over_fork(line: socket.socket) -> None:
         os.environ.update(environment)
         sys.argv[:] = [module]
         importlib.import_module(module).main()
-        return
+        _leave()
     for stream in (0, held, *streams):
         os.close(stream)
     ready, _, _ = select.select([line, alive], [], [])
@@ -138,6 +138,15 @@ def _watch_over_fork(line: socket.socket) -> None:
         line.sendall(code.to_bytes(4, "big", signed=True))
     finally:
         os._exit(0)
+
+
+def _leave() -> None:
+    # Clearing up what was loaded takes as long as a small fit.
+    sys.stdout.flush()
+    if "coverage" in sys.modules and (measured := sys.modules["coverage"].Coverage.current()) is not None:
+        measured.stop()
+        measured.save()
+    os._exit(0)
 
 
 if __name__ == "__main__":
