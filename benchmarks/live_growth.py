@@ -83,12 +83,12 @@ async def _point(watch: Watch, questions: Connection, models: int, coins: int, t
     # The past of new coins is asked for once; that is not what is to be measured.
     await watch.whole(rows=max(2_000, coins if coins > COINS else 0), most=BEHIND)
     before = watch.processor_seconds(), await watch.server_seconds()
-    seconds = await watch.whole(rows=rows, most=BEHIND)
+    sent = await watch.whole(rows=rows, most=BEHIND)
     after = watch.processor_seconds(), await watch.server_seconds()
     await questions.execute("TRUNCATE predictions")
     return Point(
-        models=models, coins=coins, rate=rows / seconds, worker_us=(after[0] - before[0]) / rows * 1e6,
-        server_us=(after[1] - before[1]) / rows * 1e6,
+        models=models, coins=coins, rate=sent.rows / sent.seconds, worker_us=(after[0] - before[0]) / sent.rows * 1e6,
+        server_us=(after[1] - before[1]) / sent.rows * 1e6,
     )  # fmt: skip
 
 
@@ -105,12 +105,12 @@ async def measure_memory(stage: Stage, tell: Tell) -> Memory:
         at_start = _resident(watch)
         for _ in range(LOOKS):
             tell(f"live: {feed.committed:,} of {MEMORY_ROWS:,} rows of {MEMORY_COINS:,} coins")
-            seconds += await watch.whole(rows=MEMORY_ROWS // LOOKS, most=3 * BEHIND)
+            seconds += (await watch.whole(rows=MEMORY_ROWS // LOOKS, most=3 * BEHIND)).seconds
             looks.append((feed.committed, _resident(watch)))
         done = await queries.fetchval(questions, "predictions")
         lost = feed.committed * len(stage.models) - done
     stage.drop("memory")
-    return Memory(at_start=at_start, looks=looks, rate=MEMORY_ROWS / seconds, lost=lost)
+    return Memory(at_start=at_start, looks=looks, rate=looks[-1][0] / seconds, lost=lost)
 
 
 def _resident(watch: Watch) -> float:

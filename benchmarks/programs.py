@@ -1,6 +1,7 @@
 """Programs of the project, run beside what measures them."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,3 +28,9 @@ def running(program: list[str], *, cwd: Path, **settings: str) -> Iterator[subpr
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def free_port() -> int:
+    """Give a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])

@@ -183,6 +183,18 @@ def _live() -> Section:
     )  # fmt: skip
 
 
+def _statistics() -> Section:
+    from benchmarks import live_statistics
+
+    found = live_statistics.measure(tell)
+    return Section(
+        title=TITLES["statistics"],
+        naive_way="counting",
+        lines=[Line(what="statistics of a model", ours=found.p50, naive=found.counted, unit="ms")],
+        text=live_statistics.describe(found),
+    )
+
+
 def _training() -> Section:
     from benchmarks import training
 
@@ -247,6 +259,7 @@ QUESTIONS: Mapping[str, Callable[[], Section]] = {
     "cross-validation": _cross_validation,
     "training API": _training_api,
     "live": _live,
+    "statistics": _statistics,
 }
 
 if __name__ == "__main__":

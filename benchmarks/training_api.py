@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import json
-import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +17,7 @@ import psycopg
 import pyarrow as pa
 
 from benchmarks.market import START, filled_database, simulated_table
-from benchmarks.programs import installed, running
+from benchmarks.programs import free_port, installed, running
 from shared.features.families import FAMILY
 
 ROWS = 1_000_000
@@ -79,7 +78,7 @@ def measure(tell: Tell) -> Figures:
 
 
 async def _measure(home: Path, dsn: str, table: pa.Table, tell: Tell) -> Figures:
-    port, settings = _free_port(), {"DB_DSN": dsn, "PUMPCAST_HOME": str(home), "MAX_CONCURRENT_JOBS": "2"}
+    port, settings = free_port(), {"DB_DSN": dsn, "PUMPCAST_HOME": str(home), "MAX_CONCURRENT_JOBS": "2"}
     middle, last = table["timestamp"][JOB_ROWS - 1].as_py(), table["timestamp"][-1].as_py()
     with (
         running(installed("training-api"), cwd=home, TRAINING_API_PORT=str(port), **settings),
@@ -213,11 +212,6 @@ async def _until(condition: Callable[[], Any], what: str) -> None:
         if time.monotonic() > deadline:
             raise SystemExit(f"training API: waited in vain until {what}")
         await asyncio.sleep(0.2)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def describe(found: Figures) -> str:
