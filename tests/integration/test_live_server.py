@@ -38,16 +38,20 @@ async def connected_again(dsn: str) -> Connection:
 
 
 async def write_through(dsn: str, *, rows: int) -> None:
-    """Commit rows one by one, with a new connection where one is lost; what was under way then may be there or not."""
-    connection = await connected_again(dsn)
+    """Commit rows in bursts, with a new connection where one is lost; what was under way then may be there or not."""
+    rng = np.random.default_rng(7)
+    connection, at = await connected_again(dsn), 0
     try:
-        for number in range(rows):
+        while at < rows:
+            size = int(rng.integers(1, 40))
             try:
-                await insert_rows(connection, [row(f"coin {number % 23}", number)])
+                await insert_rows(connection, [row(f"coin {number % 23}", number) for number in range(at, at + size)])
             except (*ConnectionLost, PostgresError):
                 connection.terminate()
                 connection = await connected_again(dsn)
-            await asyncio.sleep(0.005)
+            at += size
+            # Long enough for answers to be there whose commits no later commit has brought to the disk yet.
+            await asyncio.sleep(0.15 * float(rng.random()))
     finally:
         connection.terminate()
 
@@ -66,9 +70,9 @@ async def test_rows_when_the_server_is_stopped_and_started_while_they_stream_the
         async with running_worker(settings(dsn, tmp_path, polling_interval_seconds=1)):
             connection = await connect(dsn, application="tests")
             await until_live(connection)
-            writing = asyncio.create_task(write_through(dsn, rows=1500))
+            writing = asyncio.create_task(write_through(dsn, rows=2500))
             for part in (1, 2, 3):
-                await until(connection, "SELECT count(*) >= $1 FROM predictions", part * 600, expected=True)
+                await until(connection, "SELECT count(*) >= $1 FROM predictions", part * 1000, expected=True)
                 assert not writing.done()
                 if part == 2:
                     # A server process that dies takes all sessions with it.
@@ -81,7 +85,7 @@ async def test_rows_when_the_server_is_stopped_and_started_while_they_stream_the
                 connection = await connected_again(dsn)
             await writing
             await until_done(connection)
-            assert (await check_books(connection)).owed > 2 * 1480
+            assert (await check_books(connection)).owed > 2 * 2300
             await connection.close()
 
 
