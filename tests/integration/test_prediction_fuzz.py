@@ -29,14 +29,18 @@ CHECKED_BEYOND_SHAPE = {
 }  # fmt: skip
 
 
+IDS = {"id", "active_id", "active_model_id", "model_id", "endpoint_id", "delivery_id", "prediction_id", "replaces"}
+NAMES = {"coin_id": ("a", "0", "ß/ ?"), "url": ("http://127.0.0.1:9/hook",) * 3}
+
+
 def near(name: str, value: Any) -> Any:
     """Give something that is there, or is missing by a hair, where any was made up; what has no such shape stays."""
-    if name == "id" or name.endswith("model_id") or name in ("endpoint_id", "delivery_id", "prediction_id", "replaces"):
+    if name in IDS:
         return 1 + value % (MODELS + 1) if type(value) is int and 0 < value < 2**31 else value
-    if name == "coin_id" and isinstance(value, str) and 0 < len(value) < 40 and value.isprintable():
-        return ("0", "a", "ß/ ?", value)[len(value) % 4]
-    if name == "url" and isinstance(value, str) and 0 < len(value) < 40 and value.isprintable():
-        return ("http://127.0.0.1:9/hook", value)[len(value) % 2]
+    if name in NAMES and isinstance(value, str) and 0 < len(value) < 40 and value.isprintable():
+        return (*NAMES[name], value)[(len(value) - 1) % 4]
+    if name in ("active_model_ids", "model_ids") and isinstance(value, list):
+        return [near("id", one) for one in value]
     return value
 
 
