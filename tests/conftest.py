@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from shared.db import Connection, Pool, connect, open_pool
 from tests.support import database as support
@@ -24,6 +25,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         support.remove_leftovers()
         os.environ[_FOLDER_VARIABLE] = tempfile.mkdtemp(prefix=support.FOLDER_PREFIX)
+    # As in production: to draw the values of all variables beside a trace takes seconds.
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
     if signal.getsignal(signal.SIGTERM) is not signal.SIG_IGN:
         # The end by SIGTERM runs through the fixtures, as Ctrl-C does: no server stays behind, and coverage is saved.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
