@@ -136,9 +136,8 @@ async def _totals(pool: Pool) -> list[Metric]:
     for reason, total in left_out.items():
         skipped.add_metric([reason], total)
     sent = CounterMetricFamily("ml_webhook_deliveries", "Messages by how they ended", labels=["result"])
-    for status, total in (await deliveries.totals(pool)).items():
-        if status != "pending":
-            sent.add_metric([status], total)
+    for status, total in (await deliveries.endings(pool)).items():
+        sent.add_metric([status], total)
     alerts = CounterMetricFamily("ml_alerts_triggered", "Predictions at or above the alert threshold")
     alerts.add_metric([], sum(alerts_made for _, alerts_made in totals.values()))
     return [

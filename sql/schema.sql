@@ -621,12 +621,27 @@ CREATE INDEX idx_deliveries_expiring ON webhook_deliveries (expires_at) WHERE st
 CREATE INDEX idx_deliveries_sending ON webhook_deliveries (endpoint_id) WHERE is_sending;
 -- What came of the deliveries of one endpoint since a time, to be counted or sent again.
 CREATE INDEX idx_deliveries_ended ON webhook_deliveries (endpoint_id, status, created_at) WHERE status <> 'pending';
--- Deliveries about one coin, or about none, newest first.
-CREATE INDEX idx_deliveries_coin ON webhook_deliveries (coin_id, id DESC);
+-- Deliveries about one coin, newest first.
+CREATE INDEX idx_deliveries_coin ON webhook_deliveries (coin_id, created_at, id);
 -- Deliveries of one endpoint, newest first.
-CREATE INDEX idx_deliveries_endpoint ON webhook_deliveries (endpoint_id, id DESC);
+CREATE INDEX idx_deliveries_endpoint ON webhook_deliveries (endpoint_id, created_at, id);
 -- Deliveries of one status, newest first.
-CREATE INDEX idx_deliveries_status ON webhook_deliveries (status, id DESC);
+CREATE INDEX idx_deliveries_status ON webhook_deliveries (status, created_at, id);
+-- Deliveries of one type, or of all, newest first.
+CREATE INDEX idx_deliveries_type ON webhook_deliveries (event_type, created_at, id);
+-- Ended deliveries with a prediction of one model, newest first: the sets of models are few, each is looked at by itself.
+CREATE INDEX idx_deliveries_models ON webhook_deliveries (active_model_ids, created_at, id) WHERE status <> 'pending';
+
+-- How many deliveries ended how, ever: a trigger counts them, the deliveries themselves go after a while.
+CREATE TABLE webhook_endings (
+    status   text NOT NULL, -- how they ended
+    slot     smallint NOT NULL, -- id of the delivery mod 16: senders seldom wait for each other
+    ended    bigint NOT NULL, -- how often one did
+    reopened bigint NOT NULL, -- how often one was sent again after it, or taken late
+    PRIMARY KEY (status, slot),
+    CONSTRAINT chk_ending_status CHECK (status IN ('delivered', 'failed', 'expired')),
+    CONSTRAINT chk_ending_counts CHECK (ended >= 0 AND reopened >= 0)
+);
 
 -- Every attempt to deliver.
 CREATE TABLE prediction_webhook_log (
@@ -893,6 +908,26 @@ CREATE FUNCTION pumpcast_log(
         LIMIT 500
     ) AS tail
 $$;
+
+CREATE FUNCTION pumpcast_count_endings() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO webhook_endings AS counted (status, slot, ended, reopened)
+    SELECT change.status, change.slot, sum(change.ended), sum(change.reopened)
+    FROM before JOIN after USING (id) CROSS JOIN LATERAL (
+        VALUES (after.status, id % 16, 1, 0), (before.status, id % 16, 0, 1)
+    ) AS change (status, slot, ended, reopened)
+    WHERE before.status <> after.status AND change.status <> 'pending'
+    GROUP BY change.status, change.slot
+    ORDER BY change.status, change.slot
+    ON CONFLICT (status, slot) DO UPDATE
+    SET ended = counted.ended + excluded.ended, reopened = counted.reopened + excluded.reopened;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER count_endings AFTER UPDATE ON webhook_deliveries
+    REFERENCING OLD TABLE AS before NEW TABLE AS after
+    FOR EACH STATEMENT EXECUTE FUNCTION pumpcast_count_endings();
 
 CREATE FUNCTION pumpcast_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

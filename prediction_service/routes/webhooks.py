@@ -12,6 +12,7 @@ from prediction_service.store import attempts, deliveries, endpoints
 from prediction_service.store.deliveries import Filter
 from prediction_service.store.endpoints import Endpoint
 from prediction_service.usecases import resending, webhooks
+from shared.coin_metrics.read import microseconds, moment
 from shared.contracts.deliveries import Deliveries, Delivery, DeliveryAttempt, DeliveryDetails, DeliveryFilter
 from shared.contracts.fields import PathId
 from shared.contracts.webhook import (
@@ -29,7 +30,7 @@ from shared.contracts.webhook import (
     Webhooks,
 )
 from shared.errors import NotFound
-from shared.web.cursor import read_cursor, write_cursor
+from shared.web.cursor import read_place, write_cursor
 
 router = APIRouter(tags=["webhooks"])
 
@@ -115,11 +116,14 @@ async def recover_webhook(pool: PoolDep, endpoint_id: PathId, body: Recover) -> 
 
 @router.get("/webhook-deliveries", summary="Messages to endpoints, newest first")
 async def list_deliveries(pool: PoolDep, wanted: Annotated[DeliveryFilter, Query()]) -> Deliveries:
-    before = None if wanted.cursor is None else read_cursor(KIND, wanted.cursor)
-    chosen = Filter(**wanted.model_dump(exclude={"cursor", "limit"}), before_id=before)
+    before = None
+    if wanted.cursor is not None:
+        created_at, last_id = read_place(KIND, wanted.cursor, numbers=2)
+        before = moment(created_at), last_id
+    chosen = Filter(**wanted.model_dump(exclude={"cursor", "limit"}), before=before)
     found = await deliveries.list_page(pool, chosen, most=wanted.limit + 1)
     page = found[: wanted.limit]
-    cursor = write_cursor(KIND, page[-1].id) if len(found) > len(page) else None
+    cursor = write_cursor(KIND, microseconds(page[-1].created_at), page[-1].id) if len(found) > len(page) else None
     return Deliveries(deliveries=[Delivery.model_validate(one) for one in page], next_cursor=cursor)
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 
+from shared.contracts.deliveries import EventType
 from shared.db import Connection, Executor, Queries
 
 _queries = Queries.beside(__file__)
@@ -84,19 +85,20 @@ class Filter:
     active_model_id: int | None = None
     date_from: datetime | None = None
     date_to: datetime | None = None
-    before_id: int | None = None
+    before: tuple[datetime, int] | None = None
+    """Time and id of the last one of the page before."""
 
 
+EVENT_TYPES = get_args(EventType)
 _READ = tuple(field.name for field in fields(Delivery))
 _CONDITIONS = {
     "endpoint_id": "endpoint_id = {}",
     "status": "status = {}",
     "event_type": "event_type = {}",
     "coin_id": "coin_id = {}",
-    "active_model_id": "active_model_ids @> ARRAY[{}::bigint]",
+    "active_model_id": "{} = ANY(active_model_ids)",
     "date_from": "created_at >= {}",
     "date_to": "created_at <= {}",
-    "before_id": "id < {}",
 }
 
 
@@ -173,7 +175,7 @@ async def expire(executor: Executor) -> int:
 
 
 async def list_page(executor: Executor, wanted: Filter, *, most: int) -> list[Delivery]:
-    """Give the newest messages that fit, highest ids first."""
+    """Give the newest messages that fit, newest first."""
     text, arguments = compose_page(wanted, most=most)
     rows = await executor.fetch(text, *arguments)
     return [Delivery(**{name: row[name] for name in _READ}) for row in rows]
@@ -181,17 +183,22 @@ async def list_page(executor: Executor, wanted: Filter, *, most: int) -> list[De
 
 def compose_page(wanted: Filter, *, most: int) -> tuple[str, list[Any]]:
     """Give the statement of a page, with the conditions that are asked for and no others."""
-    query = _queries["page"]
-    arguments = query.arguments({"most": most})
+    name, first = "page", dict[str, Any](most=most)
+    given = {name: getattr(wanted, name) for name in _CONDITIONS if getattr(wanted, name) is not None}
+    if wanted.coin_id is None and wanted.active_model_id is not None:
+        name, first = "page_of_model", first | {"active_model_id": given.pop("active_model_id")}
+    elif given.keys() <= {"event_type", "date_from", "date_to"}:
+        kind = given.pop("event_type", None)
+        name, first = "page_of_types", first | {"types": list(EVENT_TYPES) if kind is None else [kind]}
+    query = _queries[name]
+    arguments = query.arguments(first)
     where = ""
-    for name, condition in _CONDITIONS.items():
-        value = getattr(wanted, name)
-        if value is not None:
-            arguments.append(value)
-            where += " AND " + condition.format(f"${len(arguments)}")
-    if wanted.event_type == "webhook.test":
-        # They are about no coin, which is what an index knows.
-        where += " AND coin_id IS NULL"
+    for condition, value in given.items():
+        arguments.append(value)
+        where += " AND " + _CONDITIONS[condition].format(f"${len(arguments)}")
+    if wanted.before is not None:
+        arguments += wanted.before
+        where += f" AND (created_at, id) < (${len(arguments) - 1}, ${len(arguments)})"
     return _filled(query.text).replace("/*where*/", where), arguments
 
 
@@ -237,8 +244,14 @@ async def count_pending(executor: Executor) -> int:
 
 
 async def totals(executor: Executor) -> dict[str, int]:
-    """Count the messages by status."""
-    return {row["status"]: row["total"] for row in await _queries.fetch(executor, "totals")}
+    """Give how many messages there were by status, also those that are deleted by now, unless they waited then."""
+    found = {row["status"]: row["final"] for row in await _queries.fetch(executor, "endings")}
+    return {status: total for status, total in {**found, "pending": await count_pending(executor)}.items() if total}
+
+
+async def endings(executor: Executor) -> dict[str, int]:
+    """Give how often a message ended, by status; one that was sent again may end several times."""
+    return {row["status"]: row["ended"] for row in await _queries.fetch(executor, "endings")}
 
 
 def _filled(text: str) -> str:

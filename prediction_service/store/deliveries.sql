@@ -57,7 +57,51 @@ WHERE id IN (
 );
 
 -- name: page
-SELECT /*columns*/ FROM webhook_deliveries WHERE true /*where*/ ORDER BY id DESC LIMIT :most;
+SELECT /*columns*/ FROM webhook_deliveries WHERE true /*where*/ ORDER BY created_at DESC, id DESC LIMIT :most;
+
+-- name: page_of_types
+-- Each type along its index: one that nobody is sent is not looked for among all others.
+SELECT found.*
+FROM unnest(:types::text[]) AS wanted (event_type) CROSS JOIN LATERAL (
+    SELECT /*columns*/ FROM webhook_deliveries
+    WHERE webhook_deliveries.event_type = wanted.event_type /*where*/
+    ORDER BY created_at DESC, id DESC LIMIT :most
+) AS found
+ORDER BY created_at DESC, id DESC
+LIMIT :most;
+
+-- name: page_of_model
+-- Messages hold few different sets of models: one step along the index finds the next set, and of each that holds the model
+-- the newest are read. What waits is no index's: it was most likely written a moment ago.
+WITH RECURSIVE sets (ids) AS (
+    (SELECT active_model_ids FROM webhook_deliveries WHERE status <> 'pending' ORDER BY active_model_ids LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT active_model_ids FROM webhook_deliveries
+        WHERE status <> 'pending' AND active_model_ids > sets.ids ORDER BY active_model_ids LIMIT 1
+    )
+    FROM sets WHERE sets.ids IS NOT NULL
+)
+SELECT *
+FROM (
+    (
+        SELECT found.*
+        FROM sets CROSS JOIN LATERAL (
+            SELECT /*columns*/ FROM webhook_deliveries
+            WHERE active_model_ids = sets.ids AND status <> 'pending' /*where*/
+            ORDER BY created_at DESC, id DESC LIMIT :most
+        ) AS found
+        WHERE :active_model_id = ANY(sets.ids)
+    )
+    UNION ALL
+    (
+        SELECT /*columns*/ FROM webhook_deliveries
+        WHERE status = 'pending' AND :active_model_id = ANY(active_model_ids) /*where*/
+        ORDER BY created_at DESC, id DESC LIMIT :most
+    )
+) AS both_kinds
+ORDER BY created_at DESC, id DESC
+LIMIT :most;
 
 -- name: get
 SELECT /*columns*/, body FROM webhook_deliveries WHERE id = :id;
@@ -124,5 +168,5 @@ WHERE endpoint_id = :endpoint_id AND status IN ('delivered', 'failed', 'expired'
 -- name: count_pending
 SELECT count(*) FROM webhook_deliveries WHERE status = 'pending';
 
--- name: totals
-SELECT status, count(*) AS total FROM webhook_deliveries GROUP BY status;
+-- name: endings
+SELECT status, sum(ended)::bigint AS ended, sum(ended - reopened)::bigint AS final FROM webhook_endings GROUP BY status;

@@ -194,7 +194,7 @@ class ServiceStatistics(_Answer):
 
     books: Books
     figures: Figures = Field(description="Of all models together")
-    deliveries: dict[str, int] = Field(description="Messages by status")
+    deliveries: dict[str, int] = Field(description="Messages by status; those that ended are counted for ever")
     models: ModelCounts
     recording_clock: AwareDatetime | None = Field(description="Newest row that all workers have reached")
     last_prediction_at: AwareDatetime | None

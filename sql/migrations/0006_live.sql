@@ -73,17 +73,41 @@ CREATE TABLE prediction_calibration (
     CONSTRAINT chk_calibration_counts CHECK (resolved > 0 AND positives BETWEEN 0 AND resolved)
 );
 
--- What is there already: its totals, and what of it has no outcome yet.
+-- What is there already: its totals, and what of it has no outcome yet. The older service rolled nothing up. Where the model
+-- is deleted, or its manifest does not tell the question, there is nothing to judge by: such predictions stay pending.
 INSERT INTO prediction_stats (
     active_model_id, model_id, bucket_start, phase, predictions, positives, alerts, probability_sum, duration_ms_sum,
-    last_prediction_at
+    last_prediction_at, tp, fp, tn, fn, unresolved, alert_tp, alert_fp, alert_unresolved, brier_sum, alert_brier_sum,
+    changes, change_pct_sum, positive_changes, positive_change_pct_sum, alert_changes, alert_change_pct_sum
 )
 SELECT
-    active_model_id, min(model_id), date_trunc('hour', data_timestamp, 'UTC'), coalesce(phase_id_at_time, -1), count(*),
-    count(*) FILTER (WHERE prediction = 1), count(*) FILTER (WHERE is_alert), sum(probability),
-    coalesce(sum(prediction_duration_ms), 0), max(data_timestamp)
+    active_model_id, min(model_id), hour, phase, count(*), count(*) FILTER (WHERE prediction = 1),
+    count(*) FILTER (WHERE is_alert), sum(probability), coalesce(sum(prediction_duration_ms), 0), max(data_timestamp),
+    count(*) FILTER (WHERE outcome = 'tp'), count(*) FILTER (WHERE outcome = 'fp'),
+    count(*) FILTER (WHERE outcome = 'tn'), count(*) FILTER (WHERE outcome = 'fn'),
+    count(*) FILTER (WHERE outcome = 'unresolved'),
+    count(*) FILTER (WHERE is_alert AND truth = 1), count(*) FILTER (WHERE is_alert AND truth = 0),
+    count(*) FILTER (WHERE is_alert AND outcome = 'unresolved'),
+    coalesce(sum((probability - truth) ^ 2), 0), coalesce(sum((probability - truth) ^ 2) FILTER (WHERE is_alert), 0),
+    count(change), coalesce(sum(change), 0),
+    count(change) FILTER (WHERE prediction = 1), coalesce(sum(change) FILTER (WHERE prediction = 1), 0),
+    count(change) FILTER (WHERE is_alert), coalesce(sum(change) FILTER (WHERE is_alert), 0)
+FROM (
+    SELECT
+        *, date_trunc('hour', data_timestamp, 'UTC') AS hour, coalesce(phase_id_at_time, -1) AS phase,
+        CASE WHEN outcome IN ('tp', 'fn') THEN 1 WHEN outcome IN ('fp', 'tn') THEN 0 END AS truth,
+        CASE WHEN outcome IS NOT NULL THEN actual_change_pct END AS change
+    FROM predictions
+) AS made
+GROUP BY active_model_id, hour, phase;
+
+INSERT INTO prediction_calibration (active_model_id, bucket_start, bin, resolved, positives, probability_sum)
+SELECT
+    active_model_id, date_trunc('hour', data_timestamp, 'UTC'), least(19, round(probability * 1000000)::bigint / 50000),
+    count(*), count(*) FILTER (WHERE outcome IN ('tp', 'fn')), sum(probability)
 FROM predictions
-GROUP BY active_model_id, date_trunc('hour', data_timestamp, 'UTC'), coalesce(phase_id_at_time, -1);
+WHERE outcome IN ('tp', 'fp', 'tn', 'fn')
+GROUP BY 1, 2, 3;
 
 INSERT INTO prediction_dues (
     active_model_id, model_id, target, data_from, data_to, first_id, last_id, due_at
@@ -135,6 +159,9 @@ ALTER TABLE prediction_active_models
     ADD CONSTRAINT chk_active_predictions_before CHECK (predictions_before >= 0);
 CREATE UNIQUE INDEX uq_active_models_live_of_line ON prediction_active_models (line) WHERE is_active AND mode = 'live';
 
+-- Nobody takes a place from itself; the older service let it pass.
+UPDATE model_promotions SET replaced_active_model_id = NULL, replaced_model_id = NULL
+WHERE replaced_active_model_id = active_model_id;
 ALTER TABLE model_promotions
     DROP CONSTRAINT chk_promotion_action,
     ADD CONSTRAINT chk_promotion_action CHECK (
@@ -176,7 +203,47 @@ ALTER TABLE webhook_deliveries
     ADD CONSTRAINT chk_delivery_attempts_before CHECK (attempts_before BETWEEN 0 AND attempts);
 CREATE INDEX idx_deliveries_sending ON webhook_deliveries (endpoint_id) WHERE is_sending;
 CREATE INDEX idx_deliveries_ended ON webhook_deliveries (endpoint_id, status, created_at) WHERE status <> 'pending';
-CREATE INDEX idx_deliveries_coin ON webhook_deliveries (coin_id, id DESC);
+-- Lists go by the time of writing: dates are then bounds of each of them.
+DROP INDEX idx_deliveries_endpoint, idx_deliveries_status;
+CREATE INDEX idx_deliveries_endpoint ON webhook_deliveries (endpoint_id, created_at, id);
+CREATE INDEX idx_deliveries_status ON webhook_deliveries (status, created_at, id);
+CREATE INDEX idx_deliveries_type ON webhook_deliveries (event_type, created_at, id);
+CREATE INDEX idx_deliveries_coin ON webhook_deliveries (coin_id, created_at, id);
+CREATE INDEX idx_deliveries_models ON webhook_deliveries (active_model_ids, created_at, id) WHERE status <> 'pending';
+
+-- How messages ended, counted where they do: the messages themselves may be millions, and go after a while.
+CREATE TABLE webhook_endings (
+    status   text NOT NULL,
+    slot     smallint NOT NULL,
+    ended    bigint NOT NULL,
+    reopened bigint NOT NULL,
+    PRIMARY KEY (status, slot),
+    CONSTRAINT chk_ending_status CHECK (status IN ('delivered', 'failed', 'expired')),
+    CONSTRAINT chk_ending_counts CHECK (ended >= 0 AND reopened >= 0)
+);
+INSERT INTO webhook_endings (status, slot, ended, reopened)
+SELECT status, id % 16, count(*), 0 FROM webhook_deliveries WHERE status <> 'pending' GROUP BY 1, 2;
+
+-- Sixteen rows of each status, so that senders seldom wait for each other; always in the same order, so that none waits for
+-- one that waits for it.
+CREATE FUNCTION pumpcast_count_endings() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO webhook_endings AS counted (status, slot, ended, reopened)
+    SELECT change.status, change.slot, sum(change.ended), sum(change.reopened)
+    FROM before JOIN after USING (id) CROSS JOIN LATERAL (
+        VALUES (after.status, id % 16, 1, 0), (before.status, id % 16, 0, 1)
+    ) AS change (status, slot, ended, reopened)
+    WHERE before.status <> after.status AND change.status <> 'pending'
+    GROUP BY change.status, change.slot
+    ORDER BY change.status, change.slot
+    ON CONFLICT (status, slot) DO UPDATE
+    SET ended = counted.ended + excluded.ended, reopened = counted.reopened + excluded.reopened;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER count_endings AFTER UPDATE ON webhook_deliveries
+    REFERENCING OLD TABLE AS before NEW TABLE AS after
+    FOR EACH STATEMENT EXECUTE FUNCTION pumpcast_count_endings();
 
 -- Attempts are listed by delivery; of an endpoint only the latest failure is asked for.
 DROP INDEX idx_webhook_log_endpoint;

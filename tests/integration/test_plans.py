@@ -94,8 +94,8 @@ EXPECTED = {
     "idx_deliveries_expiring": [
         "SELECT id FROM webhook_deliveries WHERE status = 'pending' AND expires_at <= now() + interval '1 hour'"
     ],
-    "idx_deliveries_endpoint": ["SELECT * FROM webhook_deliveries WHERE endpoint_id = 7 ORDER BY id DESC LIMIT 100"],
-    "idx_deliveries_status": ["SELECT * FROM webhook_deliveries WHERE status = 'expired' ORDER BY id DESC LIMIT 100"],
+    "idx_deliveries_endpoint": [f"SELECT * FROM webhook_deliveries WHERE endpoint_id = 7 {NEWEST}"],
+    "idx_deliveries_status": [f"SELECT * FROM webhook_deliveries WHERE status = 'expired' {NEWEST}"],
     "idx_webhook_log_delivery": ["SELECT * FROM prediction_webhook_log WHERE delivery_id = 7 ORDER BY id"],
     "idx_webhook_log_failures": [
         (
@@ -111,7 +111,11 @@ EXPECTED = {
             " AND created_at > now() - interval '1 day'"
         )
     ],
-    "idx_deliveries_coin": ["SELECT * FROM webhook_deliveries WHERE coin_id = 'coin 7' ORDER BY id DESC LIMIT 100"],
+    "idx_deliveries_coin": [f"SELECT * FROM webhook_deliveries WHERE coin_id = 'coin 7' {NEWEST}"],
+    "idx_deliveries_type": [f"SELECT * FROM webhook_deliveries WHERE event_type = 'prediction.created' {NEWEST}"],
+    "idx_deliveries_models": [
+        f"SELECT * FROM webhook_deliveries WHERE active_model_ids = '{{1,2}}' AND status <> 'pending' {NEWEST}"
+    ],
     "uq_active_models_live_of_line": [
         "SELECT id FROM prediction_active_models WHERE line = 'line 7' AND is_active AND mode = 'live'"
     ],

@@ -54,11 +54,12 @@ INSERT INTO webhook_endpoints (url, secret, is_builtin) SELECT 'https://example.
 FROM generate_series(1, 500) AS n;
 
 INSERT INTO webhook_deliveries (endpoint_id, webhook_id, event_type, coin_id, body, status, delivered_at,
-                                next_attempt_at, expires_at)
-SELECT 1 + n % 20, 'msg ' || n, 'prediction.alert', 'coin ' || n % 500, '{}',
+                                next_attempt_at, expires_at, active_model_ids, created_at)
+SELECT 1 + n % 20, 'msg ' || n, CASE WHEN n % 9 = 0 THEN 'prediction.created' ELSE 'prediction.alert' END,
+       'coin ' || n % 500, '{}',
        CASE WHEN n % 20 = 0 THEN 'pending' WHEN n % 33 = 0 THEN 'expired' ELSE 'delivered' END,
        CASE WHEN n % 20 <> 0 AND n % 33 <> 0 THEN now() END, now() + n * interval '1 second',
-       now() + n * interval '1 minute'
+       now() + n * interval '1 minute', ARRAY[1, 2 + n % 3]::bigint[], now() - (20000 - n) * interval '1 second'
 FROM generate_series(1, 20000) AS n;
 
 INSERT INTO send_cooldowns (active_model_id, coin_id, kind, sent_at)

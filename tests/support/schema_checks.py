@@ -177,6 +177,10 @@ REFUSED = {
         "chk_delivery_status_code": ["last_status_code = 99", "last_status_code = 600"],
         "chk_delivery_delivered": ["status = 'delivered'", "delivered_at = now()"],
     },
+    "webhook_endings": {
+        "chk_ending_status": ["status = 'pending'"],
+        "chk_ending_counts": ["ended = -1", "reopened = -1"],
+    },
     "prediction_webhook_log": {
         "chk_webhook_log_attempt": ["attempt = 0"],
         "chk_webhook_log_status_code": ["status_code = 0"],

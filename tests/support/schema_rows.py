@@ -72,6 +72,7 @@ VALID: dict[str, dict[str, Any]] = {
         "endpoint_id": 1, "webhook_id": "msg_1", "event_type": "prediction.alert", "coin_id": "A",
         "data_timestamp": _DAY, "body": b"{}", "expires_at": _NEXT_DAY, "last_status_code": 500,
     },
+    "webhook_endings": {"status": "expired", "slot": 1, "ended": 3, "reopened": 1},
     "prediction_webhook_log": {
         "delivery_id": 1, "endpoint_id": 1, "attempt": 1, "url": "https://example.com/hook", "status_code": 500,
         "duration_ms": 3.5, "response": "no",
