@@ -61,7 +61,9 @@ async def show_challenge(pool: PoolDep, active_id: PathId) -> Challenge:
         pairs=found.pairs if found else 0,
         challenger=Figures.model_validate(found.challenger) if found else None,
         live=Figures.model_validate(found.live) if found else None,
+        coins=found.coins if found else 0,
         lead=found.lead if found else None,
+        chance=found.chance if found else None,
         ready=not missing,
         missing=missing,
     )

@@ -34,6 +34,10 @@ class Compared:
     """Rows that both answered and that are evaluated."""
     challenger: Figures
     live: Figures
+    coins: int
+    """Coins in what the metric counts, of either model."""
+    standard_error: float | None
+    """Of the difference of the metric, over coins; None of fewer than two, or where one model has no figure."""
 
 
 async def compare(
@@ -41,15 +45,22 @@ async def compare(
 ) -> Compared:
     """Compare a shadow with a live model on the newest rows it answered since its activation.
 
-    So many of them are looked at until so many are found that the live model answered too.
+    So many of them are looked at until so many are found that the live model answered too. The standard error is that
+    of the metric of its auto_promotion.
     """
     row = await _queries.fetchrow(
         executor, "compare", shadow_id=shadow.id, shadow_threshold=shadow.alert_threshold, live_id=live.id,
         live_threshold=live.alert_threshold, after_id=shadow.predictions_before, most_rows=most_rows,
-        most_pairs=most_pairs,
+        most_pairs=most_pairs, metric=None if shadow.auto_promotion is None else shadow.auto_promotion.metric,
     )  # fmt: skip
     assert row is not None
-    return Compared(pairs=row["pairs"], challenger=_figures(row, "shadow"), live=_figures(row, "live"))
+    return Compared(
+        pairs=row["pairs"],
+        challenger=_figures(row, "shadow"),
+        live=_figures(row, "live"),
+        coins=row["coins"],
+        standard_error=row["standard_error"],
+    )
 
 
 def _figures(row: Record, side: str) -> Figures:

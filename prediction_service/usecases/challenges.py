@@ -1,10 +1,11 @@
 """What a shadow model has shown beside the live one of its line, and what it still has to show."""
 
+import math
 from dataclasses import dataclass
 
 from prediction_service.store import active_models, challenges
 from prediction_service.store.active_models import ActiveModel, AutoPromotion
-from prediction_service.store.challenges import Figures
+from prediction_service.store.challenges import Compared, Figures
 from shared.contracts.promotions import MOST_PAIRS
 from shared.db import Pool
 from shared.errors import Conflict, NotFound
@@ -13,6 +14,12 @@ MOST_ROWS = 3 * MOST_PAIRS
 """A live model that answers few coins must not make its challenger's whole past be read."""
 LEAD_DECIMALS = 9
 """0.6 − 0.5 is a lead of 0.1, whatever the last bits of the difference say."""
+FEWEST_COINS = 10
+"""How coins differ cannot be told from fewer."""
+CHANCE = 0.05
+"""So often a model that is no better leads beyond chance at any time, at most."""
+_SHARPEST = 7.0
+"""Where the bound is lowest for this chance, in units of its mixture: at min_outcomes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +51,12 @@ class Challenge:
     pairs: int
     challenger: Figures
     live: Figures
+    coins: int
+    """Coins in what the metric counts."""
     lead: float | None
     """By how much the shadow is better in the metric of its auto_promotion; None while one of them has no figure."""
+    chance: float | None
+    """A lead that chance alone may bring about; None while that cannot be told."""
     missing: tuple[str, ...]
     """Why it is not promoted."""
 
@@ -63,45 +74,77 @@ class Challenge:
         counts = [getattr(one, measured.counted) for one in (self.challenger, self.live)]
         return (
             f"{asked.metric} {ours:.6g} (over {counts[0]} {measured.words}) against {theirs:.6g} (over {counts[1]}) of "
-            f"active model {self.live_model.id}: better by {self.lead:.6g}, {asked.margin:g} was asked for"
+            f"active model {self.live_model.id}, {self.coins} coins: better by {self.lead:.6g}, {asked.margin:g} was "
+            f"asked for, up to {self.chance:.3g} may be chance"
         )
 
 
 async def look(pool: Pool, shadow: ActiveModel, live: ActiveModel) -> Challenge:
     """Compare the two now."""
     compared = await challenges.compare(pool, shadow, live, most_rows=MOST_ROWS, most_pairs=MOST_PAIRS)
-    challenger, present = compared.challenger, compared.live
     asked = shadow.auto_promotion
     return Challenge(
         shadow=shadow,
         live_model=live,
         pairs=compared.pairs,
-        challenger=challenger,
-        live=present,
-        lead=None if asked is None else lead_of(asked, challenger, present),
-        missing=("auto_promotion is not set",) if asked is None else what_is_missing(asked, challenger, present),
+        challenger=compared.challenger,
+        live=compared.live,
+        coins=compared.coins,
+        lead=None if asked is None else _lead(asked, compared),
+        chance=None if asked is None else _chance(asked, compared),
+        missing=("auto_promotion is not set",) if asked is None else _missing(asked, compared),
     )
 
 
-def lead_of(asked: AutoPromotion, challenger: Figures, live: Figures) -> float | None:
+def beyond_chance(count: int, least: int) -> float:
+    """Give how many standard errors a lead must exceed to be no chance, however often it is looked at.
+
+    Normal-mixture boundary (Robbins 1970; Howard, Ramdas, McAuliffe and Sekhon 2021), in units of the standard error:
+    sqrt((1 + 1/r) (ln(1 + r) - 2 ln(2 alpha))), one-sided alpha = `CHANCE`, r proportional to the `count` of outcomes
+    so far. It is lowest where r is about 7, which is laid at `least` outcomes. A single look would need 1.64.
+
+    >>> [round(beyond_chance(count, 100), 2) for count in (100, 1_000, 100_000)]
+    [2.76, 3.0, 3.67]
+
+    """
+    r = _SHARPEST * count / least
+    return math.sqrt((1 + 1 / r) * (math.log1p(r) - 2 * math.log(2 * CHANCE)))
+
+
+def _lead(asked: AutoPromotion, compared: Compared) -> float | None:
     """Give by how much the challenger is better, positive whichever way the metric points."""
     measured = _METRICS[asked.metric]
-    ours, theirs = getattr(challenger, measured.value), getattr(live, measured.value)
+    ours, theirs = getattr(compared.challenger, measured.value), getattr(compared.live, measured.value)
     return None if ours is None or theirs is None else round(measured.sign * (ours - theirs), LEAD_DECIMALS)
 
 
-def what_is_missing(asked: AutoPromotion, challenger: Figures, live: Figures) -> tuple[str, ...]:
+def _chance(asked: AutoPromotion, compared: Compared) -> float | None:
+    count = min(_counts(asked, compared))
+    if compared.standard_error is None or compared.coins < FEWEST_COINS or count == 0:
+        return None
+    return beyond_chance(count, asked.min_outcomes) * compared.standard_error
+
+
+def _counts(asked: AutoPromotion, compared: Compared) -> tuple[int, int]:
+    counted = _METRICS[asked.metric].counted
+    return getattr(compared.challenger, counted), getattr(compared.live, counted)
+
+
+def _missing(asked: AutoPromotion, compared: Compared) -> tuple[str, ...]:
     """Give what stands between the challenger and its promotion, a sentence each."""
-    measured = _METRICS[asked.metric]
     missing = []
-    for who, figures in (("the challenger", challenger), ("the live model", live)):
-        count = getattr(figures, measured.counted)
+    for who, count in zip(("the challenger", "the live model"), _counts(asked, compared), strict=True):
         if count < asked.min_outcomes:
-            missing.append(f"{who} has {count} of {asked.min_outcomes} {measured.words}")
-    lead = lead_of(asked, challenger, live)
+            missing.append(f"{who} has {count} of {asked.min_outcomes} {_METRICS[asked.metric].words}")
+    told = not missing
+    lead, chance = _lead(asked, compared), _chance(asked, compared)
     if lead is not None and lead < asked.margin:
         how = f"better by {lead:.6g}" if lead > 0 else f"not better ({lead:.6g})"
         missing.append(f"{asked.metric} of the challenger is {how}, {asked.margin:g} is asked for")
+    elif told and chance is None:
+        missing.append(f"these are of {compared.coins} coins: with fewer than {FEWEST_COINS} all may be chance")
+    elif lead is not None and chance is not None and lead <= chance:
+        missing.append(f"{asked.metric} of the challenger is better by {lead:.6g}, up to {chance:.3g} may be chance")
     return tuple(missing)
 
 

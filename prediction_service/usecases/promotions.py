@@ -135,7 +135,8 @@ async def _promote_unchanged(pool: Pool, pair: _Pair, challenge: Challenge) -> b
             if await active_models.get(connection, model.id) != model:
                 return False
         await positions.lock_and_capture(connection)
-        metrics = {"challenger": asdict(challenge.challenger), "live": asdict(challenge.live), "lead": challenge.lead}
+        sides = {"challenger": asdict(challenge.challenger), "live": asdict(challenge.live)}
+        metrics = sides | {"coins": challenge.coins, "lead": challenge.lead, "chance": challenge.chance}
         await _swap(connection, pair.shadow, pair.live, asked, metrics=metrics)
     log.info("promoted", active_model_id=pair.shadow.id, replaced=pair.live.id, line=pair.line, reason=asked.reason)
     return True

@@ -29,8 +29,8 @@ class AutoPromotion(_Request):
 
     metric: Metric = Field(description="mean_return: of the price from the alert to the horizon, before costs")
     margin: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False, strict=True)] = Field(
-        description="By how much it must be better: a share (precision, alert_precision), points of Brier, "
-        "percent points (mean_return)"
+        description="By how much it must be better, and by more than chance may bring: a share (precision, "
+        "alert_precision), points of Brier, percent points (mean_return)"
     )
     min_outcomes: Annotated[int, Field(ge=1, le=MOST_PAIRS), WHOLE_NUMBER] = Field(
         description="How many known answers each must have of what the metric counts: rows (brier), "
@@ -120,6 +120,11 @@ class Challenge(_Answer):
     pairs: int = Field(description=f"Rows that both answered and that are evaluated, the newest {MOST_PAIRS:,} at most")
     challenger: Figures | None
     live: Figures | None
-    lead: float | None = Field(description="By how much it is better in the metric of auto_promotion")
+    coins: int = Field(description="Coins in what the metric of auto_promotion counts")
+    lead: float | None = Field(description="By how much it is better in that metric")
+    chance: float | None = Field(
+        description="The lead that one which is no better may have by chance, one-sided 95 % over all looks together: "
+        "it must be better by more. null: too few coins to tell"
+    )
     ready: bool = Field(description="It is promoted within a minute")
     missing: list[str] = Field(description="Why it is not promoted yet")

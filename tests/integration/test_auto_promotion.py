@@ -10,7 +10,7 @@ import pytest
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import active_models
 from prediction_service.store.promotions import LOCAL
-from prediction_service.usecases.challenges import look
+from prediction_service.usecases.challenges import beyond_chance, look
 from prediction_service.usecases.model_settings import change_settings
 from prediction_service.usecases.models import activate, deactivate
 from prediction_service.usecases.promotions import _Pair, _promote_unchanged, promote_due
@@ -22,6 +22,7 @@ from tests.support.predictions import at
 from tests.support.serving import Api
 
 LIVE, SHADOW = 1, 2
+COINS = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ async def store_outcomes(pool: Pool, active_id: int, *said: Said) -> None:
         outcome = "unresolved" if one.outcome is None else names[prediction, one.outcome]
         rows.append((
             active_id, active_id, at(one.second), one.probability, 0.5, prediction, one.probability >= 0.7,
-            f"coin {one.second % 7}", one.change, outcome if one.evaluated else None,
+            f"coin {one.second % COINS}", one.change, outcome if one.evaluated else None,
             at(10_000) if one.evaluated else None,
         ))  # fmt: skip
     await pool.executemany(
@@ -78,9 +79,9 @@ def answers(count: int, right: int, *, first: int = 0, high: float = 0.9, **more
 @pytest.mark.parametrize(
     ("metric", "margin", "least", "words"),
     [
-        ("precision", 0.1, 10, "precision 0.6 (over 10 positive predictions"),
-        ("alert_precision", 0.1, 10, "alert_precision 0.6 (over 10 alerts"),
-        ("brier", 0.04, 20, "brier 0.17 (over 20 known answers) against 0.21"),
+        ("precision", 0.1, 100, "precision 0.6 (over 100 positive predictions"),
+        ("alert_precision", 0.1, 100, "alert_precision 0.6 (over 100 alerts"),
+        ("brier", 0.04, 200, "brier 0.17 (over 200 known answers) against 0.21"),
     ],
 )
 async def test_shadow_when_it_is_better_by_just_the_margin_then_it_is_promoted_once_and_the_log_says_why(
@@ -94,10 +95,10 @@ async def test_shadow_when_it_is_better_by_just_the_margin_then_it_is_promoted_o
     words: str,
 ):
     await have_a_line(pool, tmp_path, metric=metric, margin=margin, min_outcomes=least)
-    await store_outcomes(pool, LIVE, *answers(10, 5))
-    await store_outcomes(pool, SHADOW, *answers(10, 6))
+    await store_outcomes(pool, LIVE, *answers(100, 50))
+    await store_outcomes(pool, SHADOW, *answers(100, 60))
     _, shown = await api.get("/api/models/2/challenge")
-    assert (shown["ready"], shown["missing"], shown["lead"], shown["pairs"]) == (True, [], margin, 20)
+    assert (shown["ready"], shown["missing"], shown["lead"], shown["pairs"]) == (True, [], margin, 200)
     await promote_due(pool, configured)
     assert await live_ids(pool) == [SHADOW]
     # What it replaced does not come back by itself, better or not.
@@ -108,22 +109,40 @@ async def test_shadow_when_it_is_better_by_just_the_margin_then_it_is_promoted_o
     assert (entry["made_by"], entry["active_model_id"], entry["replaced_active_model_id"]) == ("auto", 2, 1)
     assert words in entry["reason"]
     assert f"better by {margin:g}, {margin:g} was asked for" in entry["reason"]
-    assert entry["metrics"] == {"challenger": shown["challenger"], "live": shown["live"], "lead": margin}
+    assert entry["metrics"] == {name: shown[name] for name in ("challenger", "live", "coins", "lead", "chance")}
+    assert (shown["coins"], 0 < shown["chance"] < margin) == (COINS, True)
     assert (await api.post("/api/models/2/rollback"))[0] == 200
     await promote_due(pool, configured)
     assert await live_ids(pool) == [LIVE]
 
 
+def of_one_coin(outcome: bool) -> list[Said]:
+    return [Said(second=COINS * n, probability=0.9, outcome=outcome) for n in range(30)]
+
+
 NOT_YET: list[tuple[tuple[str, float, int], list[Said], list[Said], list[str]]] = [
-    (("precision", 0.11, 10), answers(10, 6), answers(10, 5), ["challenger is better by 0.1, 0.11 is asked for"]),
-    (("precision", 0.1, 11), answers(10, 6), answers(10, 5), ["challenger has 10 of 11", "live model has 10 of 11"]),
-    (("precision", 0.1, 5), answers(10, 5), answers(10, 6), ["challenger is not better (-0.1)"]),
-    # Ten alerts each, but the first three of the challenger are of rows that the live model did not answer.
-    (("alert_precision", 0.1, 8), answers(10, 9), answers(10, 0, first=3), ["challenger has 7 of 8 alerts"]),
+    (("precision", 0.11, 100), answers(100, 60), answers(100, 50), ["challenger is better by 0.1, 0.11 is asked for"]),
+    (
+        ("precision", 0.1, 101),
+        answers(100, 60),
+        answers(100, 50),
+        ["challenger has 100 of 101", "live model has 100 of"],
+    ),
+    (("precision", 0.1, 50), answers(100, 50), answers(100, 60), ["challenger is not better (-0.1)"]),
+    # A hundred alerts each, but the first thirty of the challenger are of rows that the live model did not answer.
+    (("alert_precision", 0.1, 80), answers(100, 90), answers(100, 0, first=30), ["challenger has 70 of 80 alerts"]),
     # The live model alerts on nothing: it has no precision to be beaten.
-    (("alert_precision", 0.1, 5), answers(10, 9), answers(10, 5, high=0.6), ["live model has 0 of 5 alerts"]),
-    (("brier", 0.001, 21), answers(10, 9), answers(10, 1), ["challenger has 20 of 21", "live model has 20 of 21"]),
-    (("brier", 0.01, 5), answers(10, 5, evaluated=False), answers(10, 1), ["challenger has 0", "live model has 0"]),
+    (("alert_precision", 0.1, 50), answers(100, 90), answers(100, 50, high=0.6), ["live model has 0 of 50 alerts"]),
+    (("brier", 0.001, 201), answers(100, 90), answers(100, 10), ["challenger has 200 of 201", "live model has 200 of"]),
+    (("brier", 0.01, 5), answers(100, 50, evaluated=False), answers(100, 10), ["challenger has 0", "live model has 0"]),
+    # Margin and number are there, but it is one lucky row of ten; and thirty rows of one coin are one event.
+    (("precision", 0.1, 10), answers(10, 6), answers(10, 5), ["better by 0.1, up to 0.276 may be chance"]),
+    (
+        ("precision", 0.1, 10),
+        of_one_coin(True),
+        of_one_coin(False),
+        ["of 1 coins: with fewer than 10 all may be chance"],
+    ),
 ]
 
 
@@ -171,13 +190,16 @@ async def test_figures_when_rows_are_of_every_kind_then_they_are_those_counted_b
     assert await deactivate(pool, SHADOW, LOCAL)
     assert await activate(pool, SHADOW, LOCAL)
     await store_outcomes(pool, SHADOW, *said[SHADOW].values())
-    await change_settings(pool, SHADOW, ChangeSettings(alert_threshold=0.4), by="test")
+    auto = {"metric": "brier", "margin": 0.1, "min_outcomes": 20}
+    change = ChangeSettings.model_validate({"alert_threshold": 0.4, "auto_promotion": auto})
+    await change_settings(pool, SHADOW, change, by="test")
     shadow, live = [await active_models.get(pool, active_id) for active_id in (SHADOW, LIVE)]
     assert shadow is not None
     assert live is not None
     found = await look(pool, shadow, live)
     common = [n for n in said[LIVE] if n in said[SHADOW] and n < 500]
     assert found.pairs == len(common) > 300
+    errors = []
     for active_id, figures, threshold in ((SHADOW, found.challenger, 0.4), (LIVE, found.live, 0.7)):
         rows = [said[active_id][n] for n in common]
         known = [one for one in rows if one.outcome is not None]
@@ -190,15 +212,26 @@ async def test_figures_when_rows_are_of_every_kind_then_they_are_those_counted_b
         assert figures.alert_precision == pytest.approx(np.mean([one.outcome for one in alerts]))
         assert figures.brier == pytest.approx(np.mean([(one.probability - float(one.outcome)) ** 2 for one in known]))
         assert figures.mean_return_pct == pytest.approx(np.mean(changes))
+        errors.append({n: (said[active_id][n].probability - said[active_id][n].outcome) ** 2 for n in common
+                       if said[active_id][n].outcome is not None})  # fmt: skip
+    # Of the difference, by coins: its residuals are summed up for each before they are squared.
+    excess = {n: error - errors[1][n] for n, error in errors[0].items()}
+    mean, of_coins = np.mean(list(excess.values())), np.zeros(COINS)
+    for n, value in excess.items():
+        of_coins[n % COINS] += value - mean
+    coins = len({n % COINS for n in excess})
+    error = np.sqrt(coins / (coins - 1) * np.sum(of_coins**2)) / len(excess)
+    assert (found.coins, found.lead) == (coins, pytest.approx(-mean, abs=1e-9))
+    assert found.chance == pytest.approx(beyond_chance(len(excess), 20) * error)
 
 
 async def test_mean_return_when_alerts_fell_silent_then_they_count_and_a_change_of_settings_stops_the_promotion(
     configured: PredictionSettings, pool: Pool, tmp_path: Path
 ):
-    await have_a_line(pool, tmp_path, metric="mean_return", margin=2, min_outcomes=4)
+    await have_a_line(pool, tmp_path, metric="mean_return", margin=2, min_outcomes=12)
     alerts = {"probability": 0.9, "outcome": None}
-    await store_outcomes(pool, LIVE, *(Said(second=n, change=1.0, **alerts) for n in range(4)))
-    await store_outcomes(pool, SHADOW, *(Said(second=n, change=3.0, **alerts) for n in range(4)))
+    await store_outcomes(pool, LIVE, *(Said(second=n, change=1.0, **alerts) for n in range(12)))
+    await store_outcomes(pool, SHADOW, *(Said(second=n, change=3.0, **alerts) for n in range(12)))
     shadow, live = [await active_models.get(pool, active_id) for active_id in (SHADOW, LIVE)]
     assert shadow is not None
     assert live is not None
@@ -219,9 +252,9 @@ async def test_mean_return_when_alerts_fell_silent_then_they_count_and_a_change_
 async def test_shadow_when_it_is_better_then_the_running_worker_promotes_it(
     api: Api, configured: PredictionSettings, pool: Pool, connection: Connection, tmp_path: Path
 ):
-    await have_a_line(pool, tmp_path, metric="brier", margin=0.04, min_outcomes=20)
-    await store_outcomes(pool, LIVE, *answers(10, 5))
-    await store_outcomes(pool, SHADOW, *answers(10, 6))
+    await have_a_line(pool, tmp_path, metric="brier", margin=0.04, min_outcomes=200)
+    await store_outcomes(pool, LIVE, *answers(100, 50))
+    await store_outcomes(pool, SHADOW, *answers(100, 60))
     async with running_worker(configured):
         await until(connection, "SELECT count(*) FROM model_promotions WHERE made_by = 'auto'", expected=1)
     assert await live_ids(pool) == [SHADOW]

@@ -246,6 +246,7 @@ STORES = {
                     "after_id": 0,
                     "most_rows": 1000,
                     "most_pairs": 1000,
+                    "metric": "precision",
                 },
                 "uq_predictions_once",
             )
