@@ -11,6 +11,7 @@ import structlog
 
 from shared.db import Connection, Pool, connect, open_pool
 from tests.support import database as support
+from tests.support.memory import memory
 from tests.support.warm_child import Command
 from training_service.usecases import fitting
 
@@ -24,7 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name the folder of this run's server; workers of pytest-xdist inherit it and share the server."""
     if not hasattr(config, "workerinput"):
         support.remove_leftovers()
-        os.environ[_FOLDER_VARIABLE] = tempfile.mkdtemp(prefix=support.FOLDER_PREFIX)
+        os.environ[_FOLDER_VARIABLE] = tempfile.mkdtemp(prefix=support.FOLDER_PREFIX, dir=memory())
     # As in production: to draw the values of all variables beside a trace takes seconds.
     plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])

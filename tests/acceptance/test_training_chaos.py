@@ -8,7 +8,7 @@ pytestmark = pytest.mark.slow
 
 
 async def test_jobs_under_workers_that_are_killed_and_frozen_end_with_one_model_each(database, tmp_path):
-    outcome = await chaos.run(database, tmp_path, jobs_wanted=10, workers=2, seed=3)
+    outcome = await chaos.run(database, tmp_path, jobs_wanted=6, workers=2, seed=3)
 
     assert outcome.faults == []
     assert sum(outcome.done.values()) > 0

@@ -20,6 +20,9 @@ from tests.support.training import (
 from training_service.store import jobs
 
 SLOW = {"model_type": "random_forest", "params": {"n_estimators": 250, "max_depth": 12, "max_samples": None}}
+# The job's name tells where its process waits for ever.
+HELD = {"name": "fit"}
+HOLDING = ("-m", "tests.support.holding_worker")
 
 pytestmark = pytest.mark.slow
 
@@ -61,14 +64,14 @@ async def until_said(log, *words: str) -> None:
 
 
 @pytest.fixture
-async def job_id(pool, connection):
+async def market(connection):
     await insert_rows(connection, learnable_rows())
-    return await create(pool, **SLOW)
 
 
-async def test_kill_of_the_worker_in_the_middle_of_a_fit_costs_time_and_nothing_else(pool, database, tmp_path, job_id):
+async def test_kill_of_the_worker_in_the_middle_of_a_fit_costs_time_and_nothing_else(pool, database, tmp_path, market):
     settings = training_settings(database, tmp_path)
-    with worker_process(settings) as first:
+    job_id = await create(pool, **HELD)
+    with worker_process(settings, command=HOLDING) as first:
         await until_it_fits(pool, job_id)
         child = child_of(first)
         first.kill()
@@ -83,14 +86,15 @@ async def test_kill_of_the_worker_in_the_middle_of_a_fit_costs_time_and_nothing_
 
     assert (job["status"], job["attempts"], job["lost_leases"]) == ("COMPLETED", 0, 1)
     assert await pool.fetchval("SELECT count(*) FROM ml_models") == 1
-    assert files(settings) == [f"model_random_forest_{job['result_model_id']}.zip"]
+    assert files(settings) == [f"model_xgboost_{job['result_model_id']}.zip"]
 
 
 async def test_a_worker_frozen_in_the_middle_of_a_fit_wakes_up_and_writes_no_second_model(
-    pool, database, tmp_path, job_id
+    pool, database, tmp_path, market
 ):
     settings = training_settings(database, tmp_path)
     log = tmp_path / "log"
+    job_id = await create(pool, **SLOW)
     with worker_process(settings, log) as frozen:
         await until_it_fits(pool, job_id)
         frozen.send_signal(signal.SIGSTOP)
@@ -125,12 +129,13 @@ worker.main()
 """
 
 
-async def test_a_worker_frozen_while_it_records_a_model_keeps_nobody_else_waiting(pool, database, tmp_path, job_id):
+async def test_a_worker_frozen_while_it_records_a_model_keeps_nobody_else_waiting(pool, database, tmp_path, market):
     settings = training_settings(database, tmp_path)
     log = tmp_path / "log"
+    job_id = await create(pool)
     with worker_process(settings, log, command=("-c", FROZEN_WHILE_IT_RECORDS)) as frozen:
         # Its file is in its place, the row is not written, the names of models are locked.
-        await until_there(settings.model_folder("training") / "model_random_forest_1.zip")
+        await until_there(settings.model_folder("training") / "model_xgboost_1.zip")
         async with asyncio.timeout(30):
             other_id = await create(pool, name="other", random_state=1)
         await let_the_lease_run_out(pool)
@@ -141,18 +146,16 @@ async def test_a_worker_frozen_while_it_records_a_model_keeps_nobody_else_waitin
 
     assert [job["status"] for job in done] == ["COMPLETED"] * 2
     assert await pool.fetchval("SELECT count(*) FROM ml_models") == 2
-    assert files(settings) == sorted(
-        f"model_{kind}_{job['result_model_id']}.zip"
-        for kind, job in zip(("random_forest", "xgboost"), done, strict=True)
-    )
+    assert files(settings) == sorted(f"model_xgboost_{job['result_model_id']}.zip" for job in done)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_worker_told_to_stop_hands_its_job_back_and_ends_the_process_that_fits(
-    pool, database, tmp_path, job_id, number
+    pool, database, tmp_path, market, number
 ):
     settings = training_settings(database, tmp_path)
-    with worker_process(settings) as process:
+    job_id = await create(pool, **HELD)
+    with worker_process(settings, command=HOLDING) as process:
         await until_it_fits(pool, job_id)
         child = child_of(process)
         process.send_signal(number)

@@ -14,7 +14,10 @@ from training_service.store import jobs, models
 from training_service.usecases import fitting
 from training_service.usecases.jobs import cancel, enqueue, retry
 
-ALL_STEPS = {"use_timeseries_split": True, "cv_splits": 2, "use_smote": True, "refit": True, "trials": 2}
+ALL_STEPS = {
+    "use_timeseries_split": True, "cv_splits": 2, "use_smote": True, "refit": True, "trials": 2,
+    "params": {"n_estimators": 5}, "search_space": {"max_depth": {"low": 2, "high": 6}},
+}  # fmt: skip
 
 
 @pytest.fixture

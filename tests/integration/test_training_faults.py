@@ -24,15 +24,21 @@ from tests.support.training import (
     working,
 )
 from training_service.store import jobs, models
+from training_service.usecases import lease
 from training_service.usecases.jobs import cancel
 
 # Seconds of fitting, in which something may happen.
-SLOW = {"model_type": "random_forest", "params": {"n_estimators": 250, "max_depth": 12, "max_samples": None}}
+SLOW = {"model_type": "random_forest", "params": {"n_estimators": 120, "max_depth": 12, "max_samples": None}}
 
 
 @pytest.fixture
 def settings(database, tmp_path):
     return training_settings(database, tmp_path)
+
+
+@pytest.fixture
+def told_at_once(monkeypatch):
+    monkeypatch.setattr(lease, "WATCH_SECONDS", 0.05)
 
 
 @pytest.fixture
@@ -63,7 +69,7 @@ async def test_a_disk_that_is_full_ends_the_job_with_what_to_do_and_leaves_nothi
     assert await pool.fetchval("SELECT count(*) FROM ml_models") == 0
 
 
-async def test_a_model_folder_removed_in_the_middle_is_made_again(pool, settings, market):
+async def test_a_model_folder_removed_in_the_middle_is_made_again(pool, settings, market, told_at_once):
     job_id = await create(pool, **SLOW)
     folder = settings.model_folder("training")
     async with working(settings):
@@ -75,7 +81,9 @@ async def test_a_model_folder_removed_in_the_middle_is_made_again(pool, settings
     assert files(settings) == [folder / f"model_random_forest_{job['result_model_id']}.zip"]
 
 
-async def test_a_model_folder_that_cannot_be_written_in_the_end_fails_the_job_with_what_to_do(pool, settings, market):
+async def test_a_model_folder_that_cannot_be_written_in_the_end_fails_the_job_with_what_to_do(
+    pool, settings, market, told_at_once
+):
     job_id = await create(pool, **SLOW)
     folder = settings.model_folder("training")
     async with working(settings):
@@ -147,7 +155,7 @@ async def restart(home: Path) -> None:
 
 
 async def test_a_database_that_restarts_in_the_middle_costs_neither_the_job_nor_an_attempt(
-    own_database, home, tmp_path
+    own_database, home, tmp_path, told_at_once
 ):
     pool = await open_pool(own_database, application="tests")
     settings = training_settings(own_database, tmp_path)

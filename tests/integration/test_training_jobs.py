@@ -36,7 +36,7 @@ async def market(connection):
 
 @both_types
 async def test_a_job_ends_with_a_model_that_learnt_and_a_file_that_proves_itself(
-    pool, settings, market, model_type, tmp_path, started_children
+    pool, settings, market, model_type, tmp_path
 ):
     job, model = await train(pool, settings, model_type=model_type, use_engineered_features=True)
 

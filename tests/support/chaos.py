@@ -196,14 +196,17 @@ async def _hurt_until_over(pool: Pool, crew: Crew, dice: random.Random, outcome:
 
 
 async def _hurt(pool: Pool, crew: Crew, dice: random.Random, deaths: Counter[int], kind: str) -> bool:
-    victim = dice.choice(crew.awake()).pid
+    worker_process = dice.choice(crew.awake())
+    victim = worker_process.pid
     query = "SELECT id, lost_leases FROM ml_jobs WHERE status = 'RUNNING' AND worker_id = $1"
     worker_name = f"{socket.gethostname()}:{victim}"
     job = await pool.fetchrow(query, worker_name)
     if job is not None and job["lost_leases"] >= MOST_LOSSES_OF_A_JOB:
         return False
     if kind == "kill a worker":
-        os.kill(victim, signal.SIGKILL)
+        worker_process.kill()
+        # It is not among those alive any more that are told to stop when all is over.
+        worker_process.wait()
         return True
     if kind == "freeze a worker":
         crew.freeze(victim, dice.uniform(0.3, 2.5) * LEASE_SECONDS)

@@ -4,7 +4,6 @@ import itertools
 import os
 import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from psycopg.sql import SQL, Identifier, Literal
 from shared import cluster
 from shared.db import Connection
 from shared.migrate import SQL_FOLDER, migrate, run_script
+from tests.support.memory import memory
 
 # Characters that a URL must quote and a connection string must not.
 PASSWORD = "p@ss/w:rd %"
@@ -28,7 +28,7 @@ FOLDER_PREFIX = "pumpcast-test-"
 # Nothing of a test run has to survive a power cut.
 FAST = {
     "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off",
-    "max_connections": "200", "listen_addresses": "127.0.0.1",
+    "max_connections": "200", "max_wal_size": "256MB", "listen_addresses": "127.0.0.1",
 }  # fmt: skip
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -109,7 +109,7 @@ def remove(folder: Path, *, patience: float = 10) -> bool:
 
 def remove_leftovers() -> None:
     """Do the same for test runs that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(FOLDER_PREFIX + "*"):
+    for folder in memory().glob(FOLDER_PREFIX + "*"):
         status = folder.stat()
         if status.st_uid == os.geteuid() and time.time() - status.st_mtime > 60:
             remove(folder, patience=0)

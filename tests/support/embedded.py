@@ -1,7 +1,6 @@
 """Homes with an embedded server in tests, and processes that share them."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,10 +14,9 @@ import psycopg
 
 from shared import embedded
 from shared.settings import BasePart
+from tests.support.memory import memory
 
 ROOT = Path(__file__).resolve().parents[2]
-_MEMORY = Path("/dev/shm")
-_ROOM_BYTES = 2 * 1024**3
 SHARE = """
 import sys
 from shared import embedded
@@ -128,11 +126,5 @@ def leave(process: subprocess.Popen[str]) -> None:
 def temporary_folder() -> Iterator[Path]:
     """Give an empty folder for homes, in memory where there is room."""
     # Not below tmp_path: the system user must pass, and every start of pytest closes that to others again.
-    with tempfile.TemporaryDirectory(prefix="pumpcast-home-", dir=_memory(), ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="pumpcast-home-", dir=memory(), ignore_cleanup_errors=True) as name:
         yield Path(name)
-
-
-def _memory() -> Path | None:
-    # A disk that others use too makes the files of a new database the slowest part of a test.
-    usable = _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK)
-    return _MEMORY if usable and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES else None
