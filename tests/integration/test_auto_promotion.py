@@ -169,6 +169,15 @@ async def test_shadow_when_something_is_missing_then_it_stays_and_the_challenge_
         assert words in sentence
 
 
+def by_coins(values: dict[int, float]) -> tuple[int, float, float]:
+    """Give number of coins, mean and its standard error: what is left over is summed up by coin, then squared."""
+    mean, left = float(np.mean(list(values.values()))), dict[int, float]()
+    for n, value in values.items():
+        left[n % COINS] = left.get(n % COINS, 0.0) + value - mean
+    spread = len(left) / (len(left) - 1) * sum(one**2 for one in left.values())
+    return len(left), mean, spread**0.5 / len(values)
+
+
 async def test_figures_when_rows_are_of_every_kind_then_they_are_those_counted_by_hand(
     pool: Pool, tmp_path: Path, configured: PredictionSettings
 ):
@@ -214,13 +223,8 @@ async def test_figures_when_rows_are_of_every_kind_then_they_are_those_counted_b
         assert figures.mean_return_pct == pytest.approx(np.mean(changes))
         errors.append({n: (said[active_id][n].probability - said[active_id][n].outcome) ** 2 for n in common
                        if said[active_id][n].outcome is not None})  # fmt: skip
-    # Of the difference, by coins: its residuals are summed up for each before they are squared.
     excess = {n: error - errors[1][n] for n, error in errors[0].items()}
-    mean, of_coins = np.mean(list(excess.values())), np.zeros(COINS)
-    for n, value in excess.items():
-        of_coins[n % COINS] += value - mean
-    coins = len({n % COINS for n in excess})
-    error = np.sqrt(coins / (coins - 1) * np.sum(of_coins**2)) / len(excess)
+    coins, mean, error = by_coins(excess)
     assert (found.coins, found.lead) == (coins, pytest.approx(-mean, abs=1e-9))
     assert found.chance == pytest.approx(beyond_chance(len(excess), 20) * error)
 
