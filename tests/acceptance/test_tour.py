@@ -117,6 +117,7 @@ def test_tour_when_followed_then_every_block_does_what_it_says(
         ('"active_model_id":', "/models/import"),
         (f'"id":{prediction["id"]},', "INSERT INTO"),
         (f'"probability":{prediction["probability"]},', "/api/predict "),
+        ("1answersowed=1predictions+0leftout", "pumpcast watch"),
         ('"status":"healthy"', "/health"),
     ):
         (output,) = (output for code, output in said_of.items() if command in code)
