@@ -11,7 +11,7 @@ FROM (
     FROM unnest(:mints::text[], :starts::timestamptz[], :ends::timestamptz[])
         WITH ORDINALITY AS wanted (mint, start, stop, coin)
     CROSS JOIN LATERAL (
-        SELECT coin_metrics.timestamp AS time, id, coalesce(phase_id_at_time, -1) AS phase, /*columns*/
+        SELECT coin_metrics.timestamp AS time, id, coalesce(phase_id_at_time, -1)::int AS phase, /*columns*/
         FROM coin_metrics
         WHERE mint = wanted.mint AND coin_metrics.timestamp BETWEEN wanted.start AND wanted.stop
     ) AS row

@@ -146,6 +146,18 @@ async def test_outcomes_when_rows_come_late_or_are_gone_then_late_ones_count_and
     assert await connection.fetchval("SELECT count(evaluated_at) FROM predictions") == 3
 
 
+@pytest.mark.parametrize("kind", ["bigint", "numeric"])
+async def test_outcomes_when_the_tracker_keeps_phases_as_another_kind_of_number_then_known(
+    pool: Pool, connection: Connection, kind: str
+):
+    await insert_rows(connection, [row("a", 60 * at) for at in range(9)])
+    await predict_every_row(connection, {1: question()})
+    await connection.execute(f"ALTER TABLE coin_metrics ALTER COLUMN phase_id_at_time TYPE {kind}")
+    await set_clock(connection)
+    await settle(pool)
+    assert await connection.fetchval("SELECT count(outcome) FROM predictions") == 3
+
+
 async def test_outcomes_of_a_coin_when_it_graduated_before_its_prediction_then_unresolved(
     pool: Pool, connection: Connection
 ):
