@@ -59,7 +59,7 @@ async def measure_due(pool: Pool, _settings: PredictionSettings) -> bool:
 async def _try_to_measure(pool: Pool, due: DueDay, bounds: tuple[int, int]) -> bool:
     try:
         return await _measure(pool, due, bounds)
-    except (PumpcastError, ValueError) as error:
+    except (PumpcastError, ValueError, ArithmeticError) as error:
         # A manifest of an older service must not keep the others from being measured.
         log.warning("drift cannot be measured", active_model_id=due.active_model_id, reason=str(error))
         return False
@@ -157,7 +157,7 @@ async def _sample(pool: Pool, due: DueDay, bounds: tuple[int, int]) -> list[Samp
         one_in = -(-due.predictions // SAMPLE)
         return await drift.read_few(pool, due, bounds, one_in=one_in, most=SAMPLE)
     # Ids of other models lie between: more are tried than are wanted.
-    tried = min(SAMPLE * (high - low + 1) // due.predictions, _MOST_TRIED, high - low + 1)
+    tried = max(1, min(SAMPLE * (high - low + 1) // due.predictions, _MOST_TRIED, high - low + 1))
     random = np.random.default_rng(due.day.toordinal())
     ids = low + ((np.arange(tried) + random.random(tried)) * ((high - low + 1) / tried)).astype(np.int64)
     found: list[Sampled] = []

@@ -208,3 +208,23 @@ async def test_drift_when_predictions_are_many_then_a_sample_spread_over_the_day
     (found,) = await drift.list_days(pool, learnt, most=10)
     assert SAMPLE * 0.9 < found.rows <= SAMPLE
     assert found.score_psi < 0.1
+
+
+async def test_drift_when_nearly_all_predictions_of_a_day_are_deleted_then_the_few_are_measured_and_other_models_too(
+    pool, connection, learnt, configured, tmp_path
+):
+    other = await activate_model(pool, tmp_path, model_id=2)
+    await pool.execute(
+        "UPDATE prediction_active_models SET manifest = (SELECT manifest FROM prediction_active_models WHERE id = $1)"
+        " WHERE id = $2",
+        learnt, other,
+    )  # fmt: skip
+    rows = market(0)[:12]
+    await insert_rows(connection, rows)
+    for active_id in (learnt, other):
+        await predict(pool, active_id, rows)
+    await pool.execute("UPDATE prediction_stats SET predictions = 300000 WHERE active_model_id = $1", learnt)
+
+    await measure_due(pool, configured)
+
+    assert len(await drift.list_days(pool, other, most=10)) == 1
