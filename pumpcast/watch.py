@@ -24,6 +24,10 @@ from shared.errors import Invalid, PumpcastError, Unavailable
 
 GATE_NOT_MET: Final = 3
 ANSWER_SECONDS: Final = 10
+SCHEMES: Final[dict[str, type[http.client.HTTPConnection]]] = {
+    "http": http.client.HTTPConnection,
+    "https": http.client.HTTPSConnection,
+}
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
@@ -68,17 +72,24 @@ def watch_service(
 
 def asker(url: str, api_key: str) -> Callable[[str], bytes]:
     """Give a function that gets a path below the API, or says in one sentence why it cannot."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise Invalid(f"{url!r} is no address of an API: write it like http://127.0.0.1:8000/api")
-    connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+        connect = SCHEMES[parts.scheme if host else ""]
+        connect(host.encode("idna").decode(), port)
+    except (KeyError, ValueError, http.client.InvalidURL):
+        raise Invalid(f"{url!r} is no address of an API: write it like http://127.0.0.1:8000/api") from None
+    if not (api_key.isascii() and api_key.isprintable()):
+        raise Invalid("The key holds characters that cannot be sent: give one of plain letters, digits and signs")
 
     def get(path: str) -> bytes:
-        connection = connect(parts.hostname or "", parts.port, timeout=ANSWER_SECONDS)
+        connection = connect(host, port, timeout=ANSWER_SECONDS)
         try:
             connection.request("GET", parts.path.rstrip("/") + path, headers={"X-API-Key": api_key} if api_key else {})
             answer = connection.getresponse()
             body = answer.read()
+        except (http.client.InvalidURL, UnicodeError) as error:
+            raise Invalid(f"{url!r} is no address of an API: {error}") from error
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable(
                 f"The prediction service does not answer at {url} ({type(error).__name__}): start it with `pumpcast up`"
@@ -211,7 +222,8 @@ def _models(seen: Seen) -> Table:
         mode = seen.modes.get(model.active_model_id)
         name = f"{model.active_model_id} {model.name or ''}" + (" (shadow)" if mode == "shadow" else "")
         trained = model.hold_out.prediction.precision if model.hold_out and model.hold_out.prediction else None
-        table.add_row(name, *_figures(model.total, trained))
+        # Text: brackets in a name are no markup.
+        table.add_row(Text(name), *_figures(model.total, trained))
     if len(seen.models) != 1:
         table.add_section()
         table.add_row("all, deleted ones too", *_figures(seen.service.figures, None))

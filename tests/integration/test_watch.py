@@ -3,6 +3,7 @@
 import asyncio
 import io
 import socket
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ from aiohttp import web
 from rich.console import Console
 
 from pumpcast.watch import Seen, asker, books_line, drawn, look, watch_service
-from shared.contracts.statistics import Books, ServiceStatistics
+from shared.contracts.statistics import Books, ModelStatistics, ServiceStatistics
 from shared.errors import Invalid, PumpcastError, Unavailable
 from tests.support.serving import served_routes
 
@@ -70,6 +71,31 @@ def test_table_when_an_answer_is_missing_then_the_last_line_says_how_many():
     assert last == "THE BOOKS DO NOT ADD UP: 100 answers owed, 90 predictions + 7 left out, +3 unaccounted for"
 
 
+def test_table_when_a_name_holds_brackets_then_it_is_shown_as_it_is():
+    plain = seen(1.0, owed=0, predictions=0, skipped={})
+    absent = dict.fromkeys(
+        (
+            "is_active",
+            "decision_threshold",
+            "alert_threshold",
+            "first_hour",
+            "last_hour",
+            "last_prediction_at",
+            "hold_out",
+        )
+    )
+    parts = {name: [] for name in ("by_day", "by_hour", "by_phase", "calibration", "drift")}
+    models = tuple(
+        ModelStatistics.model_validate(
+            {"active_model_id": 1, "model_id": 1, "name": name, "total": NOTHING, **absent, **parts}
+        )
+        for name in ("pump [/v2]", "pump [red]x")
+    )
+    said = text_of(replace(plain, models=models))
+    assert "pump [/v2]" in said
+    assert "pump [red]x" in said
+
+
 def test_books_when_the_counts_agree_but_the_rows_do_not_then_it_is_told():
     books = Books(rows=5, owed=5, predictions=4, skipped={}, not_rolled_up=0, balanced=False)
     assert books_line(books).startswith("THE BOOKS DO NOT ADD UP")
@@ -81,8 +107,20 @@ def test_watch_when_nobody_listens_then_one_sentence_says_how_to_start_it(monkey
     url = f"http://127.0.0.1:{port}/api"
     with pytest.raises(Unavailable, match=f"does not answer at {url} .*start it with `pumpcast up`"):
         watch_service(url=url, once=True)
+    for wrong in (
+        "127.0.0.1:8000",
+        "http://",
+        "http://h:99999/api",
+        "http://[::1/api",
+        "http://a b/api",
+        "http://a..b/",
+    ):
+        with pytest.raises(Invalid, match="is no address of an API"):
+            asker(wrong, "")
     with pytest.raises(Invalid, match="is no address of an API"):
-        asker("127.0.0.1:8000", "")
+        watch_service(url=f"http://127.0.0.1:{port}/a b", once=True)
+    with pytest.raises(Invalid, match="The key holds"):
+        asker(url, "ключ")
 
 
 async def answered_with(body: bytes, status: int = 200) -> PumpcastError:
