@@ -1,6 +1,6 @@
 """Ids that were not there when higher ones were: how long to keep looking for them."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -68,6 +68,10 @@ class Gaps:
             self._checked = now
         return [(gap.low, gap.high) for gap in self._gaps if everything or now - gap.noticed < HOT_SECONDS]
 
+    def look_again(self) -> None:
+        """Let the next look go into all ranges, since there were more rows than the last one might bring."""
+        self._checked = -RECHECK_SECONDS
+
     def hot(self, now: float) -> bool:
         """Tell whether a gap is so young that its rows may come any moment."""
         return any(now - gap.noticed < HOT_SECONDS for gap in self._gaps)
@@ -82,6 +86,16 @@ class Gaps:
         old = [gap for gap in self._gaps if now - gap.noticed >= keep and oldest_transaction >= gap.next_transaction]
         old.sort(key=lambda gap: (gap.high - gap.low, gap.noticed))
         return sorted((gap.low, gap.high) for gap in old[: max(0, len(self._gaps) - self._kept)])
+
+
+def without_rows(ranges: Sequence[Range], ids: Sequence[int]) -> list[Range]:
+    """Give the ranges in which none of the sorted ids lies.
+
+    >>> without_rows([(1, 3), (5, 5), (7, 9)], [2, 8])
+    [(5, 5)]
+
+    """
+    return [(low, high) for low, high in ranges if bisect_right(ids, high) == bisect_left(ids, low)]
 
 
 def pending_gaps(position: Position, held: Sequence[int]) -> list[Range]:

@@ -60,7 +60,7 @@ async def prepare(
     started = time.perf_counter()
     position = stand.position if before is None else before.position
     admission = (stand if before is None else before).admission.copy()
-    seen = await _look(connection, stand, position)
+    seen = await _look(connection, stand, position, admission)
     if len(seen) == 0 and not _release_due(admission):
         return None
     full = len(seen) >= stand.limit
@@ -107,14 +107,17 @@ def _think(
     return asyncio.ensure_future(work)
 
 
-async def _look(connection: Connection, stand: Stand, position: Position) -> Batch:
+async def _look(connection: Connection, stand: Stand, position: Position, admission: Admission) -> Batch:
     due = stand.gaps.due(time.monotonic())
     following = await read.since(connection, stand.layout, high=position.high, most=stand.limit)
     if not due:
         return following
     late = await read.among(connection, stand.layout, ranges=due, most=stand.limit)
-    # The step before may have found some of them.
-    return concatenate([late.take(np.flatnonzero(~position.contains(late.id))), following])
+    if len(late) >= stand.limit:
+        stand.gaps.look_again()
+    # The step before may have found some of them, and hold some of those back.
+    known = position.contains(late.id) | np.isin(late.id, admission.held_ids())
+    return concatenate([late.take(np.flatnonzero(~known)), following])
 
 
 def _release_due(admission: Admission) -> bool:

@@ -64,6 +64,38 @@ async def test_rows_when_their_transaction_has_a_higher_number_than_the_one_that
     assert await pending(connection) == []
 
 
+async def test_rows_when_more_appear_at_once_than_a_look_brings_then_none_is_given_up(
+    database: str, pool: Pool, connection: Connection, tmp_path: Path, impatient: None
+):
+    await activate_model(pool, tmp_path)
+    loop = Loop(pool, tmp_path, batch_size=8)
+    (await loop.stand()).gaps = Gaps(kept=0)
+    async with open_transaction(database) as slow:
+        await insert_rows(slow, [row(f"slow{number:03d}", number, id=10 + 2 * number) for number in range(300)])
+        await insert_rows(connection, [row("fast", number, id=11 + 2 * number) for number in range(300)])
+        await loop.catch_up()
+        assert await answered(connection) == ["fast"] * 300
+        await slow.execute("COMMIT")
+        await loop.catch_up()
+    assert await answered(connection) == ["fast"] * 300 + [f"slow{number:03d}" for number in range(300)]
+    assert await pending(connection) == []
+
+
+async def test_row_when_it_fills_a_gap_and_is_held_back_while_batches_overlap_then_it_is_held_once(
+    database: str, pool: Pool, connection: Connection, tmp_path: Path
+):
+    await activate_model(pool, tmp_path)
+    loop = Loop(pool, tmp_path, batch_size=2)
+    async with open_transaction(database) as slow:
+        await insert_rows(slow, [row("future", 10_000_000_000)])
+        await insert_rows(connection, [row("a", 1)])
+        await loop.catch_up()
+        await slow.execute("COMMIT")
+    await insert_rows(connection, [row("a", 2 + number) for number in range(6)])
+    await loop.catch_up()
+    assert (await loop.stand()).admission.held_ids() == [1]
+
+
 async def test_gaps_when_rows_never_pause_then_only_a_few_of_them_stay(
     database: str, pool: Pool, connection: Connection, tmp_path: Path, impatient: None
 ):
