@@ -37,6 +37,8 @@ RETRY_SECONDS = 0.5
 REPORT_SECONDS = 1.0
 TRIGGER_RETRY_SECONDS = 5.0
 GAP_LOOK_SECONDS = 1.0
+MOST_SUPERSEDED = 5
+"""So often in a row memory is compared with the database before it is read anew."""
 GARBAGE_OBJECTS = 20_000
 
 
@@ -61,6 +63,7 @@ class Worker:
         self._trouble: str | None = None
         self._triggered = False
         self._settled = False
+        self._superseded = 0
         self._caught_up_at = time.monotonic()
 
     async def run(self, dsn: str, stop: asyncio.Event) -> None:
@@ -88,7 +91,13 @@ class Worker:
             try:
                 await self._answer_on_duty(stop)
             except Superseded as error:
+                self._superseded += 1
                 log.info("what is in memory is compared with the database", reason=error.message)
+                if self._superseded >= MOST_SUPERSEDED:
+                    # It does not help: what is in memory must be wrong.
+                    log.warning("memory does not fit the database, it is read anew", reason=error.message)
+                    self._stand, self._catching_up, self._trouble = None, True, error.message
+                    await self._wait(stop, RETRY_SECONDS)
             except (*ConnectionLost, PostgresError, PumpcastError) as error:
                 self._catching_up = True
                 self._trouble = (
@@ -132,6 +141,7 @@ class Worker:
     async def _answer_once(self, stand: Stand, stop: asyncio.Event) -> None:
         started = time.monotonic()
         found = await process_new_rows(self._pool, self._settings, stand, self._poke)
+        self._superseded = 0
         # A change of models or shards is no outage: what comes right after it was not missed.
         self._catching_up = stand.catching_up
         if found:

@@ -9,12 +9,14 @@ import asyncio
 import time
 
 from prediction_service.runtime import metrics
+from prediction_service.runtime.gaps import without_rows
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import positions
 from prediction_service.usecases.live_step import Step, prepare, think_again
 from prediction_service.usecases.live_table import Superseded
 from prediction_service.usecases.live_write import give_up, write
-from prediction_service.usecases.stand import Stand
+from prediction_service.usecases.stand import OUTAGE_SECONDS, Stand
+from shared.coin_metrics import read
 from shared.db import Connection, ForeignKeyViolation, Pool, UniqueViolation
 
 TEND_SECONDS = 1.0
@@ -22,6 +24,7 @@ TEND_SECONDS = 1.0
 
 async def process_new_rows(pool: Pool, settings: PredictionSettings, stand: Stand, poke: asyncio.Event) -> bool:
     """Answer what has become visible since the last time; False when there was nothing."""
+    await _note_outage(pool, settings, stand)
     async with pool.acquire() as connection:
         step = await _next(connection, settings, stand)
         if step is None:
@@ -47,6 +50,14 @@ async def let_go(stand: Stand) -> None:
     await asyncio.wait([following])
     if not following.cancelled() and following.exception() is None and (step := following.result()) is not None:
         step.drop(stand.rings)
+
+
+async def _note_outage(pool: Pool, settings: PredictionSettings, stand: Stand) -> None:
+    """Mark what came while this process stood still, as a stopped one does."""
+    before, stand.looked = stand.looked, time.monotonic()
+    if stand.looked - before > OUTAGE_SECONDS + settings.polling_interval_seconds:
+        _, stand.missed = await positions.table_identity(pool)
+        stand.catching_up = True
 
 
 async def _next(connection: Connection, settings: PredictionSettings, stand: Stand) -> Step | None:
@@ -97,4 +108,9 @@ async def _tend(pool: Pool, stand: Stand) -> None:
     oldest = await positions.oldest_transaction(pool)
     dead = stand.gaps.dead(now=time.monotonic(), oldest_transaction=oldest)
     if dead:
-        await give_up(pool, stand, dead)
+        # Their transactions have ended, but some may have done so with a commit since rows were looked for.
+        filled = await read.among(pool, stand.layout, ranges=dead, most=stand.limit)
+        if len(filled) >= stand.limit:
+            stand.gaps.look_again()
+        else:
+            await give_up(pool, stand, without_rows(dead, filled.id.tolist()))

@@ -68,6 +68,8 @@ class Stand:
     """Rows with ids up to this one came during an outage."""
     limit: int
     """How many rows the next look may bring."""
+    looked: float
+    """Monotonic time of the last look for rows."""
     looked_at_table: float = 0.0
     """Monotonic time of the last look whether the table was emptied."""
     tend_due: bool = False
@@ -138,18 +140,24 @@ async def take_stand(
         "owner": owner,
         "models": models,
         "models_version": owned[min(shards)].models_version,
+        "counters": owned[min(shards)].counters,
+        "table_mark": owned[min(shards)].table_mark,
+        "looked": time.monotonic(),
         "cooldowns": await load_cooldowns(pool, models.actives),
     }
     known = _unchanged(kept, standings)
-    if kept is not None and kept.layout == layout:
+    if kept is not None and kept.layout == layout and kept.rings.depth >= models.history_needed:
         rings = kept.rings
-        _forget(rings, kept.shards - known)
+        # Also of shards that were never answered here: a take-over that failed half-way has read their coins.
+        _forget(rings, ALL - known)
     else:
         rings, known = Rings(depth=models.history_needed, columns=columns), frozenset()
     new = {shard: standing for shard, standing in standings.items() if shard not in known}
     if new:
         await fill(pool, layout, rings, new)
     if kept is not None and kept.shards == shards == _unchanged(kept, standings):
+        if catching_up:
+            changed |= {"catching_up": True, "missed": highest}
         return replace(kept, layout=layout, rings=rings, **changed)
     # The clock of the shard that is furthest behind, as if the others had done nothing yet.
     clock = min(standings.values(), key=lambda standing: (standing.position.high, standing.clock is not None)).clock
@@ -163,8 +171,6 @@ async def take_stand(
         shards=shards,
         position=position,
         ahead={shard: one for shard, one in standings.items() if not position.covers(one.position)},
-        counters=owned[min(shards)].counters,
-        table_mark=owned[min(shards)].table_mark,
         layout=layout,
         admission=Admission(
             clock=None if clock is None else microseconds(clock),

@@ -10,8 +10,9 @@ from uuid import uuid4
 import numpy as np
 
 from prediction_service.clients.training import TrainingClient
+from prediction_service.runtime.shards import ALL
 from prediction_service.settings import PredictionSettings
-from prediction_service.usecases.live import process_new_rows
+from prediction_service.usecases.live import let_go, process_new_rows
 from prediction_service.usecases.live_models import Shelf
 from prediction_service.usecases.live_table import Superseded
 from prediction_service.usecases.stand import Stand, take_stand
@@ -101,12 +102,14 @@ async def answered(connection: Connection) -> list[str]:
 class Loop:
     """The live loop in steps, so that a test decides which rows fall into one look."""
 
-    def __init__(self, pool: Pool, home: Path, **changes: Any) -> None:
+    def __init__(self, pool: Pool, home: Path, *, shards: frozenset[int] = ALL, **changes: Any) -> None:
         self.settings = PredictionSettings(db_dsn="postgresql://unused", pumpcast_home=home, **changes)
+        self.shards = shards
         self.shelf: Shelf = {}
         self.poke = asyncio.Event()
         self._pool = pool
         self._stand: Stand | None = None
+        self._kept: Stand | None = None
 
     async def stand(self) -> Stand:
         """Take the position over if that is not done yet."""
@@ -115,15 +118,22 @@ class Loop:
                 while self._stand is None:
                     try:
                         self._stand = await take_stand(
-                            self._pool, training, self.settings, self.shelf, owner=uuid4(), catching_up=True
-                        )
+                            self._pool, training, self.settings, self.shelf, owner=uuid4(), shards=self.shards,
+                            catching_up=self._kept is None or self._kept.catching_up, kept=self._kept,
+                        )  # fmt: skip
                     except Superseded:
                         continue
         return self._stand
 
     def forget(self) -> None:
         """Start anew at the next look, as after a crash."""
-        self._stand = None
+        self._stand = self._kept = None
+
+    async def compare(self) -> None:
+        """Take the position over again before the next look, with what is in memory, as the worker does."""
+        if self._stand is not None:
+            await let_go(self._stand)
+            self._kept, self._stand = self._stand, None
 
     async def look(self) -> bool:
         """Answer what one look finds; False when there was nothing."""
@@ -131,7 +141,7 @@ class Loop:
             try:
                 return await process_new_rows(self._pool, self.settings, await self.stand(), self.poke)
             except Superseded:
-                self.forget()
+                await self.compare()
 
     async def catch_up(self) -> None:
         """Look until there is nothing new."""
