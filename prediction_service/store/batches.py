@@ -30,7 +30,12 @@ async def insert(
     connection: Connection, *, first_id: int, entries: Sequence[dict[str, Any]], last_id: int | None = None
 ) -> int:
     """Note a batch in the transaction of its predictions; give the newest id (`last_id`, when it is given)."""
-    return int(await _queries.fetchval(connection, "insert", first_id=first_id, last_id=last_id, entries=list(entries)))
+    predictions = sum(cell[2] for entry in entries for cell in entry.get("cells", ()))
+    return int(
+        await _queries.fetchval(
+            connection, "insert", first_id=first_id, last_id=last_id, predictions=predictions, entries=list(entries)
+        )
+    )
 
 
 async def take(connection: Connection, *, most: int) -> list[Batch]:

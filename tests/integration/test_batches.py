@@ -21,6 +21,17 @@ async def test_batch_when_it_is_noted_then_its_ids_are_those_of_its_predictions(
     assert (batch.first_id, batch.last_id, batch.entries) == (1, 3, [{"model_id": 7}])
 
 
+async def test_batch_when_the_table_was_emptied_and_counts_anew_then_it_covers_its_predictions(pool: Pool):
+    async with transaction(pool) as connection:
+        await connection.execute(INSERT, 3)
+        await connection.execute("TRUNCATE predictions RESTART IDENTITY")
+        await connection.execute(INSERT, 5)
+        entries = [{"model_id": 7, "cells": [[0, 1, 2, 0, 0, 0.5, 1.0, 0], [0, 2, 3, 0, 0, 0.5, 1.0, 0]]}]
+        assert await batches.insert(connection, first_id=4, entries=entries) == 5
+        (batch,) = await batches.take(connection, most=10)
+    assert (batch.first_id, batch.last_id) == (1, 5)
+
+
 async def test_batches_when_two_take_them_at_once_then_each_is_taken_once(pool: Pool):
     async with transaction(pool) as connection:
         for first in (1, 11, 21):
