@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from prediction_service.runtime.verdicts import OUTCOMES, Pending, Verdicts
 from shared.coin_metrics.rows import Ints
 from shared.contracts.artifact import TargetSpec
-from shared.db import Connection, Executor, Queries
+from shared.db import Connection, Executor, Queries, Record
 from shared.labels import Target
 from shared.packed import doubles, integers
 
@@ -69,23 +69,36 @@ async def insert(connection: Connection, dues: Sequence[NewDue]) -> None:
     )
 
 
-async def list_due(executor: Executor, *, clock: datetime, most: int) -> list[Due]:
-    """Give what the recording clock has reached, longest due first."""
-    return [
-        Due(
-            id=row["id"],
-            stretch=Stretch(
-                active_model_id=row["active_model_id"],
-                data_from=row["data_from"],
-                data_to=row["data_to"],
-                first_id=row["first_id"],
-                last_id=row["last_id"],
-            ),
-            target=_target.validate_python(row["target"]).to_target(),
-            is_second=row["is_second"],
-        )
-        for row in await _queries.fetch(executor, "list_due", clock=clock, most=most)
-    ]
+async def list_due(
+    executor: Executor, *, clock: datetime, most: int, left_out: Sequence[int] = (), unreadable: Sequence[int] = ()
+) -> list[Due | int]:
+    """Give what the recording clock has reached, longest due first, but for some models and dues.
+
+    Of one whose question this version does not know, only the id.
+    """
+    rows = await _queries.fetch(
+        executor, "list_due", clock=clock, most=most, left_out=list(left_out), unreadable=list(unreadable)
+    )
+    return [_due(row) for row in rows]
+
+
+def _due(row: Record) -> Due | int:
+    try:
+        target = _target.validate_python(row["target"]).to_target()
+    except ValueError:
+        return int(row["id"])
+    return Due(
+        id=row["id"],
+        stretch=Stretch(
+            active_model_id=row["active_model_id"],
+            data_from=row["data_from"],
+            data_to=row["data_to"],
+            first_id=row["first_id"],
+            last_id=row["last_id"],
+        ),
+        target=target,
+        is_second=row["is_second"],
+    )
 
 
 async def lock(connection: Connection, ids: Sequence[int]) -> bool:

@@ -11,7 +11,7 @@ SELECT * FROM unnest(
 -- name: list_due
 SELECT id, active_model_id, model_id, target, data_from, data_to, first_id, last_id, is_second
 FROM prediction_dues
-WHERE due_at <= :clock
+WHERE due_at <= :clock AND active_model_id <> ALL(:left_out::bigint[]) AND id <> ALL(:unreadable::bigint[])
 ORDER BY due_at, id
 LIMIT :most;
 
