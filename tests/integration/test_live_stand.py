@@ -17,7 +17,7 @@ LOW = frozenset(range(4))
 
 
 def prices(mint: str, *, start: int, count: int) -> list[dict[str, Any]]:
-    return [row(mint, start + number, price_close=3e-8 * (1 + 0.1 * (start + number))) for number in range(count)]
+    return [row(mint, start + number, price_close=3e-8 * (1 + 0.01 * (start + number))) for number in range(count)]
 
 
 async def test_model_when_it_looks_further_back_than_those_before_then_it_is_answered_beside_them(
