@@ -73,8 +73,13 @@ CREATE TABLE prediction_calibration (
     CONSTRAINT chk_calibration_counts CHECK (resolved > 0 AND positives BETWEEN 0 AND resolved)
 );
 
--- What is there already: its totals, and what of it has no outcome yet. The older service rolled nothing up. Where the model
--- is deleted, or its manifest does not tell the question, there is nothing to judge by: such predictions stay pending.
+-- Where the model is deleted, or its manifest does not tell the question, there is nothing to judge by, nor ever will be.
+UPDATE predictions SET outcome = 'unresolved', evaluated_at = clock_timestamp()
+WHERE outcome IS NULL AND NOT EXISTS (
+    SELECT FROM prediction_active_models AS model WHERE model.id = active_model_id AND manifest ? 'target'
+);
+
+-- What is there already: its totals, and what of it has no outcome yet. The older service rolled nothing up.
 INSERT INTO prediction_stats (
     active_model_id, model_id, bucket_start, phase, predictions, positives, alerts, probability_sum, duration_ms_sum,
     last_prediction_at, tp, fp, tn, fn, unresolved, alert_tp, alert_fp, alert_unresolved, brier_sum, alert_brier_sum,
@@ -110,15 +115,17 @@ WHERE outcome IN ('tp', 'fp', 'tn', 'fn')
 GROUP BY 1, 2, 3;
 
 INSERT INTO prediction_dues (
-    active_model_id, model_id, target, data_from, data_to, first_id, last_id, due_at
+    active_model_id, model_id, target, data_from, data_to, first_id, last_id, due_at, is_second
 )
 SELECT
     active_model_id, min(predictions.model_id), manifest -> 'target', min(data_timestamp), max(data_timestamp),
     min(predictions.id), max(predictions.id),
-    max(data_timestamp) + make_interval(mins => coalesce(future_minutes, 0), secs => 60)
+    max(data_timestamp) + make_interval(mins => coalesce(future_minutes, 0) + look.later, secs => 60), look.later > 0
 FROM predictions JOIN prediction_active_models AS model ON model.id = active_model_id
+CROSS JOIN (VALUES (0), (10)) AS look (later)
 WHERE outcome IS NULL AND manifest ? 'target'
-GROUP BY active_model_id, manifest -> 'target', future_minutes, date_trunc('minute', data_timestamp);
+  AND (look.later = 0 OR manifest -> 'target' ->> 'label_resolution' = 'observed')
+GROUP BY active_model_id, manifest -> 'target', future_minutes, date_trunc('minute', data_timestamp), look.later;
 
 -- An outcome is written once into each row: with room in its page, and no index that knows of it, no index has to follow.
 DROP INDEX idx_predictions_pending;

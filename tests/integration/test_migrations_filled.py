@@ -103,8 +103,15 @@ def test_migration_when_predictions_have_outcomes_then_they_are_counted_as_the_s
                 phase_id_at_time=None if phase[n] < 0 else int(phase[n]), evaluated_at=first,
                 actual_change_pct=None if np.isnan(change[n]) else float(change[n]),
             )  # fmt: skip
+        asked = {"label_resolution": "observed"}
+        connection.execute("DELETE FROM prediction_active_models")
+        insert(connection, "prediction_active_models", id=3, manifest={"target": asked}, future_minutes=5)
         for n in range(50):
-            insert(connection, "predictions", active_model_id=1, coin_id=f"waits {n}", data_timestamp=first)
+            insert(connection, "predictions", active_model_id=3, coin_id=f"waits {n}", data_timestamp=first)
+        # Of a model that is gone, and of one whose file does not tell what it asks.
+        insert(connection, "prediction_active_models", id=4, model_id=400, manifest={})
+        for gone in (4, 5):
+            insert(connection, "predictions", active_model_id=gone, coin_id="never told", data_timestamp=first)
         # An entry that an older service let pass.
         insert(connection, "model_promotions", active_model_id=1, replaced_active_model_id=1, replaced_model_id=1)
     migrate(database)
@@ -115,7 +122,18 @@ def test_migration_when_predictions_have_outcomes_then_they_are_counted_as_the_s
     )  # fmt: skip
     verdicts = Verdicts(outcome=outcome, change_pct=change, highest_pct=change, lowest_pct=change)
     with psycopg.connect(database) as connection:
+        found = connection.execute(
+            "SELECT outcome, unresolved FROM predictions JOIN prediction_stats USING (active_model_id)"
+            " WHERE active_model_id IN (4, 5)"
+        ).fetchall()
+        assert found == [("unresolved", 1), ("unresolved", 1)]
+        waiting = connection.execute("SELECT active_model_id, due_at, is_second FROM prediction_dues ORDER BY due_at")
+        assert waiting.fetchall() == [
+            (3, first + timedelta(minutes=6), False),
+            (3, first + timedelta(minutes=16), True),
+        ]
+        connection.execute("DELETE FROM prediction_stats WHERE active_model_id > 2")
         told(connection, "prediction_stats", "phase", count_outcomes(pending, verdicts, [1, 2]))
         told(connection, "prediction_calibration", "bin", count_calibration(pending, verdicts, [1, 2]))
-        assert connection.execute("SELECT sum(predictions) FROM prediction_stats").fetchone() == (count + 50,)
+        assert connection.execute("SELECT sum(predictions) FROM prediction_stats").fetchone() == (count,)
         assert connection.execute("SELECT replaced_active_model_id FROM model_promotions").fetchone() == (None,)
