@@ -1,11 +1,16 @@
 -- name: due
 -- Days that have other predictions than when they were measured, newest first; totals, as predictions are too many to count.
-WITH model AS MATERIALIZED (SELECT id, model_id FROM prediction_active_models WHERE manifest ? 'histograms')
+-- Where the recording stands is told by what was counted lately: one of older days may have taken the place of another.
+WITH recent AS MATERIALIZED (
+    SELECT bucket_start FROM prediction_stats
+    WHERE updated_at >= (SELECT max(updated_at) FROM prediction_stats) - interval '1 hour'
+), model AS MATERIALIZED (SELECT id, model_id FROM prediction_active_models WHERE manifest ? 'histograms')
 SELECT model.id AS active_model_id, model.model_id, counted.day, counted.predictions
 FROM (
     SELECT active_model_id, (bucket_start AT TIME ZONE 'UTC')::date AS day, sum(predictions)::bigint AS predictions
     FROM prediction_stats
-    WHERE bucket_start >= (SELECT max(bucket_start) FROM prediction_stats) - make_interval(days => :days)
+    WHERE bucket_start >= (SELECT max(bucket_start) FROM recent) - make_interval(days => :days)
+      AND bucket_start <= (SELECT max(bucket_start) FROM recent)
     GROUP BY 1, 2
 ) AS counted
 JOIN model ON model.id = counted.active_model_id

@@ -26,7 +26,7 @@ async def clock(executor: Executor) -> datetime | None:
 
 
 async def delete_predictions(executor: Executor, *, after: int, before: datetime, most: int) -> Swept | None:
-    """Delete what is older and has its outcome among the next ids; None when none of them is older."""
+    """Delete what is older and has its outcome among the next ids; None when no later one is older."""
     row = await _queries.fetchrow(executor, "delete_predictions", after=after, before=before, most=most)
     return _swept(row)
 

@@ -4,19 +4,34 @@ SELECT max(clock) FROM worker_positions WHERE name LIKE 'live-%';
 
 -- name: delete_predictions
 -- Looks at some rows in the order of their ids, which is about that of the recording, and deletes those that are old and
--- have their outcome. Rows that somebody holds are left for the next time.
+-- have their outcome, unless it is looked for once more. Rows that somebody holds are left for the next time. Where none is
+-- old, older ones may stand behind: an older recording may have followed a newer one.
 WITH looked AS MATERIALIZED (
     SELECT id, data_timestamp, outcome FROM predictions WHERE id > :after ORDER BY id LIMIT :most
 ), old AS MATERIALIZED (
     SELECT predictions.id
     FROM looked JOIN predictions USING (id)
     WHERE looked.data_timestamp < :before AND looked.outcome IS NOT NULL
+      AND (looked.outcome <> 'unresolved' OR NOT EXISTS (
+          SELECT FROM prediction_dues AS due
+          WHERE is_second AND due.active_model_id = predictions.active_model_id AND due.data_from < :before
+            AND looked.data_timestamp BETWEEN due.data_from AND due.data_to
+      ))
     ORDER BY predictions.id
     FOR UPDATE OF predictions SKIP LOCKED
 ), gone AS (
     DELETE FROM predictions WHERE id IN (SELECT id FROM old) RETURNING 1
 )
-SELECT max(id) AS last, min(data_timestamp) < :before AS has_old, (SELECT count(*) FROM gone) AS deleted FROM looked;
+SELECT last, last IS NOT NULL AS has_old, (SELECT count(*) FROM gone) AS deleted
+FROM (
+    SELECT CASE WHEN min(data_timestamp) < :before THEN max(id) ELSE (
+        -- By the index of times, not along the ids.
+        SELECT min(behind.id) - 1
+        FROM (SELECT id FROM predictions WHERE data_timestamp < :before OFFSET 0) AS behind
+        WHERE behind.id > :after
+    ) END AS last
+    FROM looked
+) AS swept;
 
 -- name: delete_deliveries
 -- With their attempts.

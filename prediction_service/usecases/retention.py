@@ -53,7 +53,7 @@ async def forget_activations(pool: Pool, _settings: PredictionSettings) -> None:
 
 
 async def _sweep(delete: Callable[[int], Awaitable[Swept | None]]) -> int:
-    """Go through the ids from the lowest on, until a stretch holds nothing old; give how many rows were deleted."""
+    """Go through the ids from the lowest on, until nothing old is left; give how many rows were deleted."""
     after = deleted = 0
     while (swept := await delete(after)) is not None:
         after, deleted = swept.last, deleted + swept.deleted

@@ -9,7 +9,7 @@ from prediction_service.store import drift
 from prediction_service.usecases.drift import SAMPLE, measure_due
 from shared.coin_metrics import read
 from shared.features import FeatureSpec, build
-from tests.support.database import insert_rows, row
+from tests.support.database import START, insert_rows, row
 from tests.support.live import settings
 from tests.support.models import FEATURES, activate_model
 from tests.support.predictions import store
@@ -228,3 +228,13 @@ async def test_drift_when_nearly_all_predictions_of_a_day_are_deleted_then_the_f
     await measure_due(pool, configured)
 
     assert len(await drift.list_days(pool, other, most=10)) == 1
+
+
+async def test_drift_when_an_older_recording_follows_a_newer_one_then_its_days_are_due(pool, learnt):
+    for days, age in ((180, "3 hours"), (0, "0")):
+        await pool.execute(
+            "INSERT INTO prediction_stats (active_model_id, model_id, bucket_start, predictions, updated_at)"
+            " VALUES ($1, 1, $2, 5, now() - $3::text::interval)",
+            learnt, START + timedelta(days=days), age,
+        )  # fmt: skip
+    assert [one.day for one in await drift.due(pool, days=31)] == [START.date()]

@@ -68,6 +68,28 @@ async def test_retention_when_rows_are_old_then_they_go_while_others_come_and_to
     assert await pool.fetch("SELECT * FROM prediction_stats ORDER BY active_model_id") == totals
 
 
+async def test_retention_when_an_older_recording_followed_a_newer_one_then_its_old_rows_go(pool, clock, two_days):
+    await pool.execute(FILL, START + timedelta(days=180), True, TOGETHER + 50)
+    await pool.execute(FILL, START, True, 20)
+    await delete_due(pool, two_days)
+    assert await pool.fetchval("SELECT count(*) FILTER (WHERE data_timestamp < $1) FROM predictions", START) == 0
+    assert await pool.fetchval("SELECT count(*) FROM predictions") == TOGETHER + 50
+
+
+async def test_retention_when_a_second_look_is_to_come_then_what_is_unresolved_waits_for_it(pool, clock, two_days):
+    await pool.execute(FILL, START, True, 4)
+    await pool.execute("UPDATE predictions SET outcome = 'unresolved' WHERE coin_id IN ('c1', 'c2')")
+    await pool.execute(
+        "INSERT INTO prediction_dues"
+        " (active_model_id, model_id, target, data_from, data_to, first_id, last_id, due_at, is_second)"
+        " VALUES (1, 1, '{}', $1::timestamptz, $1 + interval '1 minute', 1, 9, $1 + interval '9 days', true)",
+        START,
+    )
+    await delete_due(pool, two_days)
+    # The odd ones are of another model.
+    assert await pool.fetchval("SELECT array_agg(coin_id) FROM predictions") == ["c2"]
+
+
 async def test_retention_when_an_outcome_is_owed_then_the_row_waits_for_it(pool, clock, two_days):
     await pool.execute(FILL, START, False, 30)
     await pool.execute(FILL, START + timedelta(minutes=1), True, 3)
