@@ -29,12 +29,12 @@ class Tally:
 def count_outcomes(pending: Pending, verdicts: Verdicts, active_ids: Sequence[int]) -> Tally:
     """Count outcomes by phase; `active_ids` are the models of the questions.
 
-    What was counted as unresolved before is so no longer; its change was counted then.
+    What was counted as unresolved before is so no longer; its change may have been counted then.
     """
     truth = _truth(verdicts)
     error = (pending.probability - truth) ** 2
     known, alert, again = ~np.isnan(truth), pending.alert, pending.again
-    moved = ~np.isnan(verdicts.change_pct) & ~again
+    moved = ~np.isnan(verdicts.change_pct) & ~pending.has_change
     weights: dict[str, Floats | Ints] = {
         name: (verdicts.outcome == code).astype(np.int64) for code, name in enumerate(OUTCOMES)
     }

@@ -30,6 +30,8 @@ class Pending:
     """-1 where NULL."""
     again: Bools
     """It is unresolved so far, and counted as such."""
+    has_change: Bools
+    """Its change is known so far, and counted."""
 
     def __len__(self) -> int:
         return len(self.id)
@@ -46,6 +48,7 @@ class Pending:
             probability=self.probability[index],
             phase=self.phase[index],
             again=self.again[index],
+            has_change=self.has_change[index],
         )
 
 

@@ -101,6 +101,12 @@ def _due(row: Record) -> Due | int:
     )
 
 
+async def oldest(executor: Executor) -> datetime | None:
+    """Give the recording clock from which the first of what waits can be told."""
+    found: datetime | None = await _queries.fetchval(executor, "oldest")
+    return found
+
+
 async def lock(connection: Connection, ids: Sequence[int]) -> bool:
     """Lock dues until the transaction ends; False when one of them is done or another transaction has it."""
     return bool(await _queries.fetchval(connection, "lock", ids=list(ids)) == len(ids))
@@ -141,6 +147,7 @@ async def list_waiting(
         probability=doubles(row["probability"]),
         phase=integers(row["phase"], "integer"),
         again=integers(row["again"], "boolean") == 1,
+        has_change=integers(row["has_change"], "boolean") == 1,
     )
 
 

@@ -15,6 +15,9 @@ WHERE due_at <= :clock AND active_model_id <> ALL(:left_out::bigint[]) AND id <>
 ORDER BY due_at, id
 LIMIT :most;
 
+-- name: oldest
+SELECT min(due_at) FROM prediction_dues;
+
 -- name: lock
 SELECT count(*) FROM (
     SELECT FROM prediction_dues WHERE id = ANY(:ids::bigint[]) ORDER BY id FOR UPDATE SKIP LOCKED
@@ -42,11 +45,12 @@ SELECT
     string_agg(timestamptz_send(data_timestamp), '') AS time, string_agg(int4send(question), '') AS question,
     string_agg(int2send(prediction), '') AS prediction, string_agg(boolsend(is_alert), '') AS alert,
     string_agg(float8send(probability), '') AS probability, string_agg(int4send(phase), '') AS phase,
-    string_agg(boolsend(again), '') AS again
+    string_agg(boolsend(again), '') AS again, string_agg(boolsend(has_change), '') AS has_change
 FROM (
     SELECT
         said.id, wanted.coin::int AS coin, data_timestamp, asked.question::int AS question, prediction, is_alert,
-        probability, coalesce(phase_id_at_time, -1) AS phase, outcome IS NOT NULL AS again
+        probability, coalesce(phase_id_at_time, -1) AS phase, outcome IS NOT NULL AS again,
+        actual_change_pct IS NOT NULL AS has_change
     FROM unnest(:coins::text[]) WITH ORDINALITY AS wanted (mint, coin)
     JOIN predictions AS said
         ON said.coin_id = wanted.mint AND data_timestamp BETWEEN :earliest AND :latest
@@ -63,9 +67,10 @@ FROM (
 WITH resolved AS (
     UPDATE predictions SET
         outcome = (:names::text[])[given.outcome + 1],
-        actual_change_pct = CASE WHEN again THEN actual_change_pct ELSE nullif(given.change, 'NaN') END,
-        highest_change_pct = CASE WHEN again THEN highest_change_pct ELSE nullif(given.highest, 'NaN') END,
-        lowest_change_pct = CASE WHEN again THEN lowest_change_pct ELSE nullif(given.lowest, 'NaN') END,
+        -- What was counted stays as it was counted.
+        actual_change_pct = coalesce(actual_change_pct, nullif(given.change, 'NaN')),
+        highest_change_pct = greatest(highest_change_pct, nullif(given.highest, 'NaN')),
+        lowest_change_pct = least(lowest_change_pct, nullif(given.lowest, 'NaN')),
         evaluated_at = clock_timestamp()
     FROM unnest(
         :ids::bigint[], :again::boolean[], :outcomes::int[], :changes::float8[], :highest::float8[], :lowest::float8[]

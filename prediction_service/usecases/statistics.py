@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from pydantic import ValidationError
 
 from prediction_service.runtime.tallies import BINS
-from prediction_service.store import active_models, batches, deliveries, drift, positions, statistics
+from prediction_service.store import active_models, batches, deliveries, drift, dues, positions, statistics
 from prediction_service.store.positions import Reported
 from prediction_service.store.statistics import OfModel, Sums
 from shared.coin_metrics.rows import NO_PHASE
@@ -106,6 +106,7 @@ async def of_service(pool: Pool) -> ServiceStatistics:
         waiting = await batches.count_waiting(connection)
         reported = await positions.reported(connection)
         clock = await positions.least_clock(connection)
+        oldest = await dues.oldest(connection)
         models = await active_models.list_all(connection)
         sent = await deliveries.totals(connection)
     made = sums.predictions + waiting
@@ -120,6 +121,7 @@ async def of_service(pool: Pool) -> ServiceStatistics:
             with_statistics=with_statistics,
         ),
         recording_clock=clock,
+        outcomes_behind_seconds=None if clock is None else max(0.0, (clock - (oldest or clock)).total_seconds()),
         last_prediction_at=newest,
         workers=_workers(reported),
     )

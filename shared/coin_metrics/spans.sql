@@ -32,9 +32,12 @@ FROM unnest(:mints::text[], :starts::timestamptz[], :ends::timestamptz[])
     WITH ORDINALITY AS wanted (mint, start, stop, coin)
 CROSS JOIN LATERAL (
     SELECT time FROM (
-        SELECT coin_metrics.timestamp AS time, phase_id_at_time AS phase, /*columns*/
+        -- Of rows that were written again only the last one counts.
+        SELECT DISTINCT ON (coin_metrics.timestamp)
+            coin_metrics.timestamp AS time, phase_id_at_time AS phase, /*columns*/
         FROM coin_metrics
         WHERE mint = wanted.mint AND coin_metrics.timestamp >= wanted.start AND coin_metrics.timestamp < wanted.stop
+        ORDER BY coin_metrics.timestamp, id DESC
     ) AS row
     WHERE phase = ANY(:untracked::int[])
        OR (bonding_curve_pct >= :graduated_pct::float8 AND bonding_curve_pct < 'Infinity')

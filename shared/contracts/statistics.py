@@ -20,8 +20,12 @@ class StatisticsFilter(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    date_from: Moment | None = Field(None, description="Least data_timestamp; null: from the first prediction on")
-    date_to: Moment | None = Field(None, description="Greatest data_timestamp; null: up to the newest prediction")
+    date_from: Moment | None = Field(
+        None, description="Least data_timestamp, its whole hour included; null: from the first prediction on"
+    )
+    date_to: Moment | None = Field(
+        None, description="Greatest data_timestamp, its whole hour included; null: up to the newest one"
+    )
 
 
 class Judged(_Answer):
@@ -153,7 +157,7 @@ class ModelStatistics(_Answer):
     by_phase: list[PhaseFigures]
     calibration: list[CalibrationBin] = Field(description="Twentieths of probability that hold any")
     hold_out: HoldOut | None
-    drift: list[DriftDay] = Field(description="Newest day first")
+    drift: list[DriftDay] = Field(description="Newest day first, whatever dates were asked for")
 
 
 class WorkerState(_Answer):
@@ -197,5 +201,9 @@ class ServiceStatistics(_Answer):
     deliveries: dict[str, int] = Field(description="Messages by status; those that ended are counted for ever")
     models: ModelCounts
     recording_clock: AwareDatetime | None = Field(description="Newest row that all workers have reached")
+    outcomes_behind_seconds: float | None = Field(
+        None,
+        description="By the recording clock, how long the oldest outcome that could be told has waited; null: no clock",
+    )
     last_prediction_at: AwareDatetime | None
     workers: list[WorkerState]

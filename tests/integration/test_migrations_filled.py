@@ -118,7 +118,7 @@ def test_migration_when_predictions_have_outcomes_then_they_are_counted_as_the_s
     pending = Pending(
         id=np.arange(count), coin=np.arange(count), question=model - 1, prediction=positive, alert=alert,
         timestamp=int(first.timestamp()) * 1_000_000 + minutes * (HOUR // 60), probability=probability, phase=phase,
-        again=np.zeros(count, np.bool_),
+        again=np.zeros(count, np.bool_), has_change=np.zeros(count, np.bool_),
     )  # fmt: skip
     verdicts = Verdicts(outcome=outcome, change_pct=change, highest_pct=change, lowest_pct=change)
     with psycopg.connect(database) as connection:

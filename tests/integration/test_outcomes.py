@@ -3,20 +3,16 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
 from prediction_service.usecases import outcomes as module
-from prediction_service.usecases.fold import fold_batches
 from prediction_service.usecases.outcomes import Outcomes
 from pumpcast.market.files import FileRows, read_file
 from pumpcast.market.load import load
 from pumpcast.market.simulate import simulate_history
-from shared.coin_metrics import spans
-from shared.coin_metrics.rows import CoinRows
 from shared.db import Connection, Pool
 from tests.support.database import START, insert_rows, row
 from tests.support.resolving import (
@@ -150,71 +146,6 @@ async def test_outcomes_when_rows_come_late_or_are_gone_then_late_ones_count_and
     assert await connection.fetchval("SELECT count(evaluated_at) FROM predictions") == 3
 
 
-@pytest.mark.parametrize("kind", ["bigint", "numeric"])
-async def test_outcomes_when_the_tracker_keeps_phases_as_another_kind_of_number_then_known(
-    pool: Pool, connection: Connection, kind: str
-):
-    await insert_rows(connection, [row("a", 60 * at) for at in range(9)])
-    await predict_every_row(connection, {1: question()})
-    await connection.execute(f"ALTER TABLE coin_metrics ALTER COLUMN phase_id_at_time TYPE {kind}")
-    await set_clock(connection)
-    await settle(pool)
-    assert await connection.fetchval("SELECT count(outcome) FROM predictions") == 3
-
-
-async def test_outcomes_when_one_model_cannot_be_judged_then_the_others_are_and_it_is_when_it_can_be(
-    pool: Pool, connection: Connection, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(module, "LEAST_PAUSE", 0.2)
-    await insert_rows(connection, [row("a", 60 * at) for at in range(9)])
-    await predict_every_row(connection, {model: question() for model in (1, 2, 3)})
-    await set_clock(connection)
-    while await fold_batches(pool, SETTINGS):
-        pass
-    # Not counted; and a question that a newer version asked.
-    kept = await connection.fetch("DELETE FROM prediction_stats WHERE active_model_id = 1 RETURNING *")
-    await connection.execute(
-        """UPDATE prediction_dues SET target = target || '{"newer": 1}' WHERE active_model_id = 2 AND data_from = $1""",
-        START,
-    )
-    outcomes = Outcomes()
-    counted = "SELECT active_model_id, count(outcome) FROM predictions GROUP BY 1 ORDER BY 1"
-    await settle(pool, outcomes)
-    assert [tuple(one) for one in await connection.fetch(counted)] == [(1, 0), (2, 2), (3, 3)]
-    await connection.copy_records_to_table("prediction_stats", records=kept)
-    await asyncio.sleep(0.3)
-    await settle(pool, outcomes)
-    assert [tuple(one) for one in await connection.fetch(counted)] == [(1, 3), (2, 2), (3, 3)]
-
-
-async def test_outcomes_when_a_long_horizon_comes_after_a_short_one_then_no_chunk_is_read_that_is_too_large(
-    pool: Pool, connection: Connection, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(module, "CHUNK_ROWS", 1_000)
-    await connection.execute(
-        "INSERT INTO coin_metrics (mint, timestamp, phase_id_at_time, price_close)"
-        " SELECT 'coin ' || coin, $1::timestamptz + at * interval '20 s', 1, 3e-8"
-        " FROM generate_series(0, 400) AS at, generate_series(1, 60) AS coin",
-        START,
-    )
-    await predict_every_row(connection, {1: question(future_minutes=1), 2: question(future_minutes=120)})
-    await connection.execute("DELETE FROM predictions WHERE active_model_id = 2 AND data_timestamp > $1", START)
-    sizes, rows_of = [], spans.rows_of
-
-    async def noted(*given: Any, **named: Any) -> CoinRows:
-        rows = await rows_of(*given, **named)
-        sizes.append(len(rows))
-        return rows
-
-    monkeypatch.setattr(spans, "rows_of", noted)
-    outcomes = Outcomes()
-    for minutes in (60, 130):
-        await set_clock(connection, START + timedelta(minutes=minutes))
-        await settle(pool, outcomes)
-    assert await connection.fetchval("SELECT count(outcome) FROM predictions WHERE active_model_id = 2") == 60
-    assert max(sizes) <= 1_000
-
-
 async def test_outcomes_of_a_coin_when_it_graduated_before_its_prediction_then_unresolved(
     pool: Pool, connection: Connection
 ):
@@ -263,6 +194,28 @@ async def test_outcomes_of_a_coin_that_must_be_seen_again_when_it_is_within_ten_
     }  # fmt: skip
     assert second == last == first | {("back", 2): (False, 0.0)}
     assert await connection.fetchval("SELECT count(*) FROM prediction_dues") == 0
+
+
+async def test_outcomes_when_rows_are_written_again_then_the_last_one_counts(pool: Pool, connection: Connection):
+    observed = question(label_resolution="observed", label_mode="within_horizon")
+    await insert_rows(connection, [row("a", 0, price_close=None), row("b", 0, phase_id_at_time=99), row("b", 60)])
+    await predict_every_row(connection, {1: observed, 2: question()})
+    await insert_rows(connection, [row("b", 0), row("z", 60 * 7)])
+    await set_clock(connection)
+    outcomes = Outcomes()
+    await settle(pool, outcomes)
+    # Before the second look the price comes.
+    await insert_rows(connection, [row("a", at, price_close=at * 1e-10 + 3e-8) for at in (0, 240, 400)])
+    await insert_rows(connection, [row("z", 60 * 17)])
+    await set_clock(connection)
+    await settle(pool, outcomes)
+    told = await connection.fetch(
+        "SELECT coin_id, outcome = 'unresolved', actual_change_pct, highest_change_pct FROM predictions"
+        " WHERE active_model_id = 1 AND coin_id = 'a' OR active_model_id = 2 AND data_timestamp = $1",
+        START + timedelta(seconds=60),
+    )
+    assert {tuple(one) for one in told} == {("a", False, 80.0, 80.0), ("b", False, 0.0, None)}
+    await books_agree(connection)
 
 
 async def test_outcomes_when_two_resolve_at_once_and_one_dies_in_between_then_each_is_counted_once(
