@@ -9,6 +9,7 @@ import pytest
 from prediction_service.usecases import outcomes as module
 from prediction_service.usecases.fold import fold_batches
 from prediction_service.usecases.outcomes import Outcomes
+from prediction_service.usecases.statistics import of_service
 from shared.coin_metrics import spans
 from shared.coin_metrics.rows import CoinRows
 from shared.db import Connection, Pool
@@ -47,6 +48,8 @@ async def test_outcomes_when_one_model_cannot_be_judged_then_the_others_are_and_
     counted = "SELECT active_model_id, count(outcome) FROM predictions GROUP BY 1 ORDER BY 1"
     await settle(pool, outcomes)
     assert [tuple(one) for one in await connection.fetch(counted)] == [(1, 0), (2, 2), (3, 3)]
+    # The first one was due at minute 6, the clock stands at 8.
+    assert (await of_service(pool)).outcomes_behind_seconds == 120
     await connection.copy_records_to_table("prediction_stats", records=kept)
     await asyncio.sleep(0.3)
     await settle(pool, outcomes)
