@@ -32,7 +32,7 @@ run: $(RUN) ## start both services and their workers; Ctrl-C stops all
 	$(BIN)/pumpcast up
 
 test: $(DEV) ## all tests, with coverage
-	$(BIN)/pytest -n 2 --cov --cov-report= -q
+	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report= -q
 	$(BIN)/coverage report --fail-under=85
 
 check: $(DEV) ## format, lint, types, import contracts, dependencies

@@ -94,9 +94,9 @@ class Worker:
                 self._superseded += 1
                 log.info("what is in memory is compared with the database", reason=error.message)
                 if self._superseded >= MOST_SUPERSEDED:
-                    # It does not help: what is in memory must be wrong.
+                    # What is in memory must be wrong. No outage by itself: the positions tell when they were last moved.
                     log.warning("memory does not fit the database, it is read anew", reason=error.message)
-                    self._stand, self._catching_up, self._trouble = None, True, error.message
+                    self._stand, self._trouble = None, error.message
                     await self._wait(stop, RETRY_SECONDS)
             except (*ConnectionLost, PostgresError, PumpcastError) as error:
                 self._catching_up = True
