@@ -94,7 +94,7 @@ class Worker:
                 self._superseded += 1
                 log.info("what is in memory is compared with the database", reason=error.message)
                 if self._superseded >= MOST_SUPERSEDED:
-                    # What is in memory must be wrong. No outage by itself: the positions tell when they were last moved.
+                    # What is in memory must be wrong. No outage by itself: the positions tell when they last moved.
                     log.warning("memory does not fit the database, it is read anew", reason=error.message)
                     self._stand, self._trouble = None, error.message
                     await self._wait(stop, RETRY_SECONDS)
