@@ -20,7 +20,7 @@ $(RUN): $(BIN)/pip pyproject.toml constraints.txt
 	@touch $@
 
 $(DEV): $(RUN)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[training,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[training,packages,rl,feeds,dev]'
 	@touch $@
 
 setup: $(DEV) ## install everything into .venv

@@ -1,5 +1,6 @@
 """Settings of the prediction service."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
@@ -36,6 +37,23 @@ class PredictionSettings(ServiceSettings, TrainingAddressPart):
     )
     webhook_allowed_hosts: CommaList = Field((), description="Hosts of webhooks that are trusted, by comma")
     webhook_allow_private: bool = Field(False, description="true: webhooks may go to private addresses")
+    model_packages_dir: Path | None = Field(
+        None, description="Packages of forecaster and policy; empty: packages/ below PUMPCAST_HOME"
+    )
+    model_package_max_forecast_mb: Annotated[int, Field(ge=1, le=16_384)] = Field(
+        512, description="Largest forecast_model.pt of an upload, MiB"
+    )
+    model_package_max_ppo_mb: Annotated[int, Field(ge=1, le=4096)] = Field(
+        32, description="Largest ppo_policy.zip of an upload, MiB"
+    )
+    candle_feeds: CommaList = Field(
+        (), description="Candles that are followed, as exchange:symbol:interval by comma, like binance:BTC/USDT:15m"
+    )
     artifact_public_key: str = Field(
         "", pattern=HEX_KEY, description="Ed25519 public key (hex) that must have signed model files; empty: any"
     )
+
+    @property
+    def packages_folder(self) -> Path:
+        """Give the folder of packages."""
+        return (self.model_packages_dir or self.home / "packages").expanduser().resolve()

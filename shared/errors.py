@@ -3,6 +3,7 @@
 PumpcastError
 ├── Invalid                422  what was asked is wrong
 │   ├── UnknownFeature     422  a feature nobody computes
+│   ├── PackageInvalid     422  a forecaster or policy that is unsafe, damaged or does not fit
 │   └── SettingsInvalid    422  an environment variable (stops the start, exit code 2)
 ├── NotFound               404
 ├── Conflict               409
@@ -40,6 +41,12 @@ class UnknownFeature(Invalid):
     """A feature name that no formula belongs to."""
 
     code = "unknown_feature"
+
+
+class PackageInvalid(Invalid):
+    """Files of a package that are unsafe, damaged or do not fit together; they are never loaded."""
+
+    code = "package_invalid"
 
 
 class SettingsInvalid(Invalid):

@@ -739,6 +739,14 @@ CREATE TABLE model_packages (
     warmup_completed_at timestamptz, -- set by DONE alone
     created_at          timestamptz NOT NULL DEFAULT now(), -- when it was uploaded
     updated_at          timestamptz NOT NULL DEFAULT now(), -- latest change
+    forecast_bytes      bigint, -- size of the forecast
+    ppo_bytes           bigint, -- size of the policy
+    uploaded_by         text NOT NULL DEFAULT 'local', -- name of the key
+    is_builtin          boolean NOT NULL DEFAULT false, -- the demonstration that comes with the project
+    validated_at        timestamptz, -- when its files were found safe and fitting; nothing loads it before
+    archived_at         timestamptz, -- set while it is archived
+    warmup_requested_at timestamptz NOT NULL DEFAULT now(), -- latest request of a validation and warm-up
+    warmup_diagnostics  jsonb NOT NULL DEFAULT '{}', -- what the latest warm-up found
     CONSTRAINT chk_package_id CHECK (id ~ '^[a-z0-9_]{1,128}$'),
     CONSTRAINT chk_package_name CHECK (name <> '' AND char_length(name) <= 200),
     CONSTRAINT chk_package_forecast_sha256 CHECK (forecast_sha256 ~ '^[0-9a-f]{64}$'),
@@ -747,7 +755,12 @@ CREATE TABLE model_packages (
     CONSTRAINT chk_package_status CHECK (status IN ('UPLOADED', 'READY', 'ARCHIVED')),
     CONSTRAINT chk_warmup_status CHECK (warmup_status IN ('PENDING', 'RUNNING', 'DONE', 'FAILED')),
     CONSTRAINT chk_warmup_error CHECK (warmup_error IS NULL OR warmup_status IN ('PENDING', 'FAILED')),
-    CONSTRAINT chk_warmup_completed_at CHECK ((warmup_status = 'DONE') = (warmup_completed_at IS NOT NULL))
+    CONSTRAINT chk_warmup_completed_at CHECK ((warmup_status = 'DONE') = (warmup_completed_at IS NOT NULL)),
+    CONSTRAINT chk_package_bytes CHECK (forecast_bytes >= 0 AND ppo_bytes >= 0),
+    CONSTRAINT chk_package_ready CHECK (status <> 'READY' OR validated_at IS NOT NULL),
+    CONSTRAINT chk_package_archived CHECK ((status = 'ARCHIVED') = (archived_at IS NOT NULL)),
+    CONSTRAINT chk_package_warm CHECK (warmup_status <> 'DONE' OR validated_at IS NOT NULL),
+    CONSTRAINT chk_warmup_diagnostics CHECK (jsonb_typeof(warmup_diagnostics) = 'object')
 );
 
 -- List of packages, newest first.
@@ -785,7 +798,7 @@ CREATE TABLE paper_accounts (
     size_pct         double precision NOT NULL DEFAULT 2, -- size of a position, percent of equity
     min_size_usdt    double precision NOT NULL DEFAULT 10, -- smallest position
     max_positions    integer NOT NULL DEFAULT 5, -- open at once
-    max_exposure_pct double precision NOT NULL DEFAULT 10, -- sum of margins, percent of equity
+    max_exposure_pct double precision NOT NULL DEFAULT 10, -- sum of sizes, percent of equity
     take_profit_pct  double precision NOT NULL DEFAULT 5, -- closes at this margin return, in percent
     stop_loss_pct    double precision NOT NULL DEFAULT 3, -- closes at this loss on margin, in percent
     max_hours        double precision NOT NULL DEFAULT 48, -- closes after that
@@ -794,6 +807,11 @@ CREATE TABLE paper_accounts (
     reset_at         timestamptz, -- latest reset
     created_at       timestamptz NOT NULL DEFAULT now(), -- when it was opened
     updated_at       timestamptz NOT NULL DEFAULT now(), -- latest settlement
+    auto_trade       boolean NOT NULL DEFAULT false, -- takes the signal of every closed candle
+    symbol           text, -- market it trades by itself
+    clock            timestamptz, -- newest moment it was told of; time goes forward only
+    traded_until     timestamptz, -- close of the newest candle it acted on by itself
+    trouble          text, -- why it does not trade by itself at present
     CONSTRAINT uq_paper_accounts_package UNIQUE (package_id),
     CONSTRAINT chk_account_id CHECK (id = 'paper_' || package_id),
     CONSTRAINT chk_account_initial_balance CHECK (initial_balance > 0 AND initial_balance < 'Infinity'),
@@ -807,7 +825,9 @@ CREATE TABLE paper_accounts (
     CONSTRAINT chk_account_stop_loss_pct CHECK (stop_loss_pct > 0 AND stop_loss_pct <= 100),
     CONSTRAINT chk_account_max_hours CHECK (max_hours > 0 AND max_hours < 'Infinity'),
     CONSTRAINT chk_account_fee_pct CHECK (fee_pct >= 0 AND fee_pct < 100),
-    CONSTRAINT chk_account_min_confidence CHECK (min_confidence BETWEEN 0 AND 100)
+    CONSTRAINT chk_account_min_confidence CHECK (min_confidence BETWEEN 0 AND 100),
+    CONSTRAINT chk_account_symbol CHECK (symbol <> ''),
+    CONSTRAINT chk_account_auto_trade CHECK (NOT auto_trade OR symbol IS NOT NULL)
 );
 
 -- Positions of paper accounts.
@@ -833,6 +853,7 @@ CREATE TABLE paper_positions (
     opened_at       timestamptz NOT NULL DEFAULT now(), -- when it was opened
     expires_at      timestamptz NOT NULL, -- closes then at the latest
     closed_at       timestamptz, -- when it was closed
+    opened_by       text NOT NULL DEFAULT 'manual', -- by hand, by a signal, or by the account itself
     CONSTRAINT chk_position_symbol CHECK (symbol <> ''),
     CONSTRAINT chk_position_side CHECK (side IN ('LONG', 'SHORT')),
     CONSTRAINT chk_position_status CHECK (status IN ('OPEN', 'CLOSED')),
@@ -854,7 +875,8 @@ CREATE TABLE paper_positions (
         num_nonnulls(exit_price, pnl, close_reason, closed_at) = CASE status WHEN 'CLOSED' THEN 4 ELSE 0 END
     ),
     CONSTRAINT chk_position_expiry CHECK (opened_at <= expires_at),
-    CONSTRAINT chk_position_window CHECK (opened_at <= closed_at)
+    CONSTRAINT chk_position_window CHECK (opened_at <= closed_at),
+    CONSTRAINT chk_position_opened_by CHECK (opened_by IN ('manual', 'signal', 'auto'))
 );
 
 -- Positions of one account, open or closed, newest first.
@@ -871,9 +893,11 @@ CREATE TABLE paper_equity_history (
     unrealised_pnl double precision NOT NULL DEFAULT 0, -- USDT of all open positions
     equity         double precision NOT NULL, -- balance + unrealised_pnl
     open_positions integer NOT NULL DEFAULT 0, -- how many
+    reason         text NOT NULL DEFAULT 'MARK', -- what happened then
     CONSTRAINT chk_equity_open_positions CHECK (open_positions >= 0),
     CONSTRAINT chk_equity_balance CHECK (balance > '-Infinity' AND balance < 'Infinity'),
-    CONSTRAINT chk_equity_equity CHECK (equity > '-Infinity' AND equity < 'Infinity')
+    CONSTRAINT chk_equity_equity CHECK (equity > '-Infinity' AND equity < 'Infinity'),
+    CONSTRAINT chk_equity_reason CHECK (reason IN ('CREATE', 'OPEN', 'CLOSE', 'MARK', 'RESET'))
 );
 
 -- Equity of one account, newest first.

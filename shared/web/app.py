@@ -64,10 +64,14 @@ def create_app(
     description: str,
     settings: ServiceSettings,
     routers: Sequence[APIRouter],
+    root_routers: Sequence[APIRouter] = (),
     health: HealthSource,
     resources: Callable[[FastAPI], AbstractAsyncContextManager[None]],
 ) -> FastAPI:
-    """Give the app: `app.state` holds settings, dsn, pool and stopping while it runs; `resources` may add to it."""
+    """Give the app: `app.state` holds settings, dsn, pool and stopping while it runs; `resources` may add to it.
+
+    Routes are served below /api, those of `root_routers` at the root as well.
+    """
     check_binding(settings)
 
     @asynccontextmanager
@@ -101,8 +105,10 @@ def create_app(
         max_body_size=MAX_BODY_BYTES,
         redirect_slashes=False,
     )
-    for router in routers:
+    for router in (*routers, *root_routers):
         app.include_router(router, prefix="/api")
+    for router in root_routers:
+        app.include_router(router, include_in_schema=False)
     probes = health_router(health)
     app.include_router(probes, prefix="/api")
     app.include_router(probes, include_in_schema=False)

@@ -60,7 +60,7 @@ ALLOWED = [
     "UPDATE predictions SET outcome = 'unresolved', evaluated_at = now(), phase_id_at_time = NULL, probability = 0",
     "UPDATE prediction_active_models SET is_active = false, send_modes = '{positive_only,all}', phases = NULL",
     "UPDATE webhook_deliveries SET status = 'delivered', delivered_at = now(), last_status_code = 204",
-    "UPDATE model_packages SET warmup_status = 'DONE', warmup_completed_at = now()",
+    "UPDATE model_packages SET warmup_status = 'DONE', warmup_completed_at = now(), validated_at = now()",
     "UPDATE model_packages SET warmup_status = 'PENDING', warmup_completed_at = NULL, warmup_error = 'have 3 of 1500'",
     "UPDATE paper_positions SET status = 'CLOSED', exit_price = 2, pnl = 0, close_reason = 'SL', closed_at = opened_at",
 ]

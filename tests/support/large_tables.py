@@ -74,9 +74,9 @@ SELECT (ARRAY['import', 'activate', 'promote', 'rollback'])[1 + n % 4], 1 + n % 
        CASE WHEN n % 4 = 3 THEN n - 1 END
 FROM generate_series(1, 4000) AS n;
 
-INSERT INTO model_packages (id, name, forecast_rel_path, ppo_rel_path, status, warmup_status, warmup_completed_at,
-                            created_at)
-SELECT 'package_' || n, 'p', 'f', 'p', 'READY', CASE WHEN n % 50 = 0 THEN 'PENDING' ELSE 'DONE' END,
+INSERT INTO model_packages (id, name, forecast_rel_path, ppo_rel_path, status, warmup_status, validated_at,
+                            warmup_completed_at, created_at)
+SELECT 'package_' || n, 'p', 'f', 'p', 'READY', CASE WHEN n % 50 = 0 THEN 'PENDING' ELSE 'DONE' END, now(),
        CASE WHEN n % 50 <> 0 THEN now() END, now() - n * interval '1 minute'
 FROM generate_series(1, 2000) AS n;
 

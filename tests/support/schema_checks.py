@@ -211,7 +211,12 @@ REFUSED = {
         "chk_package_status": ["status = 'DELETED'"],
         "chk_warmup_status": ["warmup_status = 'ERROR'"],
         "chk_warmup_error": ["warmup_status = 'RUNNING', warmup_error = 'x'"],
-        "chk_warmup_completed_at": ["warmup_status = 'DONE'", "warmup_completed_at = now()"],
+        "chk_warmup_completed_at": ["warmup_status = 'DONE', validated_at = now()", "warmup_completed_at = now()"],
+        "chk_package_bytes": ["forecast_bytes = -1", "ppo_bytes = -1"],
+        "chk_package_ready": ["status = 'READY'"],
+        "chk_package_archived": ["status = 'ARCHIVED'", "archived_at = now()"],
+        "chk_package_warm": ["warmup_status = 'DONE', warmup_completed_at = now()"],
+        "chk_warmup_diagnostics": ["warmup_diagnostics = '[]'"],
     },
     "candles": {
         "chk_candle_symbol": ["symbol = ''"],
@@ -233,6 +238,8 @@ REFUSED = {
         "chk_account_max_hours": ["max_hours = 0"],
         "chk_account_fee_pct": ["fee_pct = -0.1"],
         "chk_account_min_confidence": ["min_confidence = 101"],
+        "chk_account_symbol": ["symbol = ''"],
+        "chk_account_auto_trade": ["auto_trade = true"],
     },
     "paper_positions": {
         "chk_position_symbol": ["symbol = ''"],
@@ -258,6 +265,7 @@ REFUSED = {
         ],
         "chk_position_closed": ["status = 'CLOSED'", "pnl = 1", "close_reason = 'TP'"],
         "chk_position_expiry": ["expires_at = opened_at - interval '1 second'"],
+        "chk_position_opened_by": ["opened_by = 'luck'"],
         "chk_position_window": [
             "exit_price = 1, status = 'CLOSED', pnl = 1, close_reason = 'TP', closed_at = opened_at - interval '1 day'"
         ],
@@ -266,5 +274,6 @@ REFUSED = {
         "chk_equity_open_positions": ["open_positions = -1"],
         "chk_equity_balance": ["balance = 'Infinity'"],
         "chk_equity_equity": ["equity = 'NaN'"],
+        "chk_equity_reason": ["reason = 'NONE'"],
     },
 }

@@ -1,0 +1,1 @@
+"""The process that does the work of packages: validation, warm-up, trading on candles."""

@@ -1,0 +1,1 @@
+"""Packages of a forecaster and a policy: safe reading, features, observation, models."""

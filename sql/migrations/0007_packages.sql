@@ -1,0 +1,43 @@
+-- Packages are validated before anything loads them; accounts may trade by themselves, on the time of the candles.
+
+-- depends: 0006_live
+
+ALTER TABLE model_packages
+    ADD COLUMN forecast_bytes bigint,
+    ADD COLUMN ppo_bytes bigint,
+    ADD COLUMN uploaded_by text NOT NULL DEFAULT 'local',
+    ADD COLUMN is_builtin boolean NOT NULL DEFAULT false,
+    ADD COLUMN validated_at timestamptz,
+    ADD COLUMN archived_at timestamptz,
+    ADD COLUMN warmup_requested_at timestamptz NOT NULL DEFAULT now(),
+    ADD COLUMN warmup_diagnostics jsonb NOT NULL DEFAULT '{}';
+
+-- Nothing was validated so far.
+UPDATE model_packages SET
+    status = CASE status WHEN 'ARCHIVED' THEN 'ARCHIVED' ELSE 'UPLOADED' END,
+    archived_at = CASE status WHEN 'ARCHIVED' THEN updated_at END,
+    warmup_status = 'PENDING', warmup_error = NULL, warmup_completed_at = NULL;
+
+ALTER TABLE model_packages
+    ADD CONSTRAINT chk_package_bytes CHECK (forecast_bytes >= 0 AND ppo_bytes >= 0),
+    ADD CONSTRAINT chk_package_ready CHECK (status <> 'READY' OR validated_at IS NOT NULL),
+    ADD CONSTRAINT chk_package_archived CHECK ((status = 'ARCHIVED') = (archived_at IS NOT NULL)),
+    ADD CONSTRAINT chk_package_warm CHECK (warmup_status <> 'DONE' OR validated_at IS NOT NULL),
+    ADD CONSTRAINT chk_warmup_diagnostics CHECK (jsonb_typeof(warmup_diagnostics) = 'object');
+
+ALTER TABLE paper_accounts
+    ADD COLUMN auto_trade boolean NOT NULL DEFAULT false,
+    ADD COLUMN symbol text,
+    ADD COLUMN clock timestamptz,
+    ADD COLUMN traded_until timestamptz,
+    ADD COLUMN trouble text,
+    ADD CONSTRAINT chk_account_symbol CHECK (symbol <> ''),
+    ADD CONSTRAINT chk_account_auto_trade CHECK (NOT auto_trade OR symbol IS NOT NULL);
+
+ALTER TABLE paper_positions
+    ADD COLUMN opened_by text NOT NULL DEFAULT 'manual',
+    ADD CONSTRAINT chk_position_opened_by CHECK (opened_by IN ('manual', 'signal', 'auto'));
+
+ALTER TABLE paper_equity_history
+    ADD COLUMN reason text NOT NULL DEFAULT 'MARK',
+    ADD CONSTRAINT chk_equity_reason CHECK (reason IN ('CREATE', 'OPEN', 'CLOSE', 'MARK', 'RESET'));
