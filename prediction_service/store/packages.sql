@@ -1,0 +1,115 @@
+-- name: lock_registry
+-- Held to the end of the transaction: one at a time gives ids away and puts folders in their places.
+SELECT pg_advisory_xact_lock(hashtextextended('model_packages', 0));
+
+-- name: ids_like
+-- The ids that a number may stand behind.
+SELECT id FROM model_packages WHERE id = :slug OR id LIKE replace(:slug, '_', '\_') || '\_%';
+
+-- name: ids
+SELECT id FROM model_packages;
+
+-- name: insert
+INSERT INTO model_packages (
+    id, name, forecast_rel_path, ppo_rel_path, forecast_sha256, ppo_sha256, forecast_bytes, ppo_bytes, manifest,
+    uploaded_by, is_builtin, status, validated_at
+) VALUES (
+    :id, :name, :forecast_rel_path, :ppo_rel_path, :forecast_sha256, :ppo_sha256, :forecast_bytes, :ppo_bytes, :manifest,
+    :uploaded_by, :is_builtin, CASE WHEN :is_validated THEN 'READY' ELSE 'UPLOADED' END,
+    CASE WHEN :is_validated THEN clock_timestamp() END
+);
+
+-- name: get
+SELECT *, coalesce(manifest -> 'market', '{}') AS market FROM model_packages WHERE id = :id;
+
+-- name: lock
+SELECT *, coalesce(manifest -> 'market', '{}') AS market FROM model_packages WHERE id = :id FOR UPDATE;
+
+-- name: list_all
+-- Without what may be large.
+SELECT
+    id, name, forecast_rel_path, ppo_rel_path, forecast_sha256, ppo_sha256, forecast_bytes, ppo_bytes, status,
+    warmup_required, warmup_status, warmup_error, warmup_completed_at, warmup_requested_at, uploaded_by, is_builtin,
+    validated_at, archived_at, created_at, updated_at, coalesce(manifest -> 'market', '{}') AS market
+FROM model_packages
+ORDER BY created_at DESC, id;
+
+-- name: list_by_warmup
+SELECT
+    id, name, forecast_rel_path, ppo_rel_path, forecast_sha256, ppo_sha256, forecast_bytes, ppo_bytes, status,
+    warmup_required, warmup_status, warmup_error, warmup_completed_at, warmup_requested_at, uploaded_by, is_builtin,
+    validated_at, archived_at, created_at, updated_at, coalesce(manifest -> 'market', '{}') AS market
+FROM model_packages
+WHERE warmup_status = :warmup_status AND status <> 'ARCHIVED'
+ORDER BY created_at;
+
+-- name: archive
+UPDATE model_packages SET status = 'ARCHIVED', archived_at = clock_timestamp(), updated_at = clock_timestamp()
+WHERE id = :id AND status <> 'ARCHIVED';
+
+-- name: restore
+UPDATE model_packages
+SET status = CASE WHEN validated_at IS NULL THEN 'UPLOADED' ELSE 'READY' END, archived_at = NULL,
+    updated_at = clock_timestamp()
+WHERE id = :id AND status = 'ARCHIVED';
+
+-- name: delete
+DELETE FROM model_packages WHERE id = :id;
+
+-- name: open_positions
+SELECT count(*)
+FROM paper_positions AS position
+JOIN paper_accounts AS account ON account.id = position.account_id
+WHERE account.package_id = :id AND position.status = 'OPEN';
+
+-- name: request_warmup
+UPDATE model_packages
+SET warmup_status = 'PENDING', warmup_error = NULL, warmup_completed_at = NULL,
+    warmup_requested_at = clock_timestamp(), updated_at = clock_timestamp()
+WHERE id = :id;
+
+-- name: set_validated
+UPDATE model_packages
+SET manifest = :manifest, validated_at = clock_timestamp(), updated_at = clock_timestamp(),
+    status = CASE status WHEN 'ARCHIVED' THEN 'ARCHIVED' ELSE 'READY' END
+WHERE id = :id AND created_at = :created_at;
+
+-- name: fail
+UPDATE model_packages
+SET warmup_status = 'FAILED', warmup_error = :reason, warmup_completed_at = NULL, updated_at = clock_timestamp()
+WHERE id = :id AND created_at = :created_at AND warmup_status IN ('PENDING', 'RUNNING');
+
+-- name: wait_with
+-- The same words again change nothing.
+UPDATE model_packages
+SET warmup_status = 'PENDING', warmup_error = :reason, warmup_completed_at = NULL, updated_at = clock_timestamp()
+WHERE id = :id AND created_at = :created_at AND warmup_status IN ('PENDING', 'RUNNING')
+  AND (warmup_status, warmup_error) IS DISTINCT FROM ('PENDING', :reason);
+
+-- name: claim_warmup
+UPDATE model_packages
+SET warmup_status = 'RUNNING', warmup_error = NULL, warmup_completed_at = NULL, updated_at = clock_timestamp()
+WHERE id = :id AND created_at = :created_at AND status <> 'ARCHIVED' AND warmup_status <> 'DONE'
+RETURNING *, coalesce(manifest -> 'market', '{}') AS market;
+
+-- name: finish_warmup
+UPDATE model_packages
+SET warmup_status = 'DONE', warmup_error = NULL, warmup_completed_at = clock_timestamp(),
+    warmup_diagnostics = :diagnostics, updated_at = clock_timestamp()
+WHERE id = :id AND created_at = :created_at AND warmup_status = 'RUNNING';
+
+-- name: hand_back
+UPDATE model_packages SET warmup_status = 'PENDING', updated_at = clock_timestamp()
+WHERE id = :id AND created_at = :created_at AND warmup_status = 'RUNNING';
+
+-- name: try_hold
+SELECT pg_try_advisory_lock(hashtextextended('model_packages ' || :id, 0));
+
+-- name: let_go
+SELECT pg_advisory_unlock(hashtextextended('model_packages ' || :id, 0));
+
+-- name: try_hold_until_commit
+SELECT pg_try_advisory_xact_lock(hashtextextended('model_packages ' || :id, 0));
+
+-- name: announce
+NOTIFY packages_changed;
