@@ -10,6 +10,7 @@ from pumpcast.data import load_file, replay_file, simulate_market
 from pumpcast.database import migrate_database, open_psql
 from pumpcast.demo.story import tell_story
 from pumpcast.doctor import examine
+from pumpcast.package_verbs import package
 from pumpcast.up import bring_up
 from pumpcast.watch import watch_service
 from shared.db import ConnectionLost, PostgresError
@@ -101,6 +102,13 @@ app.command(
         "pumpcast psql", "pumpcast psql -c 'SELECT count(*) FROM coin_metrics'", "pumpcast psql -f statements.sql"
     ),
 )(open_psql)
+app.add_typer(
+    package,
+    epilog=_examples(
+        "pumpcast package train --candles candles.parquet --symbol BTCUSDT --name 'BTC one'",
+        "pumpcast package upload btc_one --wait",
+    ),
+)
 
 
 def main() -> None:

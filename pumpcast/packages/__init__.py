@@ -1,0 +1,1 @@
+"""Packages made and tried out from the command line: training, checking, sending, backtest."""
