@@ -7,6 +7,7 @@ PumpcastError
 │   └── SettingsInvalid    422  an environment variable (stops the start, exit code 2)
 ├── NotFound               404
 ├── Conflict               409
+│   └── TooFewCandles      409  fewer closed candles without a gap than a package needs
 ├── Forbidden              403
 ├── TooLarge               413
 ├── UpstreamFailed         502  the other service is gone or lies
@@ -67,6 +68,12 @@ class Conflict(PumpcastError):
 
     status = 409
     code = "conflict"
+
+
+class TooFewCandles(Conflict):
+    """Fewer closed candles without a gap than are needed; more may come."""
+
+    code = "too_few_candles"
 
 
 class Forbidden(PumpcastError):

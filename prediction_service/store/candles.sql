@@ -1,0 +1,48 @@
+-- name: put
+-- Counts what became of each row; one that is there just so is not written again.
+WITH given AS (
+    SELECT * FROM unnest(
+        :symbols::text[], :intervals::text[], :open_times::timestamptz[],
+        :opens::float8[], :highs::float8[], :lows::float8[], :closes::float8[], :volumes::float8[]
+    ) AS given (symbol, interval, open_time, open, high, low, close, volume)
+), written AS (
+    INSERT INTO candles AS present (symbol, interval, open_time, open, high, low, close, volume)
+    -- In one order everywhere, or two writers of the same rows would wait for each other.
+    SELECT symbol, interval, open_time, open, high, low, close, volume FROM given ORDER BY symbol, interval, open_time
+    ON CONFLICT (symbol, interval, open_time) DO UPDATE SET
+        open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
+        volume = excluded.volume, updated_at = clock_timestamp()
+    WHERE (present.open, present.high, present.low, present.close, present.volume)
+        IS DISTINCT FROM (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume)
+    RETURNING xmax = 0 AS is_new
+)
+SELECT count(*) FILTER (WHERE is_new) AS inserted, count(*) FILTER (WHERE NOT is_new) AS updated FROM written;
+
+-- name: announce
+SELECT pg_notify('packages_changed', '');
+
+-- name: newest
+-- As arrays: thousands of records would cost more than the query.
+SELECT
+    array_agg((extract(epoch FROM open_time) * 1000000)::bigint) AS open_time, array_agg(open) AS open,
+    array_agg(high) AS high, array_agg(low) AS low, array_agg(close) AS close, array_agg(volume) AS volume
+FROM (
+    SELECT open_time, open, high, low, close, volume FROM candles
+    WHERE symbol = :symbol AND interval = :interval AND open_time <= :until
+    ORDER BY open_time DESC
+    LIMIT :most
+) AS newest;
+
+-- name: count_run
+-- How many of the newest candles follow each other without a gap.
+SELECT count(*) FROM (
+    SELECT
+        open_time, max(open_time) OVER () AS last, row_number() OVER (ORDER BY open_time DESC) - 1 AS place
+    FROM (
+        SELECT open_time FROM candles
+        WHERE symbol = :symbol AND interval = :interval AND open_time <= :until
+        ORDER BY open_time DESC
+        LIMIT :most
+    ) AS newest
+) AS numbered
+WHERE open_time = last - place * make_interval(secs => :seconds);

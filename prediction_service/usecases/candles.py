@@ -1,0 +1,110 @@
+"""Candles that computing starts from: closed ones, without a gap, as many as are needed."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import numpy as np
+
+from prediction_service.runtime.packages.candles import Candles
+from prediction_service.store import candles as store
+from shared.coin_metrics import bars as coin_bars
+from shared.coin_metrics.read import clock, layout, moment
+from shared.contracts.candles import interval_text
+from shared.db import Executor
+from shared.errors import TooFewCandles
+
+Source = Literal["candles", "coin_metrics"]
+
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+async def closed_candles(
+    executor: Executor,
+    *,
+    symbol: str,
+    interval_seconds: int,
+    bars: int,
+    at: datetime | None = None,
+    source: Source = "candles",
+) -> Candles:
+    """Give the newest `bars` closed candles that follow each other without a gap; fewer are `TooFewCandles`.
+
+    `at`: as of then. Of `coin_metrics` the symbol is a mint, and an interval without trades a candle of volume 0.
+    """
+    end = await _last_close(executor, interval_seconds, at=at, source=source)
+    if source == "coin_metrics":
+        found = _as_candles(
+            await coin_bars.bars(executor, symbol, seconds=interval_seconds, until=end, most=bars), interval_seconds
+        )
+    else:
+        found = await store.newest(executor, symbol=symbol, interval_seconds=interval_seconds, close_by=end, most=bars)
+    start = _start_of_run(found)
+    if len(found) - start < bars:
+        raise TooFewCandles(
+            f"have {len(found) - start} of {bars} candles of {symbol} {interval_text(interval_seconds)}: "
+            f"{_reason(found, start, source)}"
+        )
+    return found.part(start, len(found))
+
+
+async def count_closed(
+    executor: Executor,
+    *,
+    symbol: str,
+    interval_seconds: int,
+    bars: int,
+    at: datetime | None = None,
+    source: Source = "candles",
+) -> int:
+    """Count the newest closed candles that follow each other without a gap, up to `bars`."""
+    end = await _last_close(executor, interval_seconds, at=at, source=source)
+    if source == "candles":
+        return await store.count_run(
+            executor, symbol=symbol, interval_seconds=interval_seconds, close_by=end, most=bars
+        )
+    first = await coin_bars.first_price(executor, symbol, until=end)
+    if first is None:
+        return 0
+    # A row right at the end of an interval belongs to it.
+    return min(bars, int((end - first) // timedelta(seconds=interval_seconds)) + 1)
+
+
+def without_trades(candles: Candles) -> int:
+    """Count the candles in which nothing was traded."""
+    return int(np.count_nonzero(candles.volume == 0))
+
+
+async def _last_close(executor: Executor, interval_seconds: int, *, at: datetime | None, source: Source) -> datetime:
+    reached: datetime | None = datetime.now(UTC)
+    if source == "coin_metrics":
+        # A recording knows its own time: one of last year is closed up to its end.
+        reached = await clock(executor, now=datetime.now(UTC)) if await layout(executor, ()) else None
+    reached = reached or _EPOCH
+    seconds = int(max(_EPOCH, reached if at is None else min(at, reached)).timestamp())
+    return datetime.fromtimestamp(seconds - seconds % interval_seconds, UTC)
+
+
+def _as_candles(found: coin_bars.Bars, interval_seconds: int) -> Candles:
+    columns = {name: getattr(found, name) for name in ("open_time", "open", "high", "low", "close", "volume")}
+    return Candles(**columns, interval_seconds=interval_seconds)
+
+
+def _start_of_run(candles: Candles) -> int:
+    breaks = np.flatnonzero(np.diff(candles.open_time) != candles.interval_seconds * 1_000_000)
+    return int(breaks[-1]) + 1 if len(breaks) else 0
+
+
+def _reason(candles: Candles, start: int, source: Source) -> str:
+    if not len(candles):
+        missing = "no price of it is recorded" if source == "coin_metrics" else "none is stored"
+        return f"{missing}, or none is closed yet"
+    first = _written(candles.open_time[start])
+    if start == 0:
+        return f"the first opens at {first}"
+    missing_from = _written(candles.close_time[start - 1])
+    return f"before {first} there is a gap, which starts at {missing_from}"
+
+
+def _written(microseconds: np.int64) -> str:
+    return moment(int(microseconds)).isoformat().replace("+00:00", "Z")
