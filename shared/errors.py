@@ -5,13 +5,16 @@ PumpcastError
 │   ├── UnknownFeature     422  a feature nobody computes
 │   ├── PackageInvalid     422  a forecaster or policy that is unsafe, damaged or does not fit
 │   └── SettingsInvalid    422  an environment variable (stops the start, exit code 2)
+├── Malformed              400  bytes that are not what they are sent as
 ├── NotFound               404
 ├── Conflict               409
 │   └── TooFewCandles      409  fewer closed candles without a gap than a package needs
 ├── Forbidden              403
+├── TooSlow                408  a body that does not arrive
 ├── TooLarge               413
 ├── UpstreamFailed         502  the other service is gone or lies
 ├── Unavailable            503  the database is gone
+├── NoRoom                 507  the disk is nearly full
 ├── ArtifactInvalid        409  a model file that must not be used
 └── JobFailed              -    a job's own end, told in error_msg
 """
@@ -56,6 +59,13 @@ class SettingsInvalid(Invalid):
     code = "settings_invalid"
 
 
+class Malformed(PumpcastError):
+    """Bytes that are not of the kind they are sent as."""
+
+    status = 400
+    code = "malformed"
+
+
 class NotFound(PumpcastError):
     """No such thing."""
 
@@ -83,6 +93,13 @@ class Forbidden(PumpcastError):
     code = "forbidden"
 
 
+class TooSlow(PumpcastError):
+    """A body that did not arrive in time."""
+
+    status = 408
+    code = "too_slow"
+
+
 class TooLarge(PumpcastError):
     """More bytes than allowed."""
 
@@ -102,6 +119,13 @@ class Unavailable(PumpcastError):
 
     status = 503
     code = "unavailable"
+
+
+class NoRoom(PumpcastError):
+    """The disk has no room for this."""
+
+    status = 507
+    code = "no_room"
 
 
 class ArtifactInvalid(PumpcastError):
