@@ -768,6 +768,13 @@ CREATE INDEX idx_packages_created ON model_packages (created_at DESC, id);
 -- Packages that wait for their warm-up.
 CREATE INDEX idx_packages_warmup ON model_packages (warmup_status, created_at) WHERE status <> 'ARCHIVED';
 
+-- Packages that came with the project and were offered once; one that was deleted since stays away.
+CREATE TABLE package_seeds (
+    id        text PRIMARY KEY, -- id of the package
+    seeded_at timestamptz NOT NULL DEFAULT now(), -- when it was put into the registry
+    CONSTRAINT chk_seed_id CHECK (id ~ '^[a-z0-9_]{1,128}$')
+);
+
 -- Closed and open bars of markets.
 CREATE TABLE candles (
     symbol     text NOT NULL, -- market, or a mint
@@ -793,7 +800,7 @@ CREATE TABLE paper_accounts (
     id               text PRIMARY KEY, -- paper_<package_id>
     package_id       text NOT NULL, -- no foreign key, as the history stays
     initial_balance  double precision NOT NULL DEFAULT 10000, -- USDT
-    balance          double precision NOT NULL DEFAULT 10000, -- USDT, settled positions only
+    balance          double precision NOT NULL DEFAULT 10000, -- USDT: initial + pnl of closed - fees of open positions
     leverage         double precision NOT NULL DEFAULT 7, -- times the margin
     size_pct         double precision NOT NULL DEFAULT 2, -- size of a position, percent of equity
     min_size_usdt    double precision NOT NULL DEFAULT 10, -- smallest position
@@ -812,6 +819,7 @@ CREATE TABLE paper_accounts (
     clock            timestamptz, -- newest moment it was told of; time goes forward only
     traded_until     timestamptz, -- close of the newest candle it acted on by itself
     trouble          text, -- why it does not trade by itself at present
+    round            integer NOT NULL DEFAULT 0, -- how many resets came before
     CONSTRAINT uq_paper_accounts_package UNIQUE (package_id),
     CONSTRAINT chk_account_id CHECK (id = 'paper_' || package_id),
     CONSTRAINT chk_account_initial_balance CHECK (initial_balance > 0 AND initial_balance < 'Infinity'),
@@ -826,6 +834,7 @@ CREATE TABLE paper_accounts (
     CONSTRAINT chk_account_max_hours CHECK (max_hours > 0 AND max_hours < 'Infinity'),
     CONSTRAINT chk_account_fee_pct CHECK (fee_pct >= 0 AND fee_pct < 100),
     CONSTRAINT chk_account_min_confidence CHECK (min_confidence BETWEEN 0 AND 100),
+    CONSTRAINT chk_account_round CHECK (round >= 0),
     CONSTRAINT chk_account_symbol CHECK (symbol <> ''),
     CONSTRAINT chk_account_auto_trade CHECK (NOT auto_trade OR symbol IS NOT NULL)
 );
@@ -854,6 +863,7 @@ CREATE TABLE paper_positions (
     expires_at      timestamptz NOT NULL, -- closes then at the latest
     closed_at       timestamptz, -- when it was closed
     opened_by       text NOT NULL DEFAULT 'manual', -- by hand, by a signal, or by the account itself
+    round           integer NOT NULL DEFAULT 0, -- of the account then
     CONSTRAINT chk_position_symbol CHECK (symbol <> ''),
     CONSTRAINT chk_position_side CHECK (side IN ('LONG', 'SHORT')),
     CONSTRAINT chk_position_status CHECK (status IN ('OPEN', 'CLOSED')),
@@ -876,6 +886,7 @@ CREATE TABLE paper_positions (
     ),
     CONSTRAINT chk_position_expiry CHECK (opened_at <= expires_at),
     CONSTRAINT chk_position_window CHECK (opened_at <= closed_at),
+    CONSTRAINT chk_position_round CHECK (round >= 0),
     CONSTRAINT chk_position_opened_by CHECK (opened_by IN ('manual', 'signal', 'auto'))
 );
 
@@ -894,9 +905,11 @@ CREATE TABLE paper_equity_history (
     equity         double precision NOT NULL, -- balance + unrealised_pnl
     open_positions integer NOT NULL DEFAULT 0, -- how many
     reason         text NOT NULL DEFAULT 'MARK', -- what happened then
+    round          integer NOT NULL DEFAULT 0, -- of the account then
     CONSTRAINT chk_equity_open_positions CHECK (open_positions >= 0),
     CONSTRAINT chk_equity_balance CHECK (balance > '-Infinity' AND balance < 'Infinity'),
     CONSTRAINT chk_equity_equity CHECK (equity > '-Infinity' AND equity < 'Infinity'),
+    CONSTRAINT chk_equity_round CHECK (round >= 0),
     CONSTRAINT chk_equity_reason CHECK (reason IN ('CREATE', 'OPEN', 'CLOSE', 'MARK', 'RESET'))
 );
 

@@ -25,19 +25,31 @@ ALTER TABLE model_packages
     ADD CONSTRAINT chk_package_warm CHECK (warmup_status <> 'DONE' OR validated_at IS NOT NULL),
     ADD CONSTRAINT chk_warmup_diagnostics CHECK (jsonb_typeof(warmup_diagnostics) = 'object');
 
+CREATE TABLE package_seeds (
+    id        text PRIMARY KEY,
+    seeded_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT chk_seed_id CHECK (id ~ '^[a-z0-9_]{1,128}$')
+);
+
 ALTER TABLE paper_accounts
     ADD COLUMN auto_trade boolean NOT NULL DEFAULT false,
     ADD COLUMN symbol text,
     ADD COLUMN clock timestamptz,
     ADD COLUMN traded_until timestamptz,
     ADD COLUMN trouble text,
+    ADD COLUMN round integer NOT NULL DEFAULT 0,
+    ADD CONSTRAINT chk_account_round CHECK (round >= 0),
     ADD CONSTRAINT chk_account_symbol CHECK (symbol <> ''),
     ADD CONSTRAINT chk_account_auto_trade CHECK (NOT auto_trade OR symbol IS NOT NULL);
 
 ALTER TABLE paper_positions
     ADD COLUMN opened_by text NOT NULL DEFAULT 'manual',
+    ADD COLUMN round integer NOT NULL DEFAULT 0,
+    ADD CONSTRAINT chk_position_round CHECK (round >= 0),
     ADD CONSTRAINT chk_position_opened_by CHECK (opened_by IN ('manual', 'signal', 'auto'));
 
 ALTER TABLE paper_equity_history
     ADD COLUMN reason text NOT NULL DEFAULT 'MARK',
+    ADD COLUMN round integer NOT NULL DEFAULT 0,
+    ADD CONSTRAINT chk_equity_round CHECK (round >= 0),
     ADD CONSTRAINT chk_equity_reason CHECK (reason IN ('CREATE', 'OPEN', 'CLOSE', 'MARK', 'RESET'));

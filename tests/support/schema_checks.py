@@ -218,6 +218,7 @@ REFUSED = {
         "chk_package_warm": ["warmup_status = 'DONE', warmup_completed_at = now()"],
         "chk_warmup_diagnostics": ["warmup_diagnostics = '[]'"],
     },
+    "package_seeds": {"chk_seed_id": ["id = 'PPO v1'"]},
     "candles": {
         "chk_candle_symbol": ["symbol = ''"],
         "chk_candle_interval": ["interval = '15 min'", "interval = '0m'"],
@@ -238,6 +239,7 @@ REFUSED = {
         "chk_account_max_hours": ["max_hours = 0"],
         "chk_account_fee_pct": ["fee_pct = -0.1"],
         "chk_account_min_confidence": ["min_confidence = 101"],
+        "chk_account_round": ["round = -1"],
         "chk_account_symbol": ["symbol = ''"],
         "chk_account_auto_trade": ["auto_trade = true"],
     },
@@ -266,6 +268,7 @@ REFUSED = {
         "chk_position_closed": ["status = 'CLOSED'", "pnl = 1", "close_reason = 'TP'"],
         "chk_position_expiry": ["expires_at = opened_at - interval '1 second'"],
         "chk_position_opened_by": ["opened_by = 'luck'"],
+        "chk_position_round": ["round = -1"],
         "chk_position_window": [
             "exit_price = 1, status = 'CLOSED', pnl = 1, close_reason = 'TP', closed_at = opened_at - interval '1 day'"
         ],
@@ -275,5 +278,6 @@ REFUSED = {
         "chk_equity_balance": ["balance = 'Infinity'"],
         "chk_equity_equity": ["equity = 'NaN'"],
         "chk_equity_reason": ["reason = 'NONE'"],
+        "chk_equity_round": ["round = -1"],
     },
 }
