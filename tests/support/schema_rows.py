@@ -84,6 +84,7 @@ VALID: dict[str, dict[str, Any]] = {
         "ppo_rel_path": "ppo_v1/ppo_policy.zip", "forecast_sha256": _SHA, "ppo_sha256": _SHA,
         "forecast_bytes": 1, "ppo_bytes": 1,
     },
+    "package_seeds": {"id": "ppo_v1"},
     "candles": {
         "symbol": "BTCUSDT", "interval": "15m", "open_time": _DAY, "open": 2.0, "high": 4.0, "low": 1.0, "close": 3.0,
         "volume": 5.0,
