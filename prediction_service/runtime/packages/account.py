@@ -1,18 +1,20 @@
 """The block account9: what a policy sees of the account it trades on."""
 
-from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from prediction_service.runtime.paper_account import Account
+
 Floats = NDArray[np.float64]
 
-STEP_SECONDS: Final = 900
-LONGEST_STEPS: Final = 192
-MOST_EXPOSURE: Final = 0.1
-NO_SIDE, LONG_SIDE, SHORT_SIDE = 0.0, 1.0, 2.0
+STEP: Final = 900_000_000
+"""Microseconds that the block counts time in."""
+NO_SIDE: Final = 0.0
+LONG_SIDE: Final = 1.0
+SHORT_SIDE: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,7 @@ class AccountState:
     position_count: float = 0.0
     """Open positions."""
     side: float = NO_SIDE
-    """0 without a position, 1 long, 2 short (of the oldest position)."""
+    """0 without a position, 1 long, 2 short: that of the oldest."""
     exposure: float = 0.0
     """Margin of all open positions / equity."""
     notional: float = 0.0
@@ -31,25 +33,12 @@ class AccountState:
     """Of all open positions / equity."""
     steps_in_trade: float = 0.0
     """Age of the oldest position in steps of 15 minutes."""
-    steps_left: float = float(LONGEST_STEPS)
-    """Until the oldest position expires, in steps of 15 minutes: 192 are the 48 hours of a position."""
+    steps_left: float = 192.0
+    """Until the first position expires, in steps of 15 minutes; without one the longest time: 192 are 48 hours."""
     liquidation_buffer: float = 1.0
-    """Share of its margin that the worst position still has: 1 when nothing is lost or open, 0 when it is used up."""
-    available_exposure: float = MOST_EXPOSURE
-    """What may still be opened / equity."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
-    """An open position, as far as the state of its account depends on it."""
-
-    is_long: bool
-    size_usdt: float
-    """Notional."""
-    leverage: float
-    pnl_usdt: float
-    """Unrealised, at the price of now."""
-    age_seconds: float
+    """Share of its margin that the worst position still has, 0–1: 1 when nothing is lost or open, 0 when it is gone."""
+    available_exposure: float = 0.1
+    """Size that may still be opened / equity."""
 
 
 def account_features(state: AccountState) -> Floats:
@@ -61,44 +50,40 @@ def account_features(state: AccountState) -> Floats:
     return np.array(astuple(state), np.float64)
 
 
-def summarise(
-    holdings: Sequence[Holding],
-    *,
-    equity_usdt: float,
-    most_exposure: float = MOST_EXPOSURE,
-    longest_seconds: float = LONGEST_STEPS * STEP_SECONDS,
-) -> AccountState:
-    """Describe an account by its open positions, oldest first.
+def account_state(account: Account, *, at: int) -> AccountState:
+    """Describe an account and its open positions at their latest prices.
 
-    Shapes and types: plain numbers in and out. Units: USDT and seconds in; out as told at `AccountState`.
-    Ranges: exposure, notional ≥ 0; liquidation_buffer and available_exposure within 0–1; steps_left ≥ 0.
-    NaN: none. An account whose equity is used up is described as if 1 USDT were left, and has nothing available.
+    Shapes and types: an account in, plain numbers out; `at` in microseconds since 1970, UTC.
+    Units and ranges: as told at the fields of `AccountState`; times, exposure, notional, available_exposure are ≥ 0.
+    NaN: none. Equity that is used up is taken as 1 USDT, so that shares of it stay finite.
     Raises: nothing.
+    Source: the nine numbers of the standard layout; its buffer is 1 there throughout, here it is the real one.
 
-    >>> trade = Holding(is_long=False, size_usdt=700.0, leverage=7.0, pnl_usdt=-25.0, age_seconds=1800.0)
-    >>> state = summarise([trade], equity_usdt=10_000.0)
-    >>> state.side, state.exposure, state.notional, state.unrealised_pnl, state.steps_in_trade, state.steps_left
-    (2.0, 0.01, 0.07, -0.0025, 2.0, 190.0)
-    >>> state.liquidation_buffer, round(state.available_exposure, 9)
-    (0.75, 0.03)
+    >>> from prediction_service.runtime.paper import HOUR
+    >>> from prediction_service.runtime.paper_account import mark_price, open_position
+    >>> opened = open_position(Account(), symbol="X", side="SHORT", price=100.0, at=0, size=700.0).account
+    >>> state = account_state(mark_price(opened, symbol="X", price=100.25, at=HOUR).account, at=HOUR)
+    >>> state.position_count, state.side, state.steps_in_trade, state.steps_left, round(state.liquidation_buffer, 9)
+    (1.0, 2.0, 4.0, 188.0, 0.9825)
+    >>> [round(share, 4) for share in (state.exposure, state.notional, state.unrealised_pnl, state.available_exposure)]
+    [0.01, 0.07, -0.0002, 0.03]
     """
-    if not holdings:
-        return AccountState(available_exposure=most_exposure if equity_usdt > 0 else 0.0,
-                            steps_left=longest_seconds / STEP_SECONDS)  # fmt: skip
-    equity = equity_usdt if equity_usdt > 0 else 1.0
-    size = sum(holding.size_usdt for holding in holdings)
-    oldest = max(holding.age_seconds for holding in holdings)
-    buffers = (1.0 + holding.pnl_usdt * holding.leverage / holding.size_usdt for holding in holdings)
+    equity = account.equity if account.equity > 0 else 1.0
+    available = account.available_exposure / equity
+    longest = account.rules.max_hours * 3_600_000_000 / STEP
+    if not account.positions:
+        return AccountState(available_exposure=available, steps_left=longest)
+    worst = min(position.margin_return_pct for position in account.positions)
     return AccountState(
-        position_count=float(len(holdings)),
-        side=LONG_SIDE if holdings[0].is_long else SHORT_SIDE,
-        exposure=sum(holding.size_usdt / holding.leverage for holding in holdings) / equity,
-        notional=size / equity,
-        unrealised_pnl=sum(holding.pnl_usdt for holding in holdings) / equity,
-        steps_in_trade=oldest / STEP_SECONDS,
-        steps_left=max(longest_seconds - oldest, 0.0) / STEP_SECONDS,
-        liquidation_buffer=min(max(min(buffers), 0.0), 1.0),
-        available_exposure=max(most_exposure - size / equity, 0.0) if equity_usdt > 0 else 0.0,
+        position_count=float(len(account.positions)),
+        side=LONG_SIDE if account.positions[0].side == "LONG" else SHORT_SIDE,
+        exposure=sum(position.margin for position in account.positions) / equity,
+        notional=account.exposure / equity,
+        unrealised_pnl=account.unrealised_pnl / equity,
+        steps_in_trade=max(at - min(position.opened_at for position in account.positions), 0) / STEP,
+        steps_left=max(min(position.expires_at for position in account.positions) - at, 0) / STEP,
+        liquidation_buffer=min(max(1 + worst / 100, 0.0), 1.0),
+        available_exposure=available,
     )
 
 
