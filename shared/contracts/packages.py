@@ -98,11 +98,14 @@ class Normalization(_Strict):
 
 
 class BoxSpace(_Strict):
-    """Continuous actions, clipped to these bounds."""
+    """Continuous actions within these bounds."""
 
     kind: Literal["box"] = "box"
     low: list[Finite] = Field(min_length=1, max_length=256)
     high: list[Finite] = Field(min_length=1, max_length=256)
+    squash: bool = Field(
+        False, description="Not clipped, but tanh stretched over the bounds, as gSDE with squash_output"
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
