@@ -101,9 +101,8 @@ def _reason(candles: Candles, start: int, source: Source) -> str:
         return f"{missing}, or none is closed yet"
     first = _written(candles.open_time[start])
     if start == 0:
-        return f"the first opens at {first}"
-    missing_from = _written(candles.close_time[start - 1])
-    return f"before {first} there is a gap, which starts at {missing_from}"
+        return f"there is nothing before {first}"
+    return f"before them there is a gap from {_written(candles.close_time[start - 1])} to {first}"
 
 
 def _written(microseconds: np.int64) -> str:

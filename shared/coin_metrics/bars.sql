@@ -19,8 +19,8 @@ WITH present AS (
     WHERE price_close > 0 AND price_close < 'Infinity'
 ), bars AS (
     SELECT
-        bar, (array_agg(open ORDER BY timestamp))[1] AS open, greatest(max(open), max(high), max(close)) AS high,
-        least(min(open), min(low), min(close)) AS low, (array_agg(close ORDER BY timestamp DESC))[1] AS close,
+        bar, (array_agg(open ORDER BY timestamp))[1] AS open, max(greatest(open, high, low, close)) AS high,
+        min(least(open, high, low, close)) AS low, (array_agg(close ORDER BY timestamp DESC))[1] AS close,
         sum(volume) AS volume
     FROM priced
     GROUP BY bar
