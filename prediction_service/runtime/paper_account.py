@@ -115,10 +115,19 @@ def mark_price(account: Account, *, symbol: str, price: float, at: int) -> Step:
     return _mark(account, symbol, price, at, lambda position: exit_at_price(position, price, at))
 
 
-def mark_candle(account: Account, candle: Candle, *, symbol: str) -> Step:
-    """Tell an account a closed candle; what does not end within it is valued at its close."""
-    at = candle.close_at
-    return _mark(account, symbol, candle.close, at, lambda position: exit_in_candle(position, candle))
+def mark_candle(account: Account, candle: Candle, *, symbol: str, clock: int | None = None) -> Step:
+    """Tell an account a closed candle; what does not end within it is valued at its close.
+
+    `clock` is the newest moment the account was told of. A candle that comes after a later price still ends what it
+    would have ended, but values nothing; to positions opened after its close it says nothing.
+    """
+    late = clock is not None and clock > candle.close_at
+    at = max(candle.close_at, clock) if clock is not None else candle.close_at
+
+    def ends(position: Position) -> Exit | None:
+        return exit_in_candle(position, candle) if position.opened_at < candle.close_at else None
+
+    return _mark(account, symbol, None if late else candle.close, at, ends)
 
 
 def close_position(account: Account, position: Position, *, price: float, reason: CloseReason, at: int) -> Step:
@@ -196,7 +205,7 @@ def take_signal(
     return replace(open_position(flipped.account, symbol=symbol, side=signal, price=price, at=at), closed=closed)
 
 
-def _mark(account: Account, symbol: str, price: float, at: int, ends: Callable[[Position], Exit | None]) -> Step:
+def _mark(account: Account, symbol: str, price: float | None, at: int, ends: Callable[[Position], Exit | None]) -> Step:
     ending, kept = [], []
     for position in account.positions:
         if position.symbol != symbol:
@@ -205,7 +214,7 @@ def _mark(account: Account, symbol: str, price: float, at: int, ends: Callable[[
             ending.append((position, exit_))
             kept.append(position)
         else:
-            kept.append(replace(position, current_price=price))
+            kept.append(position if price is None else replace(position, current_price=price))
     marked = replace(account, positions=tuple(kept))
     _check(marked)
     return _end(marked, ending, at)

@@ -110,6 +110,12 @@ async def lock(connection: Connection, package_id: str) -> Package | None:
     return None if row is None else _package(row)
 
 
+async def hold(connection: Connection, package_id: str) -> Package | None:
+    """Give one package, which nobody deletes before the end of the transaction."""
+    row = await _queries.fetchrow(connection, "hold", id=package_id)
+    return None if row is None else _package(row)
+
+
 async def list_all(executor: Executor) -> list[Listed]:
     """Give all packages, newest first."""
     return [_listed(row) for row in await _queries.fetch(executor, "list_all")]

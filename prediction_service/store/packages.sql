@@ -25,6 +25,10 @@ SELECT *, coalesce(manifest -> 'market', '{}') AS market FROM model_packages WHE
 -- name: lock
 SELECT *, coalesce(manifest -> 'market', '{}') AS market FROM model_packages WHERE id = :id FOR UPDATE;
 
+-- name: hold
+-- Not deleted before the transaction ends; anything else may change.
+SELECT *, coalesce(manifest -> 'market', '{}') AS market FROM model_packages WHERE id = :id FOR KEY SHARE;
+
 -- name: list_all
 -- Without what may be large.
 SELECT
