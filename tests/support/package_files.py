@@ -72,10 +72,11 @@ def patchtst_bytes(seed: int = 7) -> bytes:
 
 @cache
 def bare_bytes(seed: int = 7, prefix: str = "") -> bytes:
-    """Give a bare state_dict of BARE: 28 channels of 72 candles, three quantiles at 192 steps."""
+    """Give a bare state_dict of BARE: 28 channels of 64 candles, three quantiles at 192 steps."""
     import torch
 
-    from prediction_service.runtime.packages.bare import BarePatchTst, BareSizes
+    from prediction_service.runtime.packages.bare import BarePatchTst
+    from prediction_service.runtime.packages.bare_sizes import BareSizes
 
     torch.manual_seed(seed)
     state = BarePatchTst(BareSizes(**BARE)).state_dict()

@@ -1,28 +1,9 @@
 """The forecaster of a bare state_dict: patches of each channel, an encoder they share, one head over all of them."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BareSizes:
-    """Everything the shapes of its tensors tell, and the three that they do not."""
-
-    channels: int
-    patches: int
-    patch_length: int
-    d_model: int
-    ffn_dim: int
-    layers: int
-    hidden: int
-    """Width between the two layers of the head."""
-    columns: int
-    """prediction_length · quantiles."""
-    patch_stride: int
-    n_heads: int
-    quantiles: int
+from prediction_service.runtime.packages.bare_sizes import BareSizes
 
 
 class BarePatchTst(nn.Module):

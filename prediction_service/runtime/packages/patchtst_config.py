@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from prediction_service.runtime.packages.shapes import Shape
 from shared.errors import PackageInvalid
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -95,3 +96,45 @@ def read_config(config: dict[str, Any]) -> PatchTstConfig:
 
 def _contradiction(key: str, value: int, why: str) -> PackageInvalid:
     return PackageInvalid(f"config.{key} of the forecaster is {value}, {why}")
+
+
+def tensor_shapes(config: PatchTstConfig, quantiles: int) -> dict[str, Shape]:
+    """Give the name and shape of every tensor of such a forecaster."""
+    width, encoder = config.d_model, "model.encoder."
+    places = config.patches + config.use_cls_token
+    shapes: dict[str, Shape] = {f"{encoder}positional_encoder.position_enc": (places, width)}
+    if config.use_cls_token:
+        shapes[f"{encoder}positional_encoder.cls_token"] = (1, 1, 1, width)
+    embedding = f"{encoder}embedder.input_embedding"
+    for name in _each(embedding, config.num_input_channels, shared=config.share_embedding):
+        shapes |= _linear(name, width, config.patch_length)
+    for index in range(config.num_hidden_layers):
+        layer = f"{encoder}layers.{index}."
+        for name in ("q_proj", "k_proj", "v_proj", "out_proj"):
+            shapes |= _linear(f"{layer}self_attn.{name}", width, width)
+        for name in ("norm_sublayer1", *(["norm_sublayer2"] if config.channel_attention else []), "norm_sublayer3"):
+            shapes |= _norm(layer + name, config)
+        shapes |= _linear(f"{layer}ff.0", config.ffn_dim, width, bias=config.bias)
+        shapes |= _linear(f"{layer}ff.3", width, config.ffn_dim, bias=config.bias)
+    pooled = width if config.use_cls_token or config.pooling_type else width * config.patches
+    head = "head.projection" if config.share_projection else "head.projections"
+    for name in _each(head, config.num_input_channels, shared=config.share_projection):
+        shapes |= _linear(name, config.prediction_length * quantiles, pooled)
+    return shapes
+
+
+def _each(name: str, channels: int, *, shared: bool) -> list[str]:
+    return [name] if shared else [f"{name}.{index}" for index in range(channels)]
+
+
+def _linear(name: str, rows: int, columns: int, *, bias: bool = True) -> dict[str, Shape]:
+    return {f"{name}.weight": (rows, columns), **({f"{name}.bias": (rows,)} if bias else {})}
+
+
+def _norm(name: str, config: PatchTstConfig) -> dict[str, Shape]:
+    if config.norm_type == "layernorm":
+        return {f"{name}.{part}": (config.d_model,) for part in ("weight", "bias")}
+    values = {
+        f"{name}.batchnorm.{part}": (config.d_model,) for part in ("weight", "bias", "running_mean", "running_var")
+    }
+    return {**values, f"{name}.batchnorm.num_batches_tracked": ()}
