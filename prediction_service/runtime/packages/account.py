@@ -69,7 +69,7 @@ def account_state(account: Account, *, at: int) -> AccountState:
     [0.01, 0.07, -0.0002, 0.03]
     """
     equity = account.equity if account.equity > 0 else 1.0
-    available = account.available_exposure / equity
+    available = min(account.available_exposure / equity, account.rules.max_exposure_pct / 100)
     longest = account.rules.max_hours * 3_600_000_000 / STEP
     if not account.positions:
         return AccountState(available_exposure=available, steps_left=longest)

@@ -3,7 +3,6 @@
 from typing import Final
 
 import numpy as np
-import talib
 from numpy.typing import NDArray
 
 from prediction_service.runtime.packages.candles import Candles
@@ -102,6 +101,9 @@ def window_columns(candles: Candles) -> dict[str, Floats]:
 
 def recursive_columns(candles: Candles) -> dict[str, Floats]:
     """Give the columns of `RECURSIVE_NAMES`, which start with the first candle; float64 (n,) each."""
+    # Whoever only needs the names gets along without the library.
+    import talib
+
     high, low, close = (
         np.ascontiguousarray(series, np.float64) for series in (candles.high, candles.low, candles.close)
     )
