@@ -12,6 +12,7 @@ PumpcastError
 ├── Forbidden              403
 ├── TooSlow                408  a body that does not arrive
 ├── TooLarge               413
+├── TooMany                429  as much of it as there may be is under way
 ├── UpstreamFailed         502  the other service is gone or lies
 ├── Unavailable            503  the database is gone
 ├── NoRoom                 507  the disk is nearly full
@@ -119,6 +120,13 @@ class Unavailable(PumpcastError):
 
     status = 503
     code = "unavailable"
+
+
+class TooMany(PumpcastError):
+    """As much of this as there may be at once is under way."""
+
+    status = 429
+    code = "too_many"
 
 
 class NoRoom(PumpcastError):
