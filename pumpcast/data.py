@@ -14,6 +14,7 @@ from pumpcast.market.feed import feed, fresh_seed
 from pumpcast.market.files import FileRows, TableName, read_file
 from pumpcast.market.load import LoadResult, load
 from pumpcast.market.replay import ReplayResult, in_range, replay
+from pumpcast.market.replay_candles import replay_candles
 from pumpcast.market.simulate import simulate_history
 from shared.db import Pool
 from shared.errors import Invalid
@@ -84,7 +85,9 @@ def simulate_market(
 
 
 def replay_file(
-    file: Annotated[Path, typer.Argument(help="Parquet or CSV with rows of coin_metrics.", show_default=False)],
+    file: Annotated[
+        Path, typer.Argument(help="Parquet or CSV with rows of coin_metrics, or candles.", show_default=False)
+    ],
     speed: Annotated[float, typer.Option(parser=speed_option, help="Times the recorded pace; max: no waiting.")] = 1.0,
     keep_time: Annotated[bool, typer.Option("--keep-time", help="Leave the timestamps as they are.")] = False,
     since: Annotated[
@@ -97,14 +100,18 @@ def replay_file(
 ) -> None:
     """Insert the rows of a file as if they were live; Ctrl-C stops after the tick that is going in.
 
-    Spacing is kept; the first row moves to just after the newest one in the table, to now when it is empty.
+    Spacing is kept; the first row moves to just after the newest one in the table, to now when it is empty. Candles
+    always keep their times.
     """
-    rows = in_range(read_file(file, table="coin_metrics").rows, since=since, until=until)
+    found = read_file(file)
+    rows = in_range(found.rows, since=since, until=until, column=found.time_column)
     if not rows.num_rows:
         raise Invalid(f"{file.name} has no rows between --from and --until")
     with progress("rows", total=rows.num_rows) as advance:
 
         async def work(pool: Pool, stop: asyncio.Event) -> ReplayResult:
+            if found.table == "candles":
+                return await replay_candles(pool, rows, speed=speed, on_progress=advance, stop=stop)
             return await replay(pool, rows, speed=speed, keep_time=keep_time, on_progress=advance, stop=stop)
 
         result = run_on_database(work, stoppable=True)

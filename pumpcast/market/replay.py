@@ -61,22 +61,22 @@ async def replay(
     shift = timedelta(0) if keep_time else await _shift(pool, rows)
     rows = _shifted(rows, shift)
     times = _microseconds(rows)
-    done = ticks = 0
+    done = ticked = 0
     loop = asyncio.get_running_loop()
     started = loop.time()
-    for start, end, offset in _ticks(times):
+    for start, end, offset in ticks(times):
         due = started + offset / 1e6 / speed if speed else started
         if await stopped(stop, due - loop.time()):
             break
         async with transaction(pool) as connection:
             await copy_rows(connection, "coin_metrics", rows.slice(start, end - start))
-        done, ticks = end, ticks + 1
+        done, ticked = end, ticked + 1
         if on_progress:
             on_progress(done)
     inserted = times[:done]
     return ReplayResult(
         rows=done,
-        ticks=ticks,
+        ticks=ticked,
         first_timestamp=moment(int(inserted.min())) if done else None,
         last_timestamp=moment(int(inserted.max())) if done else None,
         shift=shift,
@@ -84,16 +84,16 @@ async def replay(
     )
 
 
-def in_range(table: pa.Table, *, since: datetime | None, until: datetime | None) -> pa.Table:
-    """Give the rows whose timestamp lies between two moments, both included."""
+def in_range(table: pa.Table, *, since: datetime | None, until: datetime | None, column: str = "timestamp") -> pa.Table:
+    """Give the rows whose time lies between two moments, both included."""
     for moment_given in (since, until):
         if moment_given is not None and moment_given.tzinfo is None:
             raise Invalid(f"{moment_given.isoformat()} has no time zone: write it like {moment_given.isoformat()}Z")
     keep = pa.scalar(True)
     if since:
-        keep = pc.and_(keep, pc.greater_equal(table["timestamp"], pa.scalar(since)))
+        keep = pc.and_(keep, pc.greater_equal(table[column], pa.scalar(since)))
     if until:
-        keep = pc.and_(keep, pc.less_equal(table["timestamp"], pa.scalar(until)))
+        keep = pc.and_(keep, pc.less_equal(table[column], pa.scalar(until)))
     return table.filter(keep) if since or until else table
 
 
@@ -134,7 +134,7 @@ def _shifted(rows: pa.Table, shift: timedelta) -> pa.Table:
     return rows.set_column(rows.column_names.index("timestamp"), "timestamp", moved)
 
 
-def _ticks(times: NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:
+def ticks(times: NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:
     """Give (first row, row after the last, microseconds after the first tick) of every tick.
 
     A row that was recorded late belongs to the tick of the rows before it.

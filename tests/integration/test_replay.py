@@ -9,6 +9,7 @@ from pumpcast.market.feed import feed
 from pumpcast.market.files import FileRows
 from pumpcast.market.load import load
 from pumpcast.market.replay import in_range, replay
+from pumpcast.market.replay_candles import replay_candles
 from pumpcast.market.simulate import simulate_history
 from shared.db import Pool
 from shared.errors import Invalid
@@ -173,3 +174,20 @@ async def test_feed_when_stopped_then_says_how_much_went_in(pool: Pool):
         pool, stop=stop, speed=0, coins_per_minute=6, on_progress=lambda rows: stop.set() if rows > 20 else None
     )
     assert result.rows == await pool.fetchval("SELECT count(*) FROM coin_metrics") > 20
+
+
+async def test_replay_of_candles_when_two_markets_then_each_moment_is_one_write_and_times_stay(pool: Pool):
+    start = datetime(2026, 3, 1, tzinfo=UTC)
+    rows = [
+        {"symbol": symbol, "interval": "15m", "open_time": start + timedelta(minutes=15 * bar),
+         "open": 1.0, "high": 9.0, "low": 0.5, "close": 1.0 + bar, "volume": 3.0}
+        for symbol in ("BTCUSDT", "SOLUSDT") for bar in (1, 0, 2)
+    ]  # fmt: skip
+    result = await replay_candles(pool, pa.Table.from_pylist(rows), speed=0)
+    assert (result.rows, result.ticks, result.stopped) == (6, 3, False)
+    found = await pool.fetch("SELECT symbol, open_time, close FROM candles ORDER BY updated_at, symbol")
+    assert [tuple(row) for row in found] == [
+        (symbol, start + timedelta(minutes=15 * bar), 1.0 + bar)
+        for bar in range(3)
+        for symbol in ("BTCUSDT", "SOLUSDT")
+    ]
