@@ -132,7 +132,7 @@ def mark_candle(account: Account, candle: Candle, *, symbol: str, clock: int | N
 
 def close_position(account: Account, position: Position, *, price: float, reason: CloseReason, at: int) -> Step:
     """End one position of an account at a price."""
-    return _end(account, [(position, Exit(price=price, reason=reason))], at)
+    return end_positions(account, [(position, Exit(price=price, reason=reason))], at)
 
 
 def open_position(
@@ -194,7 +194,7 @@ def take_signal(
         return replace(marked, refusal=flat)
     against = [(one, Exit(price=price, reason="SIGNAL_FLIP")) for one in marked.account.positions
                if one.symbol == symbol and one.side == OPPOSITE[signal]]  # fmt: skip
-    flipped = _end(marked.account, against, at)
+    flipped = end_positions(marked.account, against, at)
     closed = (*marked.closed, *flipped.closed)
     least = account.rules.min_confidence
     if forbidden is None and confidence < least:
@@ -217,10 +217,11 @@ def _mark(account: Account, symbol: str, price: float | None, at: int, ends: Cal
             kept.append(position if price is None else replace(position, current_price=price))
     marked = replace(account, positions=tuple(kept))
     _check(marked)
-    return _end(marked, ending, at)
+    return end_positions(marked, ending, at)
 
 
-def _end(account: Account, ending: list[tuple[Position, Exit]], at: int) -> Step:
+def end_positions(account: Account, ending: list[tuple[Position, Exit]], at: int) -> Step:
+    """End some positions of an account, each at its price."""
     closed: list[Closed] = []
     balance, gone = account.balance, set[int]()
     for position, exit_ in ending:

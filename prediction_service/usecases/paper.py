@@ -1,0 +1,99 @@
+"""Paper accounts: opened, set, reset."""
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from prediction_service.runtime.paper import Exit, Rules
+from prediction_service.runtime.paper_account import Account, Step, end_positions
+from prediction_service.store import packages, paper_accounts, paper_equity, paper_positions
+from prediction_service.store.paper_accounts import PREFIX, PaperAccount
+from prediction_service.usecases import paper_books
+from prediction_service.usecases.paper_books import Book, micros
+from shared.contracts.paper import ChangeAccount, CreateAccount
+from shared.db import Connection, Pool, transaction
+from shared.errors import Conflict, Invalid, NotFound
+
+_RULES = tuple(rule.name for rule in fields(Rules))
+
+
+async def create_account(pool: Pool, wanted: CreateAccount) -> Book:
+    """Open the account of a package."""
+    package_id = await paper_books.package_id_of(pool, wanted.model_id)
+    if await packages.get(pool, package_id) is None:
+        raise NotFound(f"The package {package_id} is deleted: its account {PREFIX}{package_id} is history")
+    rules = Rules(**{name: getattr(wanted, name) for name in _RULES})
+    _check(wanted.symbol, auto_trade=wanted.auto_trade)
+    async with transaction(pool) as connection:
+        made = await paper_books.ensure(
+            connection,
+            package_id,
+            rules=rules,
+            initial_balance=wanted.initial_balance,
+            auto_trade=wanted.auto_trade,
+            symbol=wanted.symbol,
+        )
+        if made is None:
+            raise Conflict(f"There is an account {PREFIX}{package_id} already: PATCH changes it, reset begins anew")
+        await packages.announce(connection)
+    return Book(row=made, account=Account(rules=rules, balance=made.balance))
+
+
+async def get_account(pool: Pool, model_id: str) -> Book:
+    """Give an account, opened now when its package has none."""
+    package_id = await paper_books.package_id_of(pool, model_id)
+    row = await paper_accounts.get(pool, PREFIX + package_id)
+    if row is None:
+        async with transaction(pool) as connection:
+            await paper_books.ensure(connection, package_id)
+        row = await paper_accounts.get(pool, PREFIX + package_id)
+        assert row is not None
+    return await paper_books.read(pool, row)
+
+
+async def change_account(pool: Pool, model_id: str, change: ChangeAccount) -> Book:
+    """Set what is named; open positions keep the rules they were opened with."""
+    await get_account(pool, model_id)
+    package_id = await paper_books.package_id_of(pool, model_id)
+    named = {name: getattr(change, name) for name in change.model_fields_set}
+    async with transaction(pool) as connection:
+        book = await paper_books.lock(connection, PREFIX + package_id)
+        row = book.row
+        rules = replace(row.rules, **{name: named[name] for name in _RULES if name in named})
+        auto_trade, symbol = named.get("auto_trade", row.auto_trade), named.get("symbol", row.symbol)
+        _check(symbol, auto_trade=auto_trade)
+        row = await paper_accounts.change(connection, row.id, rules=rules, auto_trade=auto_trade, symbol=symbol)
+        await packages.announce(connection)
+    return Book(row=row, account=replace(book.account, rules=rules))
+
+
+async def reset_account(pool: Pool, model_id: str, *, keep_history: bool) -> Book:
+    """Close what is open at its latest prices and begin anew with the initial balance; time may begin anew as well."""
+    await get_account(pool, model_id)
+    package_id = await paper_books.package_id_of(pool, model_id)
+    async with transaction(pool) as connection:
+        book = await paper_books.lock(connection, PREFIX + package_id)
+        at = book.row.clock or datetime.now(UTC)
+        if book.account.positions:
+            await paper_books.write(connection, book, _all_closed(book.account, micros(at)), at=at)
+        if not keep_history:
+            await paper_positions.delete_closed(connection, book.row.id)
+            await paper_equity.delete_all(connection, book.row.id)
+        row = await paper_accounts.reset(connection, book.row.id)
+        return await _begun(connection, row, at)
+
+
+def _all_closed(account: Account, at: int) -> Step:
+    ending = [(one, Exit(price=one.current_price, reason="RESET")) for one in account.positions]
+    return end_positions(account, ending, at)
+
+
+async def _begun(connection: Connection, row: PaperAccount, at: datetime) -> Book:
+    account = Account(rules=row.rules, balance=row.balance)
+    await paper_equity.insert(connection, row.id, account, round_=row.round, at=at, reason="RESET")
+    return Book(row=row, account=account)
+
+
+def _check(symbol: Any, *, auto_trade: bool) -> None:
+    if auto_trade and symbol is None:
+        raise Invalid("An account that trades by itself needs a symbol, such as BTCUSDT", pointer="/symbol")
