@@ -11,7 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prediction_service.runtime.packages.candles import Candles
-from prediction_service.runtime.packages.core import CORE_NAMES, FIRST_VALID, RECURSIVE_NAMES, core_features
+from prediction_service.runtime.packages.core import (
+    CORE_NAMES,
+    FIRST_VALID,
+    RECURSIVE_NAMES,
+    CoreWindows,
+    core_features,
+)
 
 START = datetime(2024, 3, 8, 22, 30, tzinfo=UTC)
 IN_PRICES = ("atr_14", "macd", "macd_signal", "macd_hist")
@@ -139,6 +145,13 @@ def test_core_when_older_candles_are_cut_off_then_windows_keep_their_bits_and_av
     whole, part = core_features(candles)[start + FIRST_VALID :], core_features(candles.part(start, 1900))[FIRST_VALID:]
     assert part[:, WINDOWED].tobytes() == whole[:, WINDOWED].tobytes()
     assert part[-1].tolist() == pytest.approx(whole[-1].tolist(), rel=1e-3, abs=1e-6)
+
+
+def test_core_windows_when_they_slide_then_to_the_bit_what_each_window_gives() -> None:
+    candles = walk(1900, seed=9)
+    windows = CoreWindows(candles, 1500)
+    for end in (1500, 1501, 1618, 1777, 1900):
+        assert windows.ending(end).tobytes() == core_features(candles.part(end - 1500, end)).tobytes()
 
 
 @given(seed=st.integers(0, 2**32), factor=st.sampled_from([3e-8, 0.37, 1e5]))

@@ -76,6 +76,29 @@ def core_features(candles: Candles) -> Floats:
     return core
 
 
+class CoreWindows:
+    """The features of every window of a long history, to the bit those of `core_features`, thirty times as fast."""
+
+    def __init__(self, candles: Candles, bars: int) -> None:
+        """Look at windows of so many candles."""
+        self._candles, self._bars = candles, bars
+        self._shared = {
+            CORE_NAMES.index(name): column for name, column in window_columns(candles).items()
+        }  # fmt: skip
+
+    def ending(self, end: int) -> Floats:
+        """Give `core_features` of the window whose last candle is at place `end` − 1, float64 (bars, 28)."""
+        start = end - self._bars
+        core = np.full((self._bars, len(CORE_NAMES)), np.nan)
+        if self._bars > FIRST_VALID:
+            own = recursive_columns(self._candles.part(start, end))
+            for place, column in self._shared.items():
+                core[FIRST_VALID:, place] = column[start + FIRST_VALID : end]
+            for name, column in own.items():
+                core[FIRST_VALID:, CORE_NAMES.index(name)] = column[FIRST_VALID:]
+        return core
+
+
 def window_columns(candles: Candles) -> dict[str, Floats]:
     """Give the columns that depend on a window alone, float64 (n,) each; anything before `FIRST_VALID`."""
     close = candles.close
