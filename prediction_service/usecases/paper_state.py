@@ -1,8 +1,11 @@
 """What the policy of a package sees of its paper account."""
 
+from dataclasses import replace
 from datetime import datetime
 
-from prediction_service.runtime.packages.account import AccountState, Holding, summarise
+from prediction_service.runtime.packages import account as block
+from prediction_service.runtime.packages.account import AccountState
+from prediction_service.runtime.paper_account import Account
 from prediction_service.store import paper_accounts
 from prediction_service.store.paper_accounts import PREFIX
 from prediction_service.usecases import paper_books
@@ -16,23 +19,9 @@ async def account_state(
     """Give the state of an account were it told a price now; nothing is written, a missing account is an empty one."""
     row = await paper_accounts.get(executor, PREFIX + package_id)
     if row is None:
-        rules, equity, holdings = DEFAULT_RULES, INITIAL_BALANCE, list[Holding]()
-    else:
-        account = (await paper_books.read(executor, row)).account
-        now = micros(moment_for(row, at, follows=True))
-        prices = [price if one.symbol == symbol else one.current_price for one in account.positions]
-        profits = [one.pnl_at(valued) for one, valued in zip(account.positions, prices, strict=True)]
-        rules, equity = account.rules, account.balance + sum(profits)
-        holdings = [
-            Holding(
-                is_long=position.side == "LONG",
-                size_usdt=position.size_usdt,
-                leverage=position.leverage,
-                pnl_usdt=profit,
-                age_seconds=max(now - position.opened_at, 0) / 1e6,
-            )
-            for position, profit in zip(account.positions, profits, strict=True)
-        ]
-    return summarise(
-        holdings, equity_usdt=equity, most_exposure=rules.max_exposure_pct / 100, longest_seconds=rules.max_hours * 3600
-    )
+        return block.account_state(Account(rules=DEFAULT_RULES, balance=INITIAL_BALANCE), at=0)
+    account = (await paper_books.read(executor, row)).account
+    valued = tuple(
+        replace(one, current_price=price) if one.symbol == symbol else one for one in account.positions
+    )  # fmt: skip
+    return block.account_state(replace(account, positions=valued), at=micros(moment_for(row, at, follows=True)))
