@@ -6,12 +6,14 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Final
 
 import psycopg
 import typer
 
+from prediction_service.settings import PredictionSettings
 from pumpcast.console import show
 from pumpcast.probe import apis
 from shared.coin_metrics.columns import COLUMNS
@@ -19,7 +21,7 @@ from shared.db import ConnectionLost, Pool, PostgresError, Queries, open_pool
 from shared.embedded import database
 from shared.errors import PumpcastError
 from shared.migrate import names, pending
-from shared.settings import BasePart, read_settings
+from shared.settings import read_settings
 
 QUERIES: Final = Queries.beside(__file__)
 OLDEST_PYTHON: Final = (3, 11)
@@ -50,7 +52,7 @@ def examine(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Check every part, one line each with the way to mend it; exit code 1 when something is wrong."""
-    settings = read_settings(BasePart)
+    settings = read_settings(PredictionSettings)
     checks = (*_machine(settings), *_database(settings), *_services())
     findings = Findings(ok=all(check.ok for check in checks), checks=checks)
     show(findings, as_json=as_json, sentence="\n".join(_line(check) for check in checks))
@@ -63,7 +65,7 @@ def _line(check: Check) -> str:
     return line if check.fix is None else f"{line} -> {check.fix}"
 
 
-def _machine(settings: BasePart) -> Iterator[Check]:
+def _machine(settings: PredictionSettings) -> Iterator[Check]:
     version = ".".join(str(part) for part in sys.version_info[:3])
     ok = sys.version_info >= OLDEST_PYTHON
     yield Check(part="Python", ok=ok, found=version, fix=None if ok else "install Python 3.11 or newer")
@@ -77,6 +79,7 @@ def _machine(settings: BasePart) -> Iterator[Check]:
         "home": (settings.home, "PUMPCAST_HOME"),
         "training models": (settings.model_folder("training"), "MODEL_STORAGE_PATH"),
         "prediction models": (settings.model_folder("prediction"), "MODEL_STORAGE_PATH"),
+        "packages": (settings.packages_folder, "MODEL_PACKAGES_DIR"),
     }
     for part, (folder, setting) in folders.items():
         ok = _writable(folder)
@@ -93,7 +96,7 @@ def _writable(folder: Path) -> bool:
     return existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)
 
 
-def _database(settings: BasePart) -> Sequence[Check]:
+def _database(settings: PredictionSettings) -> Sequence[Check]:
     kind = "that of DB_DSN" if settings.db_dsn else "embedded"
     try:
         with database(settings) as dsn:
@@ -116,7 +119,7 @@ async def look_inside(dsn: str) -> list[Check]:
     """Check the server, the tracker's tables and what this user may do with them."""
     pool = await open_pool(dsn, application="pumpcast-doctor")
     try:
-        checks = [await _server(pool)]
+        checks = [await _server(pool), *await _packages(pool)]
         columns = {record["attname"] for record in await QUERIES.fetch(pool, "tracker_columns")}
         if not columns:
             fix = "start the tracker, or create it with sql/dev/coin_metrics.sql; the services look for it every 30 s"
@@ -131,6 +134,27 @@ async def _server(pool: Pool) -> Check:
     ok = found["number"] >= OLDEST_SERVER * 10_000
     fix = None if ok else f"PostgreSQL {OLDEST_SERVER} or newer is needed"
     return Check(part="PostgreSQL", ok=ok, found=found["version"], fix=fix)
+
+
+async def _packages(pool: Pool) -> list[Check]:
+    if not await QUERIES.fetchval(pool, "has_packages"):
+        # Migrations are missing, which is said elsewhere.
+        return []
+    uploaded = await QUERIES.fetchval(pool, "uploaded_packages")
+    installed = all(find_spec(name) for name in ("torch", "talib"))
+    checks = [
+        Check(
+            part="libraries of packages", ok=installed or not uploaded,
+            found="installed" if installed else f"not installed, {uploaded} uploaded packages need them",
+            fix=None if installed else "pip install 'pumpcast[packages]'",
+        )
+    ]  # fmt: skip
+    for failed in await QUERIES.fetch(pool, "failed_packages"):
+        fix = f"when that is mended: POST /api/model-packages/{failed['id']}/warmup; otherwise archive or delete it"
+        # Without its libraries the demonstration is not expected to work.
+        ok = failed["is_builtin"] and not installed
+        checks.append(Check(part=f"package {failed['id']}", ok=ok, found=failed["warmup_error"], fix=fix))
+    return checks
 
 
 def _tracker(columns: set[str]) -> Iterator[Check]:

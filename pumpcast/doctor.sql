@@ -26,3 +26,13 @@ SELECT
         SELECT FROM pg_trigger
         WHERE tgrelid = to_regclass('coin_metrics') AND tgname = 'pumpcast_wakeup' AND tgenabled <> 'D'
     ) AS installed;
+
+-- name: has_packages
+SELECT to_regclass('model_packages') IS NOT NULL;
+
+-- name: uploaded_packages
+SELECT count(*) FROM model_packages WHERE NOT is_builtin AND status <> 'ARCHIVED';
+
+-- name: failed_packages
+SELECT id, is_builtin, coalesce(warmup_error, 'its warm-up failed') AS warmup_error FROM model_packages
+WHERE warmup_status = 'FAILED' AND status <> 'ARCHIVED' ORDER BY created_at, id LIMIT 20;

@@ -60,3 +60,16 @@ async def test_doctor_when_rights_are_missing_then_gives_the_grants(database: st
 async def test_doctor_when_phases_are_missing_then_says_so(database: str, pool: Pool):
     await pool.execute("DROP TABLE ref_coin_phases")
     assert set(await wrong(database)) == {"ref_coin_phases"}
+
+
+async def test_doctor_when_a_package_failed_then_says_which_why_and_what_to_do(database: str, pool: Pool):
+    await pool.execute(
+        "INSERT INTO model_packages (id, name, forecast_rel_path, ppo_rel_path, warmup_status, warmup_error)"
+        " VALUES ('mine', 'Mine', 'f', 'p', 'FAILED', 'weights are not finite')"
+    )
+    found = await wrong(database)
+    assert set(found) == {"package mine"}
+    assert found["package mine"].found == "weights are not finite"
+    assert "POST /api/model-packages/mine/warmup" in found["package mine"].fix
+    await pool.execute("UPDATE model_packages SET status = 'ARCHIVED', archived_at = now()")
+    assert await wrong(database) == {}
