@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from prediction_service.clients.training import TrainingClient
-from prediction_service.routes import models, predictions, promotions, statistics, webhooks
+from prediction_service.routes import candles, models, predictions, promotions, statistics, webhooks
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import active_models, deliveries, positions
 from prediction_service.store import statistics as statistics_store
@@ -47,6 +47,7 @@ def build(settings: PredictionSettings) -> FastAPI:
         description="Import models, ask them, read what they said, have it sent.",
         settings=settings,
         routers=[models.router, promotions.router, predictions.router, statistics.router, webhooks.router],
+        root_routers=[candles.router],
         health=HealthSource(
             service="prediction",
             model_store=settings.model_folder("prediction"),

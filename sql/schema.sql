@@ -795,6 +795,21 @@ CREATE TABLE candles (
     CONSTRAINT chk_candle_volume CHECK (volume >= 0 AND volume < 'Infinity')
 );
 
+-- Feeds of candles from exchanges, as CANDLE_FEEDS names them, and how they are.
+CREATE TABLE candle_feeds (
+    feed        text PRIMARY KEY, -- exchange:market:interval
+    symbol      text NOT NULL, -- what its candles are stored as
+    interval    text NOT NULL, -- length of its candles
+    last_candle timestamptz, -- start of the newest that it brought
+    error       text, -- what is wrong with it
+    error_since timestamptz, -- since when
+    updated_at  timestamptz NOT NULL DEFAULT now(), -- latest look
+    CONSTRAINT chk_feed CHECK (feed <> ''),
+    CONSTRAINT chk_feed_symbol CHECK (symbol <> ''),
+    CONSTRAINT chk_feed_interval CHECK (interval ~ '^[1-9][0-9]{0,3}[smhd]$'),
+    CONSTRAINT chk_feed_error CHECK ((error IS NULL) = (error_since IS NULL))
+);
+
 -- Play money of a package, with the rules it trades by. It outlives its package.
 CREATE TABLE paper_accounts (
     id               text PRIMARY KEY, -- paper_<package_id>

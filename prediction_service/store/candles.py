@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from prediction_service.runtime.packages.candles import Candles
-from shared.contracts.candles import interval_text
+from shared.contracts.candles import EPOCH, interval_text
+from shared.contracts.candles import interval_seconds as interval_seconds_of
 from shared.db import Connection, Executor, Queries
 
 _queries = Queries.beside(__file__)
@@ -25,6 +26,39 @@ class Bar:
     low: float
     close: float
     volume: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A stretch without candles."""
+
+    since: datetime
+    """open_time of the first that is missing."""
+    until: datetime
+    """open_time of the next that is there."""
+    missing: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """What there is of a market."""
+
+    candles: int
+    first: datetime | None
+    last: datetime | None
+    total_gaps: int
+    missing: int
+    """Candles that lack between first and last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """A market with candles of one length."""
+
+    symbol: str
+    interval: str
+    first: datetime
+    last: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,3 +122,48 @@ async def count_run(executor: Executor, *, symbol: str, interval_seconds: int, c
             most=most,
         )
     )
+
+
+async def list_page(
+    executor: Executor,
+    *,
+    symbol: str,
+    interval: str,
+    since: datetime,
+    until: datetime,
+    before: datetime,
+    most: int,
+) -> list[Bar]:
+    """Give candles that open between since and until, both included, and before a time; newest first."""
+    rows = await _queries.fetch(
+        executor, "list_page", symbol=symbol, interval=interval, since=since, until=until, before=before, most=most
+    )
+    return [Bar(**row) for row in rows]
+
+
+async def coverage(executor: Executor, *, symbol: str, interval: str) -> Coverage:
+    """Sum up what there is of a market."""
+    row = await _queries.fetchrow(
+        executor, "coverage", symbol=symbol, interval=interval, seconds=interval_seconds_of(interval)
+    )
+    assert row is not None
+    return Coverage(**row)
+
+
+async def gaps(executor: Executor, *, symbol: str, interval: str, most: int, since: datetime = EPOCH) -> list[Gap]:
+    """Give the gaps between the candles from a time on, newest first."""
+    rows = await _queries.fetch(
+        executor,
+        "gaps",
+        symbol=symbol,
+        interval=interval,
+        seconds=interval_seconds_of(interval),
+        since=since,
+        most=most,
+    )
+    return [Gap(**row) for row in rows]
+
+
+async def list_series(executor: Executor, *, after: str, most: int) -> list[Series]:
+    """Give what has candles, of at most so many symbols behind one, by symbol."""
+    return [Series(**row) for row in await _queries.fetch(executor, "series", after=after, most=most)]

@@ -46,3 +46,65 @@ SELECT count(*) FROM (
     ) AS newest
 ) AS numbered
 WHERE open_time = last - place * make_interval(secs => :seconds);
+
+-- name: list_page
+SELECT symbol, interval, open_time, open, high, low, close, volume FROM candles
+WHERE symbol = :symbol AND interval = :interval AND open_time BETWEEN :since AND :until AND open_time < :before
+ORDER BY open_time DESC
+LIMIT :most;
+
+-- name: coverage
+SELECT
+    count(*) AS candles, min(open_time) AS first, max(open_time) AS last,
+    count(*) FILTER (WHERE gap > step) AS total_gaps,
+    coalesce(sum(extract(epoch FROM gap - step) / extract(epoch FROM step)) FILTER (WHERE gap > step), 0)::bigint AS missing
+FROM (
+    SELECT
+        open_time, open_time - lag(open_time) OVER (ORDER BY open_time) AS gap, make_interval(secs => :seconds) AS step
+    FROM candles
+    WHERE symbol = :symbol AND interval = :interval
+) AS present;
+
+-- name: gaps
+SELECT before + step AS since, open_time AS until,
+    (extract(epoch FROM open_time - before - step) / extract(epoch FROM step))::bigint AS missing
+FROM (
+    SELECT open_time, lag(open_time) OVER (ORDER BY open_time) AS before, make_interval(secs => :seconds) AS step
+    FROM candles
+    WHERE symbol = :symbol AND interval = :interval AND open_time >= :since
+) AS present
+WHERE open_time > before + step
+ORDER BY open_time DESC
+LIMIT :most;
+
+-- name: series
+-- Jumps from one symbol to the next in the index, since the table has thousands of rows of each.
+WITH RECURSIVE symbols AS (
+    (SELECT symbol FROM candles WHERE symbol > :after ORDER BY symbol LIMIT 1)
+    UNION ALL
+    SELECT (SELECT next.symbol FROM candles AS next WHERE next.symbol > symbols.symbol ORDER BY next.symbol LIMIT 1)
+    FROM symbols
+    WHERE symbols.symbol IS NOT NULL
+), taken AS MATERIALIZED (
+    SELECT symbol FROM symbols WHERE symbol IS NOT NULL LIMIT :most
+), series AS (
+    SELECT
+        symbol,
+        (SELECT c.interval FROM candles AS c WHERE c.symbol = taken.symbol ORDER BY c.interval LIMIT 1) AS interval
+    FROM taken
+    UNION ALL
+    SELECT
+        symbol, (
+            SELECT c.interval FROM candles AS c
+            WHERE c.symbol = series.symbol AND c.interval > series.interval ORDER BY c.interval LIMIT 1
+        )
+    FROM series
+    WHERE interval IS NOT NULL
+)
+SELECT
+    symbol, interval,
+    (SELECT min(c.open_time) FROM candles AS c WHERE c.symbol = series.symbol AND c.interval = series.interval) AS first,
+    (SELECT max(c.open_time) FROM candles AS c WHERE c.symbol = series.symbol AND c.interval = series.interval) AS last
+FROM series
+WHERE interval IS NOT NULL
+ORDER BY symbol, interval;

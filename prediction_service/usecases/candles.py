@@ -1,5 +1,6 @@
-"""Candles that computing starts from: closed ones, without a gap, as many as are needed."""
+"""Candles: stored all or none, and read as computing needs them, closed and without a gap."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -9,8 +10,8 @@ from prediction_service.runtime.packages.candles import Candles
 from prediction_service.store import candles as store
 from shared.coin_metrics import bars as coin_bars
 from shared.coin_metrics.read import clock, layout, moment
-from shared.contracts.candles import interval_text
-from shared.db import Executor
+from shared.contracts.candles import StoredCandles, interval_text
+from shared.db import Executor, Pool, transaction
 from shared.errors import TooFewCandles
 
 Source = Literal["candles", "coin_metrics"]
@@ -68,6 +69,16 @@ async def count_closed(
         return 0
     # A row right at the end of an interval belongs to it.
     return min(bars, int((end - first) // timedelta(seconds=interval_seconds)) + 1)
+
+
+async def put_candles(pool: Pool, bars: Sequence[store.Bar]) -> StoredCandles:
+    """Store candles, all or none; those who wait for them are told."""
+    async with transaction(pool) as connection:
+        written = await store.put(connection, bars)
+        if written.inserted or written.updated:
+            await store.announce(connection)
+    unchanged = len(bars) - written.inserted - written.updated
+    return StoredCandles(received=len(bars), inserted=written.inserted, updated=written.updated, unchanged=unchanged)
 
 
 def without_trades(candles: Candles) -> int:

@@ -90,10 +90,11 @@ def _path(
 ) -> NDArray[np.float64]:
     """Give log(price / first price) at the start of each candle and after each of its steps."""
     steps = trend[:, None] * length / _STEPS + noise * (volatility * (length / _STEPS) ** 0.5)[:, None]
-    inside = np.hstack([np.zeros((len(noise), 1)), np.cumsum(steps, axis=1)])
+    inside: NDArray[np.float64] = np.hstack([np.zeros((len(noise), 1)), np.cumsum(steps, axis=1)])
     level, levels = 0.0, np.empty(len(noise))
     for bar, change in enumerate(inside[:, -1].tolist()):
         levels[bar] = level
         inside[bar] -= np.linspace(0, 1, _STEPS + 1) * _HOME * length * level
         level += change - _HOME * length * level
-    return levels[:, None] + inside
+    inside += levels[:, None]
+    return inside

@@ -1,7 +1,7 @@
 """Candles on the wire, and how the length of one is written."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import (
@@ -18,6 +18,7 @@ from pydantic import (
 from shared.contracts.fields import NO_NUL, Moment
 
 DAY_SECONDS = 86_400
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_CANDLES = 2000
 """Of one request: more than a package warms up on, and well within the largest body."""
 _UNITS = {"d": DAY_SECONDS, "h": 3600, "m": 60, "s": 1}
@@ -54,9 +55,14 @@ def is_aligned(open_time: datetime, seconds: int) -> bool:
     return open_time.microsecond == 0 and int(open_time.timestamp()) % seconds == 0
 
 
+def is_ahead(open_time: datetime, seconds: int) -> bool:
+    """Tell whether a candle lies so far in the future that nobody can know of it."""
+    return open_time > datetime.now(UTC) + timedelta(seconds=seconds)
+
+
 Interval = Annotated[
     str,
-    Field(min_length=2, max_length=6, description="Length such as 30s, 15m, 4h or 1d, at most a day"),
+    Field(pattern=r"^[1-9][0-9]{0,4}[smhd]$", description="Length such as 30s, 15m, 4h or 1d, at most a day"),
     AfterValidator(lambda text: interval_text(interval_seconds(text))),
 ]
 Symbol = Annotated[
@@ -83,9 +89,16 @@ class NewCandle(BaseModel):
     @field_validator("open_time")
     @classmethod
     def _on_the_grid(cls, value: datetime, given: ValidationInfo) -> datetime:
+        if value < EPOCH:
+            raise ValueError("must not lie before 1970")
         interval = given.data.get("interval")
-        if interval and not is_aligned(value, interval_seconds(interval)):
+        if not interval:
+            return value
+        seconds = interval_seconds(interval)
+        if not is_aligned(value, seconds):
             raise ValueError(f"must be the start of a candle of {interval}, a whole number of them after 1970")
+        if is_ahead(value, seconds):
+            raise ValueError(f"must not lie more than one candle of {interval} ahead of now")
         return value
 
     @field_validator("high")
@@ -140,7 +153,7 @@ class StoredCandles(BaseModel):
 class CandleFilter(BaseModel):
     """Which candles to list: of a window, or the newest."""
 
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid")
 
     symbol: Symbol
     interval: Interval = "15m"
@@ -185,7 +198,7 @@ class MarketFilter(BaseModel):
 class Gap(BaseModel):
     """A stretch without candles."""
 
-    model_config = ConfigDict(from_attributes=True, populate_by_name=True)
+    model_config = ConfigDict(from_attributes=True)
 
     since: AwareDatetime = Field(alias="from", description="open_time of the first that is missing")
     until: AwareDatetime = Field(description="open_time of the next that is there")
@@ -205,6 +218,15 @@ class Coverage(BaseModel):
     total_gaps: int
 
 
+class SymbolFilter(BaseModel):
+    """Which part of the list of markets."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: Symbol | None = Field(None, description="Only symbols behind this one")
+    limit: int = Field(100, ge=1, le=1000)
+
+
 class CandleSeries(BaseModel):
     """A market with candles of one length."""
 
@@ -212,15 +234,15 @@ class CandleSeries(BaseModel):
 
     symbol: str
     interval: str
-    first: AwareDatetime
-    last: AwareDatetime
+    first: AwareDatetime = Field(description="open_time")
+    last: AwareDatetime = Field(description="open_time")
 
 
 class CandleSymbols(BaseModel):
-    """Markets with candles."""
+    """What has candles, by symbol."""
 
-    symbols: list[CandleSeries]
-    next_cursor: str | None
+    series: list[CandleSeries]
+    next_after: str | None = Field(description="Give it as `after` for the next page")
 
 
 class CandleFeed(BaseModel):

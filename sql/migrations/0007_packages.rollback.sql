@@ -1,3 +1,4 @@
+DROP TABLE candle_feeds;
 ALTER TABLE paper_equity_history DROP COLUMN reason, DROP COLUMN round;
 ALTER TABLE paper_positions DROP COLUMN opened_by, DROP COLUMN round;
 ALTER TABLE paper_accounts

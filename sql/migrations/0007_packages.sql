@@ -53,3 +53,17 @@ ALTER TABLE paper_equity_history
     ADD COLUMN round integer NOT NULL DEFAULT 0,
     ADD CONSTRAINT chk_equity_round CHECK (round >= 0),
     ADD CONSTRAINT chk_equity_reason CHECK (reason IN ('CREATE', 'OPEN', 'CLOSE', 'MARK', 'RESET'));
+
+CREATE TABLE candle_feeds (
+    feed        text PRIMARY KEY,
+    symbol      text NOT NULL,
+    interval    text NOT NULL,
+    last_candle timestamptz,
+    error       text,
+    error_since timestamptz,
+    updated_at  timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT chk_feed CHECK (feed <> ''),
+    CONSTRAINT chk_feed_symbol CHECK (symbol <> ''),
+    CONSTRAINT chk_feed_interval CHECK (interval ~ '^[1-9][0-9]{0,3}[smhd]$'),
+    CONSTRAINT chk_feed_error CHECK ((error IS NULL) = (error_since IS NULL))
+);

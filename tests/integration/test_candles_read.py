@@ -60,7 +60,7 @@ async def test_candles_when_the_newest_is_open_then_it_does_not_count(pool: Pool
 async def test_candles_when_one_is_missing_then_the_words_say_how_many_there_are_and_where_the_gap_is(pool: Pool):
     await put(pool, [bar(place) for place in range(10) if place not in (3, 4)])
     assert len(await closed_candles(pool, **BTC, bars=5)) == 5
-    with pytest.raises(TooFewCandles, match="have 5 of 6 .* a gap from 2026-03-01T12:45:00Z to 2026-03-01T13:15:00Z"):
+    with pytest.raises(TooFewCandles, match=r"have 5 of 6 .* a gap from 2026-03-01T12:45:00Z to 2026-03-01T13:15:00Z"):
         await closed_candles(pool, **BTC, bars=6)
     assert await count_closed(pool, **BTC, bars=6) == 5
     assert len(await closed_candles(pool, **BTC, bars=3, at=START + 3 * QUARTER)) == 3

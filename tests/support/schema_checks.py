@@ -225,6 +225,12 @@ REFUSED = {
         "chk_candle_prices": ["low = 0", "high = 2.5", "low = 2.5", "close = 'NaN'", "high = 'Infinity'"],
         "chk_candle_volume": ["volume = -1", "volume = 'NaN'"],
     },
+    "candle_feeds": {
+        "chk_feed": ["feed = ''"],
+        "chk_feed_symbol": ["symbol = ''"],
+        "chk_feed_interval": ["interval = 'quarter'"],
+        "chk_feed_error": ["error = 'gone'", "error_since = now()"],
+    },
     "paper_accounts": {
         "chk_account_id": ["id = 'ppo_v1'"],
         "chk_account_initial_balance": ["initial_balance = 0"],

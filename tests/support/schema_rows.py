@@ -89,6 +89,7 @@ VALID: dict[str, dict[str, Any]] = {
         "symbol": "BTCUSDT", "interval": "15m", "open_time": _DAY, "open": 2.0, "high": 4.0, "low": 1.0, "close": 3.0,
         "volume": 5.0,
     },
+    "candle_feeds": {"feed": "binance:BTC/USDT:15m", "symbol": "BTCUSDT", "interval": "15m", "last_candle": _DAY},
     "paper_accounts": {"id": "paper_ppo_v1", "package_id": "ppo_v1"},
     "paper_positions": {
         "account_id": "paper_ppo_v1", "symbol": "BTCUSDT", "side": "LONG", "size_usdt": 200.0, "margin": 28.5,
