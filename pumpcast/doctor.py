@@ -137,8 +137,8 @@ async def _server(pool: Pool) -> Check:
 
 
 async def _packages(pool: Pool) -> list[Check]:
-    if not await QUERIES.fetchval(pool, "has_packages"):
-        # Migrations are missing, which is said elsewhere.
+    if not await QUERIES.fetchval(pool, "may_read_packages"):
+        # Migrations are missing, or this is no user of ours: said elsewhere.
         return []
     uploaded = await QUERIES.fetchval(pool, "uploaded_packages")
     installed = all(find_spec(name) for name in ("torch", "talib"))

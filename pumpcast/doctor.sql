@@ -27,8 +27,8 @@ SELECT
         WHERE tgrelid = to_regclass('coin_metrics') AND tgname = 'pumpcast_wakeup' AND tgenabled <> 'D'
     ) AS installed;
 
--- name: has_packages
-SELECT to_regclass('model_packages') IS NOT NULL;
+-- name: may_read_packages
+SELECT coalesce(has_table_privilege(to_regclass('model_packages'), 'SELECT'), false);
 
 -- name: uploaded_packages
 SELECT count(*) FROM model_packages WHERE NOT is_builtin AND status <> 'ARCHIVED';
