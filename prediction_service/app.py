@@ -11,16 +11,18 @@ from fastapi import FastAPI
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from prediction_service.clients.training import TrainingClient
-from prediction_service.routes import candles, models, predictions, promotions, statistics, webhooks
+from prediction_service.routes import candles, models, predictions, promotions, signals, statistics, webhooks
+from prediction_service.runtime.packages.instances import Instances
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import active_models, deliveries, positions
 from prediction_service.store import statistics as statistics_store
 from prediction_service.store.positions import Reported
 from prediction_service.usecases.model_files import sweep
 from prediction_service.usecases.predict import LoadedModels
+from prediction_service.usecases.warm_up import recover
 from prediction_service.usecases.webhooks import sync_builtin
 from shared.coin_metrics.read import layout
-from shared.db import Pool, UndefinedTable
+from shared.db import Pool, UndefinedColumn, UndefinedTable
 from shared.settings import read_settings_or_exit
 from shared.web.app import create_app, serve
 from shared.web.health import HealthSource
@@ -40,6 +42,7 @@ def build(settings: PredictionSettings) -> FastAPI:
         async with TrainingClient(url, api_key=key) as training:
             app.state.training = training
             app.state.models = LoadedModels(training, settings)
+            app.state.instances = Instances()
             yield
 
     return create_app(
@@ -47,7 +50,7 @@ def build(settings: PredictionSettings) -> FastAPI:
         description="Import models, ask them, read what they said, have it sent.",
         settings=settings,
         routers=[models.router, promotions.router, predictions.router, statistics.router, webhooks.router],
-        root_routers=[candles.router],
+        root_routers=[candles.router, signals.router],
         health=HealthSource(
             service="prediction",
             model_store=settings.model_folder("prediction"),
@@ -68,7 +71,8 @@ async def _tidy(pool: Pool, settings: PredictionSettings) -> None:
     try:
         await sweep(pool, settings)
         await sync_builtin(pool, settings)
-    except UndefinedTable:
+        await recover(pool)
+    except (UndefinedTable, UndefinedColumn):
         log.warning("the database lacks tables: run `pumpcast migrate`, then start again")
 
 

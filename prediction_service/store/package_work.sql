@@ -1,0 +1,42 @@
+-- name: may_wait
+-- Asked every second: whether it is worth looking closer. Accounts are no more than packages.
+SELECT EXISTS (
+    SELECT FROM model_packages
+    WHERE warmup_status IN ('PENDING', 'RUNNING') AND status <> 'ARCHIVED'
+) OR EXISTS (SELECT FROM paper_accounts WHERE auto_trade);
+
+-- name: is_taken
+-- Somebody holds the lock of `take`.
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND granted AND objsubid = 1
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND (classid::bigint << 32) + objid::bigint = :key
+);
+
+-- name: take
+-- Held as long as the session lives.
+SELECT pg_try_advisory_lock(:key);
+
+-- name: active_ids
+SELECT id FROM model_packages WHERE status = 'READY';
+
+-- name: newest_symbols
+-- From one symbol to the next along the primary key: DISTINCT would read all candles.
+WITH RECURSIVE market AS (
+    (SELECT symbol FROM candles ORDER BY symbol LIMIT 1)
+    UNION ALL
+    SELECT (SELECT next.symbol FROM candles AS next WHERE next.symbol > market.symbol ORDER BY next.symbol LIMIT 1)
+    FROM market
+    WHERE market.symbol IS NOT NULL
+)
+SELECT market.symbol
+FROM market
+CROSS JOIN LATERAL (
+    SELECT max(candle.open_time) AS open_time
+    FROM candles AS candle
+    WHERE candle.symbol = market.symbol AND candle.interval = :interval
+) AS newest
+WHERE newest.open_time IS NOT NULL
+ORDER BY newest.open_time DESC, market.symbol
+LIMIT :most;

@@ -1,0 +1,110 @@
+"""Which candles a package is asked about."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from prediction_service.runtime.packages.candles import Candles
+from prediction_service.store.package_work import newest_symbols
+from prediction_service.store.packages import Listed
+from prediction_service.usecases.candles import Source, closed_candles, count_closed
+from shared.contracts.candles import interval_text
+from shared.contracts.packages import Market
+from shared.db import Executor
+from shared.errors import Invalid, TooFewCandles
+
+MOST_NAMED = 8
+MOST_TRIED = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One market as of one moment."""
+
+    symbol: str
+    """Market, or the mint of a coin."""
+    interval_seconds: int
+    """Length of its candles."""
+    bars: int
+    """So many are needed."""
+    source: Source
+    """Where they come from."""
+    at: datetime | None = None
+    """As of then; None is now."""
+
+
+def market_of(package: Listed) -> Market:
+    """Give the market a package was made for."""
+    return Market.model_validate(package.market)
+
+
+def view(
+    package: Listed, *, symbol: str | None = None, at: datetime | None = None, source: Source | None = None
+) -> View:
+    """Give what a request asks about; without a symbol anywhere it is `Invalid`."""
+    market = market_of(package)
+    chosen = symbol or market.symbol
+    if chosen is None:
+        raise Invalid(
+            f"symbol is needed: the manifest of package {package.id} names no market; ask with ?symbol=…",
+            pointer="/query/symbol",
+        )
+    return _view(market, chosen, at=at, source=source)
+
+
+async def view_to_warm_up(executor: Executor, package: Listed) -> View | None:
+    """Give the market of the manifest; or, where it names none, the newest that has enough candles, else the newest.
+
+    None when there is no candle of its interval at all.
+    """
+    market = market_of(package)
+    if market.symbol is not None or market.source != "candles":
+        return None if market.symbol is None else _view(market, market.symbol)
+    symbols = await newest_symbols(executor, interval_seconds=market.interval_seconds, most=MOST_TRIED)
+    views = [_view(market, symbol) for symbol in symbols]
+    for one in views:
+        if await count(executor, one) >= one.bars:
+            return one
+    return views[0] if views else None
+
+
+async def candles(executor: Executor, wanted: View) -> Candles:
+    """Give the candles of a view; fewer than needed are `TooFewCandles`, naming other markets where there are none."""
+    try:
+        return await closed_candles(
+            executor, symbol=wanted.symbol, interval_seconds=wanted.interval_seconds, bars=wanted.bars, at=wanted.at,
+            source=wanted.source,
+        )  # fmt: skip
+    except TooFewCandles as error:
+        if wanted.source != "candles" or not error.message.startswith("have 0 "):
+            raise
+        symbols = await newest_symbols(executor, interval_seconds=wanted.interval_seconds, most=MOST_NAMED)
+        others = ", ".join(symbol for symbol in symbols if symbol != wanted.symbol)
+        interval = interval_text(wanted.interval_seconds)
+        raise TooFewCandles(f"{error.message}; candles of {interval} are there of {others or 'no market'}") from None
+
+
+async def count(executor: Executor, wanted: View) -> int:
+    """Count the candles of a view, up to those needed."""
+    return await count_closed(
+        executor, symbol=wanted.symbol, interval_seconds=wanted.interval_seconds, bars=wanted.bars, at=wanted.at,
+        source=wanted.source,
+    )  # fmt: skip
+
+
+def no_candles(package: Listed) -> TooFewCandles:
+    """Say that there is nothing to warm up on."""
+    market = market_of(package)
+    interval = interval_text(market.interval_seconds)
+    return TooFewCandles(
+        f"have 0 of {market.warmup_bars} candles: no market has any of {interval}, send some to POST /candles"
+    )
+
+
+def _view(market: Market, symbol: str, *, at: datetime | None = None, source: Source | None = None) -> View:
+    return View(
+        symbol=symbol,
+        interval_seconds=market.interval_seconds,
+        bars=market.warmup_bars,
+        source=source or market.source,
+        at=at,
+    )
