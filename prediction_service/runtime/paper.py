@@ -15,6 +15,8 @@ TOLERANCE = 1e-9
 """Relative; what sums of floats may be off a limit without passing it."""
 BELIEVABLE = 1e15
 """USDT; no account gets there but by a price that is an error."""
+SMALLEST_SIZE = 0.01
+"""USDT; below a cent there is no position, whatever the rules say."""
 HOUR = 3_600_000_000
 """Microseconds."""
 
@@ -176,7 +178,7 @@ def wanted_size(rules: Rules, equity: float) -> float:
     (200.0, 10.0)
 
     """
-    return max(rules.size_pct / 100 * equity, rules.min_size_usdt)
+    return max(rules.size_pct / 100 * equity, rules.min_size_usdt, SMALLEST_SIZE)
 
 
 def fee(rules: Rules, size_usdt: float) -> float:

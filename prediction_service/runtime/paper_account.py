@@ -10,6 +10,7 @@ from typing import Literal
 from prediction_service.runtime.paper import (
     BELIEVABLE,
     HOUR,
+    SMALLEST_SIZE,
     TOLERANCE,
     Candle,
     CloseReason,
@@ -25,8 +26,6 @@ from prediction_service.runtime.paper import (
 )
 from shared.errors import Invalid
 
-SMALLEST_SIZE = 0.01
-"""USDT; below a cent there is no position, whatever the rules say."""
 Signal = Literal["LONG", "SHORT", "FLAT"]
 DEFAULT_RULES = Rules()
 OPPOSITE: dict[Side, Side] = {"LONG": "SHORT", "SHORT": "LONG"}
@@ -128,6 +127,12 @@ def mark_candle(account: Account, candle: Candle, *, symbol: str, clock: int | N
         return exit_in_candle(position, candle) if position.opened_at < candle.close_at else None
 
     return _mark(account, symbol, None if late else candle.close, at, ends)
+
+
+def value(account: Account, *, symbol: str, price: float) -> Account:
+    """Give an account as it would stand at a price, without ending anything."""
+    valued = (replace(one, current_price=price) if one.symbol == symbol else one for one in account.positions)
+    return replace(account, positions=tuple(valued))
 
 
 def close_position(account: Account, position: Position, *, price: float, reason: CloseReason, at: int) -> Step:

@@ -67,7 +67,8 @@ class Figures:
 def figures(trades: Sequence[Trade]) -> Figures:
     """Give trades in figures.
 
-    >>> found = figures([Trade(side="LONG", close_reason="TP", pnl=3.0), Trade(side="LONG", close_reason="SL", pnl=-1.0)])
+    >>> one, two = (Trade(side="LONG", close_reason=reason, pnl=pnl) for reason, pnl in (("TP", 3.0), ("SL", -1.0)))
+    >>> found = figures([one, two])
     >>> found.win_rate, found.profit_factor, found.expectancy, round(found.sharpe_per_trade, 4)
     (0.5, 3.0, 1.0, 0.3536)
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from prediction_service.runtime.paper import CloseReason, Position, Side
 from prediction_service.runtime.paper_account import Closed
+from prediction_service.runtime.paper_figures import Trade
 from shared.coin_metrics.read import microseconds, moment
 from shared.db import Connection, Executor, Queries, Record
 
@@ -69,7 +70,7 @@ class PaperPosition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trade:
+class ClosedTrade:
     """A closed position, as far as figures need it."""
 
     side: Side
@@ -78,6 +79,10 @@ class Trade:
     fees: float
     opened_at: datetime
     closed_at: datetime
+
+    def as_trade(self) -> Trade:
+        """Give it as the figures know it."""
+        return Trade(side=self.side, close_reason=self.close_reason, pnl=self.pnl)
 
 
 _COLUMNS = tuple(column.name for column in fields(PaperPosition))
@@ -177,10 +182,10 @@ async def list_page(
     return [_read(row) for row in rows]
 
 
-async def list_trades(executor: Executor, account_id: str, *, round_: int) -> list[Trade]:
+async def list_trades(executor: Executor, account_id: str, *, round_: int) -> list[ClosedTrade]:
     """Give the closed positions of one round, oldest first."""
     rows = await _queries.fetch(executor, "list_closed_of_round", account_id=account_id, round=round_)
-    return [Trade(**row) for row in rows]
+    return [ClosedTrade(**row) for row in rows]
 
 
 async def delete_closed(connection: Connection, account_id: str) -> None:
