@@ -1,0 +1,158 @@
+"""A package loaded: candles and an account in, a signal out. The libraries it needs are imported when one is loaded."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from prediction_service.runtime.packages.candles import Candles
+from shared.contracts.packages import Manifest, Probe
+from shared.errors import PackageInvalid, Unavailable
+
+if TYPE_CHECKING:
+    from prediction_service.runtime.packages.decoder import Decision
+    from prediction_service.runtime.packages.forecaster import Forecaster
+    from prediction_service.runtime.packages.policy import LoadedPolicy
+
+Floats = NDArray[np.float64]
+FORECAST_FILE, POLICY_FILE = "forecast_model.pt", "ppo_policy.zip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a package says at the newest of its candles."""
+
+    decision: "Decision"
+    action_raw: Floats
+    """(k,) what the policy did, before it was read."""
+    probabilities: Floats | None
+    """(n,) of its discrete actions."""
+    prediction: Floats
+    """(P, Q) the numbers of the forecaster's head."""
+    curves: Floats
+    """(P, 3) log return since the newest close: lower, median, upper."""
+    price_path: Floats
+    """(P, 3) the same as prices."""
+    price: float
+    """The newest close."""
+    lookback_rows_used: int
+    """Rows whose features were valid."""
+    feature_dim: int
+    """Numbers the policy saw."""
+    scaled_from_warmup: tuple[str, ...]
+    """Channels whose scale was taken from these rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeResult:
+    """How far the answers to the probe lie from those its trainer saw."""
+
+    forecast_error: float
+    """Largest absolute difference."""
+    action_error: float
+    tolerance: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether both are within the tolerance."""
+        return max(self.forecast_error, self.action_error) <= self.tolerance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """A forecaster and a policy in memory, with their manifest."""
+
+    manifest: Manifest
+    forecaster: "Forecaster"
+    policy: "LoadedPolicy"
+
+    @classmethod
+    def load(cls, folder: Path, manifest: Manifest) -> "Instance":
+        """Read both files of a validated package; PackageInvalid if they are not those any more."""
+        try:
+            import prediction_service.runtime.packages.core  # noqa: F401  # needs its library too, later
+            from prediction_service.runtime.packages.forecaster import load_forecaster
+            from prediction_service.runtime.packages.policy import load_policy
+        except ModuleNotFoundError as error:
+            raise Unavailable(
+                f"{error.name} is not installed, which packages need; run: pip install 'pumpcast[packages]'"
+            ) from error
+        return cls(
+            manifest=manifest,
+            forecaster=load_forecaster(folder / FORECAST_FILE, manifest.forecast),
+            policy=load_policy(folder / POLICY_FILE, manifest.policy),
+        )
+
+    def answer(self, candles: Candles, account: Floats) -> Answer:
+        """Give the signal at the newest candle for the block account9 of an account."""
+        from prediction_service.runtime.packages import channels, observation
+        from prediction_service.runtime.packages.core import core_features
+        from prediction_service.runtime.packages.decoder import decode
+
+        forecast, policy = self.manifest.forecast, self.manifest.policy
+        core = core_features(candles)
+        valid = int(np.isfinite(core).all(axis=1).sum())
+        if valid < forecast.context_length:
+            raise PackageInvalid(
+                f"{len(candles)} candles give {valid} valid rows, the forecaster reads {forecast.context_length}"
+            )
+        scales = channels.fit_scales(core, forecast)
+        prediction = self.forecaster.predict(channels.forecaster_input(core, forecast, scales))
+        _refuse_nonsense(prediction, "forecast")
+        curves = channels.forecast_curves(prediction, forecast, scales)
+        seen = observation.build_observation(core[-1], curves, account, forecast, policy, scales)
+        _refuse_nonsense(seen, "observation")
+        action = self.policy.act(seen)
+        _refuse_nonsense(action.values, "action")
+        price = float(candles.close[-1])
+        with np.errstate(over="ignore"):
+            price_path = price * np.exp(curves)
+        _refuse_nonsense(price_path, "price path")
+        return Answer(
+            decision=decode(action.values, action.probabilities, policy.decoder),
+            action_raw=action.values,
+            probabilities=action.probabilities,
+            prediction=prediction,
+            curves=curves,
+            price_path=price_path,
+            price=price,
+            lookback_rows_used=valid,
+            feature_dim=policy.obs_dim,
+            scaled_from_warmup=scales.from_warmup,
+        )
+
+    def check_probe(self) -> ProbeResult | None:
+        """Answer the probe of the manifest, if it has one."""
+        probe = self.manifest.probe
+        if probe is None:
+            return None
+        candles = probe_candles(probe, self.manifest.market.interval_seconds)
+        answer = self.answer(candles, np.array(probe.account))
+        return ProbeResult(
+            forecast_error=_distance(answer.prediction, probe.forecast, "probe.forecast"),
+            action_error=_distance(answer.action_raw, probe.action, "probe.action"),
+            tolerance=probe.tolerance,
+        )
+
+
+def probe_candles(probe: Probe, interval_seconds: int) -> Candles:
+    """Give the candles of a probe as arrays."""
+    told = probe.candles
+    series = {name: np.array(getattr(told, name), np.float64) for name in ("open", "high", "low", "close", "volume")}
+    first = round(told.start.timestamp() * 1_000_000)
+    steps = np.arange(len(told.close), dtype=np.int64) * interval_seconds * 1_000_000
+    return Candles(open_time=first + steps, interval_seconds=interval_seconds, **series)
+
+
+def _distance(got: Floats, told: Any, name: str) -> float:
+    expected = np.array(told, np.float64)
+    if expected.shape != got.shape:
+        raise PackageInvalid(f"{name} has shape {expected.shape}, the package answers {got.shape}")
+    return float(np.abs(got - expected).max())
+
+
+def _refuse_nonsense(values: NDArray[np.floating[Any]], name: str) -> None:
+    if not np.isfinite(values).all():
+        raise PackageInvalid(f"The package gives a {name} that is not finite; its weights or scales do not fit")
