@@ -11,14 +11,25 @@ from fastapi import FastAPI
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from prediction_service.clients.training import TrainingClient
-from prediction_service.routes import candles, models, predictions, promotions, signals, statistics, webhooks
+from prediction_service.routes import (
+    candles,
+    models,
+    packages,
+    paper,
+    predictions,
+    promotions,
+    signals,
+    statistics,
+    webhooks,
+)
 from prediction_service.runtime.packages.instances import Instances
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import active_models, deliveries, positions
 from prediction_service.store import statistics as statistics_store
 from prediction_service.store.positions import Reported
-from prediction_service.usecases.model_files import sweep
+from prediction_service.usecases import model_files, upload
 from prediction_service.usecases.predict import LoadedModels
+from prediction_service.usecases.seed import seed
 from prediction_service.usecases.warm_up import recover
 from prediction_service.usecases.webhooks import sync_builtin
 from shared.coin_metrics.read import layout
@@ -37,7 +48,8 @@ def build(settings: PredictionSettings) -> FastAPI:
 
     @asynccontextmanager
     async def resources(app: FastAPI) -> AsyncIterator[None]:
-        await _tidy(app.state.pool, settings)
+        app.state.uploads = upload.Uploads()
+        await _tidy(app.state.pool, settings, app.state.uploads)
         url, key = settings.training_service_api_url, settings.training_service_api_key
         async with TrainingClient(url, api_key=key) as training:
             app.state.training = training
@@ -50,7 +62,7 @@ def build(settings: PredictionSettings) -> FastAPI:
         description="Import models, ask them, read what they said, have it sent.",
         settings=settings,
         routers=[models.router, promotions.router, predictions.router, statistics.router, webhooks.router],
-        root_routers=[candles.router, signals.router],
+        root_routers=[packages.router, candles.router, signals.router, paper.router],
         health=HealthSource(
             service="prediction",
             model_store=settings.model_folder("prediction"),
@@ -67,9 +79,11 @@ def main() -> None:
     serve(lambda: build(settings), settings=settings, service="prediction-api", port=settings.prediction_api_port)
 
 
-async def _tidy(pool: Pool, settings: PredictionSettings) -> None:
+async def _tidy(pool: Pool, settings: PredictionSettings, uploads: upload.Uploads) -> None:
     try:
-        await sweep(pool, settings)
+        await model_files.sweep(pool, settings)
+        await upload.sweep(pool, settings)
+        await seed(pool, settings, uploads)
         await sync_builtin(pool, settings)
         await recover(pool)
     except (UndefinedTable, UndefinedColumn):

@@ -146,11 +146,6 @@ async def delete(connection: Connection, package_id: str) -> None:
     await _queries.execute(connection, "delete", id=package_id)
 
 
-async def count_open_positions(executor: Executor, package_id: str) -> int:
-    """Count the open positions of the account of a package."""
-    return int(await _queries.fetchval(executor, "open_positions", id=package_id))
-
-
 async def request_warmup(connection: Connection, package_id: str) -> None:
     """Let a package wait for a warm-up again, without a trace of earlier ones."""
     await _queries.execute(connection, "request_warmup", id=package_id)

@@ -60,12 +60,6 @@ WHERE id = :id AND status = 'ARCHIVED';
 -- name: delete
 DELETE FROM model_packages WHERE id = :id;
 
--- name: open_positions
-SELECT count(*)
-FROM paper_positions AS position
-JOIN paper_accounts AS account ON account.id = position.account_id
-WHERE account.package_id = :id AND position.status = 'OPEN';
-
 -- name: request_warmup
 UPDATE model_packages
 SET warmup_status = 'PENDING', warmup_error = NULL, warmup_completed_at = NULL,

@@ -1,0 +1,123 @@
+"""Routes of packages: uploaded, listed, warmed up, put away, removed."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, status
+from starlette.requests import ClientDisconnect
+
+from prediction_service.deps import CallerDep, PoolDep, SettingsDep, UploadsDep
+from prediction_service.store import packages
+from prediction_service.store.packages import Package as StoredPackage
+from prediction_service.usecases import packages as package_usecases
+from prediction_service.usecases.package_body import Body
+from prediction_service.usecases.upload import upload_package
+from shared.contracts.packages import Package, PackageDetails, Packages, UploadedPackage
+from shared.errors import Malformed
+
+router = APIRouter(tags=["packages"])
+
+LARGEST_BODY = 1 << 35
+"""Above what the settings allow at most: they are what counts, file by file."""
+_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["name", "forecast_model", "ppo_model"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "name": {
+                            "type": "string", "minLength": 1, "maxLength": 200,
+                            "description": "For people; the id is made of it",
+                        },
+                        "forecast_model": {
+                            "type": "string", "format": "binary", "description": "The forecaster, a .pt file",
+                        },
+                        "ppo_model": {
+                            "type": "string", "format": "binary", "description": "The policy, a stable-baselines3 .zip",
+                        },
+                        "manifest": {
+                            "type": "string", "format": "binary",
+                            "description": "JSON of a manifest, in part or whole; the rest is taken from the files",
+                        },
+                    },
+                },
+                "encoding": {
+                    "forecast_model": {"contentType": "application/octet-stream"},
+                    "ppo_model": {"contentType": "application/zip"},
+                    "manifest": {"contentType": "application/json"},
+                },
+            }
+        },
+    }
+}  # fmt: skip
+
+
+@router.get("/model-packages", summary="All packages, newest first")
+async def list_packages(pool: PoolDep) -> Packages:
+    found = [Package(**asdict(one)) for one in await packages.list_all(pool)]
+    return Packages(packages=found, total=len(found))
+
+
+@router.get("/model-packages/{package_id}", summary="One package with its manifest and what its warm-up found")
+async def show_package(pool: PoolDep, package_id: str) -> PackageDetails:
+    return _details(await package_usecases.get_package(pool, package_id))
+
+
+@router.post(
+    "/model-packages/upload",
+    summary="Upload a forecaster and a policy; strict waits until their files were validated",
+    status_code=status.HTTP_201_CREATED,
+    max_body_size=LARGEST_BODY,
+    openapi_extra=_FORM,
+)
+async def upload(
+    pool: PoolDep,
+    settings: SettingsDep,
+    uploads: UploadsDep,
+    caller: CallerDep,
+    request: Request,
+    strict: Annotated[bool, Query(description="Answer 422 to files that are not safe or do not fit")] = False,
+) -> UploadedPackage:
+    length = request.headers.get("content-length", "")
+    body = Body(
+        stream=request.stream(),
+        content_type=request.headers.get("content-type"),
+        content_length=int(length) if length.isdecimal() and length.isascii() else None,
+    )
+    try:
+        added = await upload_package(pool, settings, uploads, body, strict=strict, by=caller)
+    except ClientDisconnect:
+        raise Malformed("The body ended too early: send it again") from None
+    return UploadedPackage.model_validate(added, from_attributes=True)
+
+
+@router.post("/model-packages/{package_id}/warmup", summary="Warm a package up again; 409 while candles are missing")
+async def warm_up(pool: PoolDep, package_id: str) -> PackageDetails:
+    return _details(await package_usecases.request_warmup(pool, package_id))
+
+
+@router.post("/model-packages/{package_id}/archive", summary="Put a package away: no signals, no trades")
+async def archive(pool: PoolDep, package_id: str) -> PackageDetails:
+    return _details(await package_usecases.archive(pool, package_id))
+
+
+@router.post("/model-packages/{package_id}/restore", summary="Take an archived package back")
+async def restore(pool: PoolDep, package_id: str) -> PackageDetails:
+    return _details(await package_usecases.restore(pool, package_id))
+
+
+@router.delete(
+    "/model-packages/{package_id}",
+    summary="Remove a package without open positions; the history of its account stays",
+    status_code=status.HTTP_204_NO_CONTENT,
+)
+async def delete(pool: PoolDep, settings: SettingsDep, package_id: str) -> None:
+    await package_usecases.delete(pool, settings, package_id)
+
+
+def _details(package: StoredPackage) -> PackageDetails:
+    return PackageDetails(**asdict(package))
