@@ -40,6 +40,8 @@ def load_file(
     result = _load(rows)
     if result.ignored:
         tell(f"Columns left out: {', '.join(name or '(no name)' for name in result.ignored)}")
+    for series in result.gaps:
+        tell(f"{series.symbol} {series.interval} has {series.gaps} gaps, in which {series.missing} candles are missing")
     sentence = f"{result.rows} rows into {result.table}, {result.first_timestamp} to {result.last_timestamp}"
     show(result, as_json=as_json, sentence=sentence)
 

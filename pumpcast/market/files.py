@@ -1,6 +1,5 @@
 """Files of rows, parquet or CSV: read, recognised and checked as a whole before anything is inserted."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from pumpcast.market.candle_rows import check_candles, checked_interval, intervals
 from shared.coin_metrics.columns import COLUMNS
 from shared.errors import Invalid
 
@@ -30,7 +30,6 @@ REQUIRED: Final[dict[TableName, tuple[str, ...]]] = {
 }
 NULL_WORDS: Final = ["", "NULL", "null", "\\N", "NA", "NaN", "nan", "None"]
 TRUE_WORDS: Final = ("true", "t", "1", "1.0", "yes")
-INTERVAL: Final = re.compile(r"[1-9][0-9]{0,3}[smhd]")
 NO_ZONE: Final = "its times have no time zone; write them with one, like 2026-01-31T12:00:00Z"
 FALSE_WORDS: Final = ("false", "f", "0", "0.0", "no")
 
@@ -57,8 +56,7 @@ def read_file(path: Path, *, table: TableName | None = None, interval: str | Non
 
     The table follows from the columns when not given, the `interval` of candles from their spacing.
     """
-    if interval is not None and not INTERVAL.fullmatch(interval):
-        raise Invalid(f"{interval!r} is no interval: write it like 30s, 15m, 4h or 1d")
+    interval = None if interval is None else checked_interval(interval)
     raw = _read(path)
     if not raw.num_rows:
         raise Invalid(f"{path.name} holds no rows")
@@ -74,8 +72,9 @@ def read_file(path: Path, *, table: TableName | None = None, interval: str | Non
     for name in REQUIRED[kind]:
         if columns[name].null_count:
             raise Invalid(f"{path.name}: {columns[name].null_count} rows have no {name}")
-    if kind == "candles" and (interval or "interval" not in columns):
-        columns["interval"] = pa.array([interval or _spacing(columns, path)] * raw.num_rows)
+    if kind == "candles":
+        columns["interval"] = intervals(columns, interval, path.name)
+        check_candles(columns, path.name)
     ignored = tuple(name for name in raw.column_names if name not in types and name != "id")
     return FileRows(table=kind, rows=pa.table(columns), ignored=ignored)
 
@@ -210,22 +209,6 @@ _CHECKS: Final[dict[str, Callable[[pa.ChunkedArray], pa.ChunkedArray]]] = {
     "bigint": _as_integer(pa.int64()),
     "boolean": _as_boolean,
 }
-
-
-def _spacing(columns: dict[str, pa.ChunkedArray], path: Path) -> str:
-    times = pa.table({"symbol": columns["symbol"], "time": columns["open_time"].cast(pa.int64())})
-    times = times.sort_by([("symbol", "ascending"), ("time", "ascending")])
-    step = pc.subtract(times["time"][1:], times["time"][:-1])
-    same = pc.equal(times["symbol"][1:], times["symbol"][:-1])
-    steps = pc.filter(step, pc.and_(same, pc.greater(step, 0)))
-    shortest = pc.min(steps).as_py()
-    if shortest is None or shortest % 1_000_000:
-        raise Invalid(f"{path.name} does not say the interval of its candles: give --interval, for example 15m")
-    seconds = shortest // 1_000_000
-    unit, size = next(
-        (unit, size) for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if seconds % size == 0
-    )
-    return f"{seconds // size}{unit}"
 
 
 def _first_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from prediction_service.store import candles
 from pumpcast.market.files import TYPES, FileRows, TableName
 from shared.db import Connection, Pool, PostgresError, Queries, transaction
 from shared.errors import Invalid, Unavailable
@@ -23,6 +24,17 @@ Progress = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Gaps:
+    """What is missing between the candles of a market."""
+
+    symbol: str
+    interval: str
+    gaps: int
+    missing: int
+    """Candles in all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadResult:
     """What went in."""
 
@@ -33,10 +45,13 @@ class LoadResult:
     """Columns of the file that found no place."""
     first_timestamp: datetime
     last_timestamp: datetime
+    gaps: tuple[Gaps, ...] = ()
+    """Of candles: what is missing now in the series of the file."""
 
 
 async def load(pool: Pool, file: FileRows, *, on_progress: Progress | None = None) -> LoadResult:
     """Insert checked rows in their order; candles that are there already are overwritten."""
+    gaps: tuple[Gaps, ...] = ()
     try:
         async with transaction(pool) as connection:
             columns = await columns_to_fill(connection, file.table, file.rows.column_names)
@@ -44,9 +59,7 @@ async def load(pool: Pool, file: FileRows, *, on_progress: Progress | None = Non
             if file.table == "coin_metrics":
                 await copy_rows(connection, "coin_metrics", rows, on_progress=on_progress)
             else:
-                await QUERIES.execute(connection, "stage_candles")
-                await copy_rows(connection, "incoming_candles", rows, on_progress=on_progress)
-                await QUERIES.execute(connection, "merge_candles")
+                gaps = await _merge_candles(connection, rows, on_progress)
     except PostgresError as error:
         # Class 22 is a value, 23 a constraint: the file is at fault, not the database.
         if error.sqlstate[:2] not in {"22", "23"}:
@@ -62,7 +75,21 @@ async def load(pool: Pool, file: FileRows, *, on_progress: Progress | None = Non
         ignored=(*file.ignored, *(name for name in file.rows.column_names if name not in columns and name != "id")),
         first_timestamp=times["min"].as_py(),
         last_timestamp=times["max"].as_py(),
+        gaps=gaps,
     )
+
+
+async def _merge_candles(connection: Connection, rows: pa.Table, on_progress: Progress | None) -> tuple[Gaps, ...]:
+    await QUERIES.execute(connection, "stage_candles")
+    await copy_rows(connection, "incoming_candles", rows, on_progress=on_progress)
+    await QUERIES.execute(connection, "merge_candles")
+    await candles.announce(connection)
+    found = []
+    for series in await QUERIES.fetch(connection, "loaded_series"):
+        sums = await candles.coverage(connection, symbol=series["symbol"], interval=series["interval"])
+        if sums.total_gaps:
+            found.append(Gaps(**series, gaps=sums.total_gaps, missing=sums.missing))
+    return tuple(found)
 
 
 async def columns_to_fill(connection: Connection, table: TableName, names: list[str]) -> list[str]:

@@ -26,7 +26,7 @@ _INTERVAL = re.compile(r"([1-9][0-9]{0,4})([smhd])", re.ASCII)
 
 
 def interval_seconds(text: str) -> int:
-    """Give the length of an interval in seconds; ValueError when it is none, or longer than a day.
+    """Give the length of an interval in seconds; ValueError when it is none, or does not divide a day.
 
     >>> interval_seconds("15m"), interval_seconds("1d")
     (900, 86400)
@@ -34,8 +34,8 @@ def interval_seconds(text: str) -> int:
     """
     found = _INTERVAL.fullmatch(text)
     seconds = int(found[1]) * _UNITS[found[2]] if found else 0
-    if not 0 < seconds <= DAY_SECONDS:
-        raise ValueError(f"{text!r} is no interval: write it like 30s, 15m, 4h or 1d, at most a day")
+    if not seconds or DAY_SECONDS % seconds:
+        raise ValueError(f"{text!r} is no interval of candles: write it like 30s, 15m, 4h or 1d; it must divide a day")
     return seconds
 
 
@@ -62,7 +62,7 @@ def is_ahead(open_time: datetime, seconds: int) -> bool:
 
 Interval = Annotated[
     str,
-    Field(pattern=r"^[1-9][0-9]{0,4}[smhd]$", description="Length such as 30s, 15m, 4h or 1d, at most a day"),
+    Field(pattern=r"^[1-9][0-9]{0,4}[smhd]$", description="Length such as 30s, 15m, 4h or 1d; it divides a day"),
     AfterValidator(lambda text: interval_text(interval_seconds(text))),
 ]
 Symbol = Annotated[

@@ -1,6 +1,7 @@
 """Files that are refused: nothing of them may go in, so one database serves them all."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,6 +31,11 @@ def replaced(name: str, values: list[object], kind: pa.DataType | None = None) -
     return table.set_column(table.column_names.index(name), name, pa.array(values, kind))
 
 
+def spoiled(name: str, values: list[object]) -> pa.Table:
+    table = candles(2)
+    return table.set_column(table.column_names.index(name), name, pa.array(values))
+
+
 WRONG_FILES = {
     "no mint": (ticks(1).drop_columns("mint"), "lacks mint"),
     "no timestamp": (ticks(1).drop_columns("timestamp"), "lacks timestamp"),
@@ -44,8 +50,29 @@ WRONG_FILES = {
     "a time missing": (replaced("timestamp", [START, None]), "1 rows have no timestamp"),
     "a mint missing": (replaced("mint", ["A", None]), "1 rows have no mint"),
     "a mint empty": (replaced("mint", ["A", ""]), "1 rows have no mint"),
-    "candle upside down": (candles(2).set_column(3, "high", pa.array([1.0, 1.0])), "nothing was inserted"),
+    "candle upside down": (spoiled("high", [101.0, 1.0]), r"1 candles have prices that cannot be.*12:15:00.*\(row 2\)"),
+    "candle without a price": (spoiled("low", [99.0, float("nan")]), "candles have prices that cannot be|have no low"),
+    "candle without an end": (spoiled("high", [101.0, float("inf")]), "1 candles have prices that cannot be"),
+    "candle of less than nothing": (spoiled("volume", [0.0, -1.0]), "a volume that is not 0 or more"),
+    "candle off the grid": (
+        spoiled("open_time", [START, START + timedelta(minutes=14)]).append_column("interval", pa.array(["15m"] * 2)),
+        "not a whole number of intervals",
+    ),
+    "candle of tomorrow": (
+        spoiled("open_time", [START, START.replace(year=2099)]).append_column("interval", pa.array(["15m"] * 2)),
+        "1 candles have an open_time in the future",
+    ),
+    "candle of a strange length": (
+        candles(2).append_column("interval", pa.array(["15m", "7m"])),
+        "'7m' is no interval",
+    ),
+    "candle without a length": (
+        candles(2).append_column("interval", pa.array(["15m", None])),
+        "1 rows have no interval",
+    ),
+    "candle of a long name": (candles(2, symbol="x" * 101), "a symbol of more than 100 characters"),
     "one candle": (candles(1), "give --interval"),
+    "candles of no known length": (candles(9, minutes=7), "give --interval"),
     "no close": (candles(2).drop_columns("close"), "lacks close"),
 }
 

@@ -19,11 +19,12 @@ def ticks(count: int, *, coins: int = 2, seconds: float = 5, **columns: Any) -> 
 
 
 def candles(count: int, *, symbol: str = "SOLUSDT", minutes: int = 15, close: float = 100.0) -> pa.Table:
-    """Give candles without a column that says their interval."""
+    """Give candles without a column that says their interval, each at the start of one."""
+    first = START - timedelta(seconds=START.timestamp() % (60 * minutes))
     return pa.Table.from_pylist(
         [
             {
-                "symbol": symbol, "open_time": START + timedelta(minutes=minutes * bar),
+                "symbol": symbol, "open_time": first + timedelta(minutes=minutes * bar),
                 "open": close, "high": close + 1, "low": close - 1, "close": close, "volume": 5.0,
             }
             for bar in range(count)
