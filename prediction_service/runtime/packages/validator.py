@@ -22,7 +22,7 @@ from prediction_service.runtime.packages.policy_file import read_policy_zip
 from prediction_service.runtime.packages.pt_file import NAME as FORECAST_NAME
 from prediction_service.runtime.packages.pt_file import read_pt
 from shared.contracts.packages import Digests, Manifest
-from shared.errors import PackageInvalid
+from shared.errors import PackageInvalid, Unavailable
 
 INSTALL = "Packages need libraries that are not installed: run `pip install 'pumpcast[packages]'`, then try again"
 TOO_LARGE = (
@@ -58,9 +58,9 @@ class Verdict(BaseModel):
 
 def examine(task: Task) -> Verdict:
     """Look at a pair, first without torch, then with it; PackageInvalid: it must not be used."""
+    forecast, policy = read_pt(task.folder / FORECAST_NAME), read_policy_zip(task.folder / POLICY_NAME)
     from prediction_service.runtime.packages.infer import complete_manifest
 
-    forecast, policy = read_pt(task.folder / FORECAST_NAME), read_policy_zip(task.folder / POLICY_NAME)
     manifest = complete_manifest(task.given, forecast, policy)
     manifest = manifest.model_copy(update={"sha256": _digests(task.folder, manifest.sha256)})
     if any(find_spec(library) is None for library in _LIBRARIES):
@@ -119,6 +119,8 @@ def judge(task: Task) -> Verdict:
         return examine(task)
     except PackageInvalid as error:
         return Verdict(refused=error.message)
+    except (Unavailable, ModuleNotFoundError) as error:
+        return Verdict(unavailable=str(error))
     except MemoryError:
         return Verdict(refused=TOO_LARGE)
     except Exception as error:  # noqa: BLE001  # whatever files of strangers bring about is about those files
