@@ -19,6 +19,7 @@ from prediction_service.usecases.leadership import APPLICATION, SILENT_SECONDS, 
 from prediction_service.usecases.live import TEND_SECONDS, let_go, process_new_rows
 from prediction_service.usecases.live_models import Shelf, preload
 from prediction_service.usecases.live_table import Superseded
+from prediction_service.usecases.package_child import keep_child
 from prediction_service.usecases.stand import Stand, TableMissing, take_stand
 from shared.background import run_worker
 from shared.coin_metrics.clock import AHEAD
@@ -79,10 +80,11 @@ class Worker:
             house = group.create_task(
                 keep_house(self._pool, self._settings, on_duty=lambda: 0 in self._duty.in_use, stop=stop)
             )
+            child = group.create_task(keep_child(self._pool, dsn, self._settings, stop), name="child of packages")
             await self._answer(stop)
             # Others take over at once, while what is left here comes to its end.
             leading.cancel()
-            await asyncio.wait([sender, house])
+            await asyncio.wait([sender, house, child])
             for helper in helpers:
                 helper.cancel()
 

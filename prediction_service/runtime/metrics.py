@@ -14,3 +14,4 @@ BATCH_SECONDS = Histogram(
 ERRORS = Counter("ml_errors", "Failures of the live loop, each tried again", ["type"])
 RECONNECTS = Gauge("ml_listener_reconnects_total", "How often the listener connected again")
 MODELS = Gauge("ml_active_models", "Models that answer")
+PACKAGE_CHILD_FAILURES = Counter("ml_package_child_failures", "Ends of the process of packages that were not meant")

@@ -1,5 +1,10 @@
 """Whether there is work on packages, on which markets, and who does it; read only."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
 from shared.contracts.candles import interval_text
 from shared.db import Connection, Executor, Queries
 
@@ -7,6 +12,30 @@ _queries = Queries.beside(__file__)
 
 _LOCK = 0x70756D_7061636B
 """Held by the one process that works."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """An account that trades by itself."""
+
+    account_id: str
+    package_id: str
+    symbol: str
+    """Market it trades."""
+    traded_until: datetime | None
+    """Close of the newest candle it acted on."""
+    market: Mapping[str, Any]
+    """That of the manifest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A moment in a market."""
+
+    symbol: str
+    interval_seconds: int
+    after: datetime | None
+    """None is the beginning."""
 
 
 async def may_wait(executor: Executor) -> bool:
@@ -33,3 +62,19 @@ async def newest_symbols(executor: Executor, *, interval_seconds: int, most: int
     """Give the markets that have candles of this length, those with the newest first."""
     rows = await _queries.fetch(executor, "newest_symbols", interval=interval_text(interval_seconds), most=most)
     return [row["symbol"] for row in rows]
+
+
+async def followed(executor: Executor) -> list[Followed]:
+    """Give the accounts that trade by themselves."""
+    return [Followed(**row) for row in await _queries.fetch(executor, "followed")]
+
+
+async def newer_candles(executor: Executor, marks: Sequence[Mark], *, now: datetime) -> list[bool]:
+    """Tell of each mark whether a candle of its market closed after it."""
+    rows = await _queries.fetch(
+        executor, "newer_candles", symbols=[mark.symbol for mark in marks],
+        intervals=[interval_text(mark.interval_seconds) for mark in marks],
+        seconds=[mark.interval_seconds for mark in marks], moments=[mark.after for mark in marks], now=now,
+    )  # fmt: skip
+    found = {row["place"] for row in rows}
+    return [place in found for place in range(1, len(marks) + 1)]

@@ -40,3 +40,25 @@ CROSS JOIN LATERAL (
 WHERE newest.open_time IS NOT NULL
 ORDER BY newest.open_time DESC, market.symbol
 LIMIT :most;
+
+-- name: followed
+-- Accounts that trade by themselves, with the market of their package; before the validation it may be anything.
+SELECT
+    account.id AS account_id, account.package_id, account.symbol, account.traded_until,
+    CASE WHEN package.validated_at IS NULL THEN '{}' ELSE coalesce(package.manifest -> 'market', '{}') END AS market
+FROM paper_accounts AS account
+JOIN model_packages AS package ON package.id = account.package_id
+WHERE account.auto_trade
+ORDER BY account.id;
+
+-- name: newer_candles
+-- Which of these markets have a candle that closed after a moment; each is one look into the primary key.
+SELECT given.place
+FROM unnest(:symbols::text[], :intervals::text[], :seconds::integer[], :moments::timestamptz[])
+    WITH ORDINALITY AS given (symbol, interval, seconds, moment, place)
+WHERE EXISTS (
+    SELECT FROM candles AS candle
+    WHERE candle.symbol = given.symbol AND candle.interval = given.interval
+      AND candle.open_time > coalesce(given.moment, '-infinity') - make_interval(secs => given.seconds)
+      AND candle.open_time <= :now::timestamptz - make_interval(secs => given.seconds)
+);

@@ -1,12 +1,16 @@
 """Which candles a package is asked about."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
 
 from prediction_service.runtime.packages.candles import Candles
+from prediction_service.store import candles as store
 from prediction_service.store.package_work import newest_symbols
 from prediction_service.store.packages import Listed
 from prediction_service.usecases.candles import Source, closed_candles, count_closed
+from shared.coin_metrics.read import microseconds
 from shared.contracts.candles import interval_text
 from shared.contracts.packages import Market
 from shared.db import Executor
@@ -108,3 +112,20 @@ def _view(market: Market, symbol: str, *, at: datetime | None = None, source: So
         source=source or market.source,
         at=at,
     )
+
+
+async def candles_after(executor: Executor, wanted: View, after: datetime | None, *, most: int) -> Candles:
+    """Give the candles of a market that closed after a moment, with whatever gaps; without one, the newest alone."""
+    now, length = datetime.now(UTC), timedelta(seconds=wanted.interval_seconds)
+    due = 1 if after is None else min(max((now - after) // length + 1, 1), most)
+    if wanted.source == "coin_metrics":
+        known = await count(executor, replace(wanted, bars=due))
+        found = await closed_candles(
+            executor, symbol=wanted.symbol, interval_seconds=wanted.interval_seconds, bars=known, source=wanted.source
+        )
+    else:
+        found = await store.newest(
+            executor, symbol=wanted.symbol, interval_seconds=wanted.interval_seconds, close_by=now, most=due
+        )
+    first = 0 if after is None else int(np.searchsorted(found.close_time, microseconds(after), side="right"))
+    return found.part(first, len(found))

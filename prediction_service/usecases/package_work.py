@@ -1,0 +1,190 @@
+"""What there is to do about packages, and doing it: files checked, packages warmed up, candles acted on."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from prediction_service.runtime.packages.instances import Instances
+from prediction_service.settings import PredictionSettings
+from prediction_service.store import package_work, packages
+from prediction_service.store.package_work import Followed
+from prediction_service.store.packages import Listed
+from prediction_service.usecases import auto_trade
+from prediction_service.usecases.package_market import View, candles, count, no_candles, view_to_warm_up
+from prediction_service.usecases.warm_up import held, recover, warm_up
+from shared.db import ConnectionLost, Pool, PostgresError
+from shared.errors import PackageInvalid, TooFewCandles, Unavailable
+from shared.wakeup import Wakeup
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 1.0
+CANDLES_LOOK_SECONDS = 10.0
+"""So often, besides notifications, it is seen whether what waits for candles has enough."""
+IDLE_SECONDS = 60.0
+LEAVING_SECONDS = 3.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What can be done now."""
+
+    check: tuple[str, ...] = ()
+    """Packages whose files nobody has checked."""
+    warm: tuple[str, ...] = ()
+    """Packages that wait for a warm-up, and whose candles suffice; or that were left RUNNING."""
+    trade: tuple[Followed, ...] = ()
+    """Accounts with a candle to act on."""
+
+    def __bool__(self) -> bool:
+        """Say whether there is any."""
+        return bool(self.check or self.warm or self.trade)
+
+
+class Finder:
+    """Looks for work. What waits for candles is told how many there are."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._looked_at_candles = -CANDLES_LOOK_SECONDS
+        self._told: dict[str, tuple[datetime, str | None, int]] = {}
+        self._ready: tuple[str, ...] = ()
+
+    async def find(self, *, notified: bool) -> Work:
+        """Give what can be done now."""
+        if not await package_work.may_wait(self._pool):
+            return Work()
+        pending = await packages.pending(self._pool)
+        running = await packages.running(self._pool)
+        validated = [package for package in pending if package.status == "READY"]
+        now = time.monotonic()
+        if notified or now - self._looked_at_candles >= CANDLES_LOOK_SECONDS:
+            self._looked_at_candles = now
+            self._ready = tuple([package.id for package in validated if await self._has_candles(package)])
+        waiting = {package.id for package in validated}
+        return Work(
+            check=tuple(package.id for package in pending if package.status == "UPLOADED"),
+            warm=(*(package.id for package in running), *(one for one in self._ready if one in waiting)),
+            trade=tuple(await auto_trade.due(self._pool)),
+        )
+
+    async def _has_candles(self, package: Listed) -> bool:
+        chosen = await view_to_warm_up(self._pool, package)
+        found = 0 if chosen is None else await count(self._pool, chosen)
+        if chosen is not None and found >= chosen.bars:
+            return True
+        said = (package.warmup_requested_at, None if chosen is None else chosen.symbol, found)
+        if package.warmup_error is None or self._told.get(package.id) != said:
+            self._told[package.id] = said
+            await self._tell(package, chosen)
+        return False
+
+    async def _tell(self, package: Listed, chosen: View | None) -> None:
+        reason = no_candles(package).message
+        if chosen is not None:
+            try:
+                await candles(self._pool, chosen)
+            except TooFewCandles as error:
+                reason = error.message
+            else:
+                return
+        async with held(self._pool, package.id) as connection:
+            if connection is not None:
+                await packages.wait_with(connection, package, reason)
+
+
+async def work_on_packages(pool: Pool, settings: PredictionSettings, changes: Wakeup, stop: asyncio.Event) -> None:
+    """Work until `stop`, or until there was nothing to do for a while."""
+    worker = _Worker(pool, settings)
+    busy_at, notified = time.monotonic(), True
+    try:
+        while not stop.is_set():
+            try:
+                busy = await worker.step(notified=notified)
+            except (*ConnectionLost, PostgresError) as error:
+                log.warning("work on packages failed, trying again", error=type(error).__name__)
+                busy = True
+            if busy or settings.candle_feeds:
+                busy_at = time.monotonic()
+            elif time.monotonic() - busy_at > IDLE_SECONDS:
+                return
+            notified = await woken(changes, stop)
+    finally:
+        await worker.leave()
+
+
+async def woken(changes: Wakeup, stop: asyncio.Event) -> bool:
+    """Wait for a change, a moment or the end; True for a change."""
+    waiting = [asyncio.ensure_future(changes.wait(LOOK_SECONDS)), asyncio.ensure_future(stop.wait())]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        return waiting[0].done() and waiting[0].result()
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
+class _Worker:
+    """Trades at once, and prepares packages beside that, one after the other."""
+
+    def __init__(self, pool: Pool, settings: PredictionSettings) -> None:
+        self._pool = pool
+        self._settings = settings
+        self._folder = settings.packages_folder
+        self._instances = Instances()
+        self._finder = Finder(pool)
+        self._preparing: asyncio.Task[None] | None = None
+
+    async def step(self, *, notified: bool) -> bool:
+        """Do what there is; True while there was anything."""
+        work = await self._finder.find(notified=notified)
+        if notified and self._instances.ids:
+            self._instances.keep(await package_work.active_ids(self._pool))
+        if self._preparing is not None and self._preparing.done():
+            done, self._preparing = self._preparing, None
+            done.result()
+        if self._preparing is None and (work.check or work.warm):
+            self._preparing = asyncio.create_task(self._prepare(work), name="prepare packages")
+        await auto_trade.trade(self._pool, self._instances, self._folder, work.trade)
+        return bool(work) or self._preparing is not None
+
+    async def leave(self) -> None:
+        """End what is being prepared; what does not end soon waits for the next process."""
+        if self._preparing is not None:
+            self._preparing.cancel()
+            await asyncio.wait([self._preparing], timeout=LEAVING_SECONDS)
+
+    async def _prepare(self, work: Work) -> None:
+        for package_id in work.check:
+            await check_files(self._pool, self._settings, package_id)
+        await recover(self._pool)
+        for package_id in work.warm:
+            try:
+                await warm_up(self._pool, self._instances, self._folder, package_id)
+            except TooFewCandles as error:
+                log.info("warm-up waits", package_id=package_id, reason=error.message)
+
+
+async def check_files(pool: Pool, settings: PredictionSettings, package_id: str) -> None:
+    """Check the files of a package that was uploaded, unless somebody else does."""
+    from prediction_service.usecases.package_checks import validate_files
+
+    async with held(pool, package_id) as connection:
+        if connection is None:
+            return
+        package = await packages.get(connection, package_id)
+        if package is None or package.status != "UPLOADED" or package.warmup_status != "PENDING":
+            return
+        folder: Path = settings.packages_folder / package_id
+        try:
+            manifest = await validate_files(folder, dict(package.manifest))
+        except (PackageInvalid, Unavailable) as error:
+            log.info("package refused", package_id=package_id, reason=error.message)
+            await packages.fail(connection, package, error.message)
+        else:
+            log.info("package is in order", package_id=package_id)
+            await packages.set_validated(connection, package, manifest.model_dump(mode="json"))
