@@ -1,7 +1,7 @@
 """Files of packages, small and valid: forecasters of both kinds, policies of stable-baselines3, a whole package."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -55,6 +55,27 @@ def tiny_manifest(**market: Any) -> dict[str, Any]:
 def tiny_package(seed: int = 7, **market: Any) -> PackageFiles:
     """Give a whole package of a few kilobytes: patchtst/1 of four channels, a policy of five actions."""
     return PackageFiles(forecast=patchtst_bytes(seed), ppo=ppo_bytes(seed), manifest=tiny_manifest(**market))
+
+
+def probed(package: PackageFiles, bars: int = 1500) -> PackageFiles:
+    """Give the same package with a probe in its manifest."""
+    import tempfile
+
+    from prediction_service.runtime.packages.account import EMPTY_ACCOUNT
+    from prediction_service.runtime.packages.infer import complete_manifest
+    from prediction_service.runtime.packages.instance import FORECAST_FILE, POLICY_FILE, Instance
+    from prediction_service.runtime.packages.policy_file import read_policy_zip
+    from prediction_service.runtime.packages.probe import make_probe
+    from prediction_service.runtime.packages.pt_file import read_pt
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = package.write(Path(name))
+        pair = read_pt(folder / FORECAST_FILE), read_policy_zip(folder / POLICY_FILE)
+        instance = Instance.load(folder, complete_manifest(package.manifest, *pair))
+        candles = random_candles(bars, seed=11)
+        answer = instance.answer(candles, EMPTY_ACCOUNT)
+    probe = make_probe(candles, EMPTY_ACCOUNT, prediction=answer.prediction, action=answer.action_raw)
+    return replace(package, manifest=package.manifest | {"probe": probe.model_dump(mode="json")})
 
 
 @cache

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prediction_service.runtime.packages.candles import Candles
-from shared.contracts.packages import Manifest, Probe
+from prediction_service.runtime.packages.probe import probe_candles
+from shared.contracts.packages import Manifest
 from shared.errors import PackageInvalid, Unavailable
 
 if TYPE_CHECKING:
@@ -135,15 +136,6 @@ class Instance:
             action_error=_distance(answer.action_raw, probe.action, "probe.action"),
             tolerance=probe.tolerance,
         )
-
-
-def probe_candles(probe: Probe, interval_seconds: int) -> Candles:
-    """Give the candles of a probe as arrays."""
-    told = probe.candles
-    series = {name: np.array(getattr(told, name), np.float64) for name in ("open", "high", "low", "close", "volume")}
-    first = round(told.start.timestamp() * 1_000_000)
-    steps = np.arange(len(told.close), dtype=np.int64) * interval_seconds * 1_000_000
-    return Candles(open_time=first + steps, interval_seconds=interval_seconds, **series)
 
 
 def _distance(got: Floats, told: Any, name: str) -> float:
