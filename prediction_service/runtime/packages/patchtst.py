@@ -119,7 +119,10 @@ class _Positions(nn.Module):
 
 def _waves(places: int, width: int) -> Tensor:
     """Sines in even columns, cosines in odd ones, centred, with a standard deviation of a tenth."""
-    angles = torch.arange(places)[:, None] * torch.exp(torch.arange(0, width, 2) * (-math.log(10_000.0) / width))
+    # Arithmetic on the meta device, where networks are made before they are filled, imports torch's compiler: a second.
+    with torch.device("cpu"):
+        steps, columns = torch.arange(places)[:, None], torch.arange(0, width, 2)
+    angles = steps * torch.exp(columns * (-math.log(10_000.0) / width))
     waves = torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)[:, :width]
     return (waves - waves.mean()) / (10 * waves.std())
 
