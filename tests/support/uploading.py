@@ -2,15 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
+from prediction_service.settings import PredictionSettings
+from shared.db import Connection
 from tests.support.serving import Api
 
+MIB = 1 << 20
 BOUNDARY = "----a-boundary-of-tests"
 ROUTE = "/api/model-packages/upload"
 FORECAST = b"forecast"
@@ -98,3 +103,34 @@ async def read_status(reader: asyncio.StreamReader) -> int:
 def files_below(root: Path) -> list[str]:
     """Give every file and folder there is, but for the place where uploads arrive."""
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path != root / ".incoming")
+
+
+async def streamed(data: bytes) -> AsyncIterator[bytes]:
+    """Give a body to a client that then sends it without a length."""
+    yield data
+
+
+async def left(connection: Connection, settings: PredictionSettings) -> tuple[int, list[str]]:
+    """Give the number of rows, and every file and folder."""
+    rows = await connection.fetchval("SELECT count(*) FROM model_packages")
+    return rows, files_below(settings.packages_folder)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for something to become true."""
+    for _ in range(1000):
+        if holds():
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("it did not become true")
+
+
+async def until_nothing_is_left(connection: Connection, settings: PredictionSettings) -> None:
+    """Wait until what was refused or broken off is gone."""
+    await until(lambda: not arriving(settings))
+    assert await left(connection, settings) == (0, [])
+
+
+def arriving(settings: PredictionSettings) -> list[Path]:
+    """Give the folders of uploads under way."""
+    return list(settings.packages_folder.glob(".incoming/*"))
