@@ -70,18 +70,22 @@ def backtest_package(
 
 def sentence(result: Result) -> str:
     """Give the result as lines for people."""
-    chance, reasons = result.random, ", ".join(f"{count} {reason}" for reason, count in result.closed_by.items())
-    won = "" if result.win_rate_pct is None else f", {result.win_rate_pct:.0f} % with a profit"
+    chance, won = result.random, ""
+    if result.win_rate_pct is not None:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in result.closed_by.items())
+        won = f" ({reasons}), {result.win_rate_pct:.0f} % with a profit"
+    band = (
+        f"5–95 %: {chance.final_equity_5_pct:,.2f} – {chance.final_equity_95_pct:,.2f}; "
+        f"the package did better than {chance.beaten_pct:.0f} %"
+    )
+    used = f"fees {result.fees_usdt:,.2f} USDT; in the market {result.time_in_market_pct:.0f} % of the time"
     lines = [
         f"{result.package} on {result.symbol}, {result.candles:,} candles, {result.first_signal} – {result.last_close}",
         _row("package", result.account),
         _row(f"buy and hold, {result.limit_usdt:,.0f} USDT", result.buy_and_hold_at_limit),
         _row("buy and hold, everything", result.buy_and_hold),
-        _start(f"random, median of {chance.runs}", chance.final_equity_median)
-        + f"   5–95 %: {chance.final_equity_5_pct:,.2f} – {chance.final_equity_95_pct:,.2f}, "
-        f"{chance.beaten_pct:.0f} % of them did worse than the package",
-        f"{result.trades:,} trades{f' ({reasons})' if reasons else ''}{won}; fees {result.fees_usdt:,.2f} USDT; "
-        f"in the market {result.time_in_market_pct:.0f} % of the time",
+        f"{_start(f'random, median of {chance.runs}', chance.final_equity_median)}   {band}",
+        f"{result.trades:,} trades{won}; {used}",
         *result.remarks,
     ]
     return "\n".join(lines)

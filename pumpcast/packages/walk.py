@@ -126,10 +126,10 @@ def live_decisions(instance: "Instance", candles: Candles) -> Decide:
 
 
 def first_signal(candles: Candles, warmup_bars: int, since: int | None) -> int:
-    """Give the place of the first candle that has `warmup_bars` candles and closes at or after `since`, microseconds."""
+    """Give the place of the first candle that closes at or after `since`, microseconds, with `warmup_bars` candles."""
     start = warmup_bars - 1
     if since is not None:
-        start = max(start, int(np.searchsorted(candles.close_time, since))))
+        start = max(start, int(np.searchsorted(candles.close_time, since)))
     if start >= len(candles) - 1:
         raise Invalid(
             f"{len(candles)} candles without a gap are too few: the package needs {warmup_bars} for its first signal, "
