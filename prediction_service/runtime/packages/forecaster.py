@@ -1,7 +1,6 @@
 """The forecaster of a package, rebuilt from its tensors and run on one thread."""
 
 import pickle
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +76,8 @@ def load_forecaster(path: Path, forecast: Forecast) -> Forecaster:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        # Mapped, two processes share the pages, and a large model is answered before all of it is read.
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        # Read, not mapped: a file that is cut short under a mapping ends the process.
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
         raise PackageInvalid(f"The forecaster cannot be read ({type(error).__name__}); upload it again") from error
     if not isinstance(content, dict):
