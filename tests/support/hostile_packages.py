@@ -21,6 +21,7 @@ from tests.support.hostile_zips import (
     changed_policy,
     claiming,
     directory_field,
+    directory_of,
     executing,
     flipped,
     flipped_in,
@@ -79,14 +80,9 @@ def longer_header(data: bytes) -> bytes:
 
 
 def gap(data: bytes) -> bytes:
-    """Hide bytes between two entries: the directory knows where to go on."""
-    start = data.index(b"PK\x01\x02")
-    end = data.rindex(b"PK\x05\x06")
-    directory = end + 16
-    place = start + int.from_bytes(b"hidden", "big") % 1
-    moved = data[:place] + b"hidden" + data[place:]
-    at = directory + 6
-    return moved[:at] + (start + 6).to_bytes(4, "little") + moved[at + 4 :]
+    """Hide bytes before the directory, which the end of the file knows to begin behind them."""
+    start = directory_of(data)
+    return data[:start] + b"hidden" + data[start:-6] + (start + 6).to_bytes(4, "little") + data[-2:]
 
 
 def nested(data: bytes, _: Path) -> bytes:
@@ -146,7 +142,7 @@ STRUCTURE: dict[str, Case] = {
     ),
     "flipped bit in a pickle": forecast(lambda d, _: flipped_in(d, b"patch_stride"), "checksum"),
     "flipped bit in the weights": forecast(lambda data, _: flipped(data, len(data) // 2), "checksum"),
-    "flipped bit in the directory": forecast(lambda data, _: flipped(data, data.rindex(b"PK\x01\x02") + 17), "damaged"),
+    "flipped bit in the directory": forecast(lambda data, _: flipped(data, directory_of(data) + 17), "contradicts"),
     "flipped bit in the policy": policy(lambda data, _: flipped_in(data, b"FloatStorage"), "checksum"),
     "record missing": forecast(lambda d, _: changed(d, lambda m: m.pop(record(m, "data/0"))), "lacks the numbers"),
     "record too many": forecast(lambda d, _: changed(d, lambda m: m.update({"archive/data/999": b"x"})), "no part of"),

@@ -66,9 +66,14 @@ def flipped_in(data: bytes, content: bytes) -> bytes:
     return flipped(data, data.index(content) + len(content) // 2)
 
 
+def directory_of(data: bytes) -> int:
+    """Give where the directory of a zip begins."""
+    return int.from_bytes(data[-6:-2], "little")
+
+
 def directory_field(data: bytes, at: int, shape: str, value: int, *, entry: int = 0) -> bytes:
     """Change one field of an entry of the directory."""
-    place = -1
+    place = directory_of(data) - 1
     for _ in range(entry + 1):
         place = data.index(b"PK\x01\x02", place + 1)
     return data[: place + at] + struct.pack(shape, value) + data[place + at + struct.calcsize(shape) :]

@@ -7,6 +7,7 @@ a verdict too, or the end of this process alone.
 import hashlib
 import os
 import sys
+import tempfile
 import traceback
 from importlib.util import find_spec
 from pathlib import Path
@@ -137,6 +138,8 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     task = Task.model_validate_json(sys.stdin.buffer.read())
+    # Libraries look for a place for temporary files, by trying to write one.
+    tempfile.gettempdir()
     size = sum((task.folder / name).stat().st_size for name in (FORECAST_NAME, POLICY_NAME))
     limits.apply(size)
     answers.write(judge(task).model_dump_json() + "\n")
