@@ -112,8 +112,8 @@ def moment_for(row: PaperAccount, at: datetime | None, *, follows: bool = False)
         return max(at or datetime.now(UTC), row.clock)
     if at < row.clock:
         raise Conflict(
-            f"Account {row.id} was told of {written(row.clock)} already, and {written(at)} lies before: tell it what "
-            "comes later, or reset it to begin anew"
+            f"Account {row.id} was told of {written(row.clock)} already and its time goes forward only: {written(at)} "
+            "lies before. A reset begins anew"
         )
     return at
 
