@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, status
 from starlette.requests import ClientDisconnect
 
-from prediction_service.deps import CallerDep, PoolDep, SettingsDep, UploadsDep
+from prediction_service.deps import CallerDep, InstancesDep, PoolDep, SettingsDep, UploadsDep
 from prediction_service.store import packages
 from prediction_service.store.packages import Package as StoredPackage
 from prediction_service.usecases import packages as package_usecases
@@ -101,8 +101,10 @@ async def warm_up(pool: PoolDep, package_id: str) -> PackageDetails:
 
 
 @router.post("/model-packages/{package_id}/archive", summary="Put a package away: no signals, no trades")
-async def archive(pool: PoolDep, package_id: str) -> PackageDetails:
-    return _details(await package_usecases.archive(pool, package_id))
+async def archive(pool: PoolDep, instances: InstancesDep, package_id: str) -> PackageDetails:
+    archived = await package_usecases.archive(pool, package_id)
+    instances.forget(archived.id)
+    return _details(archived)
 
 
 @router.post("/model-packages/{package_id}/restore", summary="Take an archived package back")
@@ -115,8 +117,8 @@ async def restore(pool: PoolDep, package_id: str) -> PackageDetails:
     summary="Remove a package without open positions; the history of its account stays",
     status_code=status.HTTP_204_NO_CONTENT,
 )
-async def delete(pool: PoolDep, settings: SettingsDep, package_id: str) -> None:
-    await package_usecases.delete(pool, settings, package_id)
+async def delete(pool: PoolDep, settings: SettingsDep, instances: InstancesDep, package_id: str) -> None:
+    instances.forget(await package_usecases.delete(pool, settings, package_id))
 
 
 def _details(package: StoredPackage) -> PackageDetails:

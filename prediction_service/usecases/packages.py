@@ -6,7 +6,7 @@ from prediction_service.store.packages import Package
 from prediction_service.usecases import package_files, package_market
 from prediction_service.usecases.package_body import to_end
 from shared.db import Connection, Executor, Pool, transaction
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict, NotFound, TooFewCandles
 
 _ACCOUNT = "paper_"
 
@@ -25,10 +25,7 @@ async def request_warmup(pool: Pool, model_id: str) -> Package:
     _refuse_archived(package)
     if package.validated_at is not None:
         # Before the validation nobody knows which candles it needs.
-        wanted = await package_market.view_to_warm_up(pool, package)
-        if wanted is None:
-            raise package_market.no_candles(package)
-        await package_market.candles(pool, wanted)
+        await _refuse_too_few_candles(pool, package)
     async with transaction(pool) as connection:
         _refuse_archived(await _lock(connection, package.id))
         await packages.request_warmup(connection, package.id)
@@ -54,8 +51,8 @@ async def restore(pool: Pool, model_id: str) -> Package:
         return await get_package(connection, package.id)
 
 
-async def delete(pool: Pool, settings: PredictionSettings, model_id: str) -> None:
-    """Remove a package with its files; its paper account and all its history stay."""
+async def delete(pool: Pool, settings: PredictionSettings, model_id: str) -> str:
+    """Remove a package with its files and give its id; its paper account and all its history stay."""
     package = await get_package(pool, model_id)
     root, package_id = settings.packages_folder, package.id
     try:
@@ -73,6 +70,7 @@ async def delete(pool: Pool, settings: PredictionSettings, model_id: str) -> Non
             await to_end(package_files.unmark, root, package_id)
         raise
     await to_end(package_files.remove, root, package_id)
+    return package_id
 
 
 async def _refuse_in_use(connection: Connection, package_id: str) -> None:
@@ -89,6 +87,18 @@ async def _lock(connection: Connection, model_id: str) -> Package:
     if found is None:
         raise _unknown(model_id)
     return found
+
+
+async def _refuse_too_few_candles(pool: Pool, package: Package) -> None:
+    wanted = await package_market.view_to_warm_up(pool, package)
+    try:
+        if wanted is None:
+            raise package_market.no_candles(package)
+        await package_market.candles(pool, wanted)
+    except TooFewCandles as error:
+        if package.warmup_status == "PENDING":
+            await packages.wait_with(pool, package, error.message)
+        raise
 
 
 def _refuse_archived(package: Package) -> None:

@@ -1,0 +1,190 @@
+"""Warm-ups: PENDING, RUNNING, DONE or FAILED, whatever happens on the way."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from prediction_service.app import build
+from prediction_service.runtime.packages.account import EMPTY_ACCOUNT
+from prediction_service.runtime.packages.instances import Instances
+from prediction_service.settings import PredictionSettings
+from prediction_service.store import packages
+from prediction_service.usecases import warm_up as warming_up
+from prediction_service.usecases.warm_up import key_of, origin_of, warm_up
+from shared.db import Pool, transaction
+from shared.errors import PackageInvalid
+from tests.support.package_files import PackageFiles, probed, tiny_package
+from tests.support.serving import Api, api_of
+from tests.support.warming import add_package, ask, bars_of, market, put, state
+
+
+@pytest.fixture
+def folder(configured: PredictionSettings) -> Path:
+    """Give the folder of packages."""
+    return configured.packages_folder
+
+
+async def request(pool: Pool, package_id: str = "tiny") -> None:
+    async with transaction(pool) as connection:
+        await packages.request_warmup(connection, package_id)
+
+
+async def test_warm_up_when_a_file_was_damaged_then_it_fails_and_a_retry_clears_that(
+    api: Api, pool: Pool, folder: Path
+):
+    place = await add_package(pool, folder, symbol="BTCUSDT")
+    await put(pool, bars_of(market()))
+    whole = (place / "forecast_model.pt").read_bytes()
+    (place / "forecast_model.pt").write_bytes(whole[:-1] + b"x")
+    status, refused = await ask(api)
+    words = "forecast_model.pt of package tiny is not the file that was uploaded"
+    assert (status, words in refused["detail"]) == (409, True)
+    ready, warm, reason, completed = await state(pool)
+    assert (ready, warm, completed) == ("READY", "FAILED", False)
+    assert reason is not None
+    assert words in reason
+    status, again = await api.post(
+        "/api/paper/signal",
+        {"model_id": "tiny", "symbol": "BTCUSDT", "signal": "LONG", "confidence": 90, "current_price": 100},
+    )
+    assert (status, again["opened"], again["rule"]) == (200, None, "warmup")
+    (place / "forecast_model.pt").write_bytes(whole)
+    assert (await ask(api))[0] == 409
+    status, shown = await api.post("/api/model-packages/tiny/warmup")
+    assert (status, shown["warmup_status"], shown["warmup_error"]) == (200, "PENDING", None)
+    assert (await ask(api))[0] == 200
+    assert await state(pool) == ("READY", "DONE", None, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda files: {"probe": _other_answers(files)}, "the probe of the manifest is missed"),
+        (lambda _: {"market": {"warmup_bars": 600}}, "600 candles give"),
+    ],
+    ids=["probe", "bars"],
+)
+async def test_warm_up_when_the_package_does_not_do_what_it_should_then_it_fails_with_the_reason(
+    pool: Pool, folder: Path, change: Any, words: str
+):
+    files = probed(tiny_package())
+    await add_package(pool, folder, files=files, symbol="BTCUSDT")
+    package = await packages.get(pool, "tiny")
+    assert package is not None
+    changed = change(files)
+    manifest = {**package.manifest, **changed, "market": {**package.market, **changed.get("market", {})}}
+    await packages.set_validated(pool, package, manifest)
+    await put(pool, bars_of(market()))
+    assert await warm_up(pool, Instances(), folder, "tiny")
+    _, warm, reason, _ = await state(pool)
+    assert (warm, words in (reason or "")) == ("FAILED", True), reason
+
+
+def _other_answers(files: PackageFiles) -> dict[str, Any]:
+    probe = files.manifest["probe"]
+    return {**probe, "action": [value + 0.5 for value in probe["action"]]}
+
+
+async def test_warm_up_when_torch_is_not_installed_then_it_fails_with_the_command_that_installs_it(
+    pool: Pool, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    await add_package(pool, folder, symbol="BTCUSDT")
+    await put(pool, bars_of(market()))
+    for name in list(sys.modules):
+        if name.startswith("prediction_service.runtime.packages.") and hasattr(sys.modules[name], "torch"):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert await warm_up(pool, Instances(), folder, "tiny")
+    _, warm, reason, _ = await state(pool)
+    assert warm == "FAILED"
+    assert "pip install 'pumpcast[packages]'" in (reason or "")
+
+
+async def test_warm_up_when_several_ask_at_once_then_it_runs_once_and_all_are_answered(
+    api: Api, pool: Pool, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    await add_package(pool, folder, symbol="BTCUSDT")
+    await put(pool, bars_of(market()))
+    claims = []
+
+    async def counted(*given: Any) -> Any:
+        claims.append(given)
+        return await claim(*given)
+
+    claim = packages.claim_warmup
+    monkeypatch.setattr(warming_up.packages, "claim_warmup", counted)
+    answers = await asyncio.gather(*(ask(api) for _ in range(6)))
+    assert [status for status, _ in answers] == [200] * 6
+    assert len({str(signal["action_raw"]) for _, signal in answers}) == 1
+    assert len(claims) == 1
+
+
+async def test_warm_up_when_it_was_left_running_then_a_start_lets_it_wait_again_unless_somebody_holds_it(
+    configured: PredictionSettings, pool: Pool, folder: Path
+):
+    for name in ("left", "held"):
+        await add_package(pool, folder, name, symbol="BTCUSDT")
+        package = await packages.get(pool, name)
+        assert package is not None
+        assert await packages.claim_warmup(pool, package)
+    async with pool.acquire() as connection:
+        assert await packages.try_hold(connection, "held")
+        async with api_of(build(configured)):
+            assert await state(pool, "left") == ("READY", "PENDING", None, False)
+            assert await state(pool, "held") == ("READY", "RUNNING", None, False)
+
+
+async def test_warm_up_when_the_package_goes_meanwhile_then_nothing_comes_back(
+    pool: Pool, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    await add_package(pool, folder, symbol="BTCUSDT")
+    await put(pool, bars_of(market()))
+    loaded = warming_up._try_out
+
+    async def archived_meanwhile(*given: Any) -> Any:
+        async with transaction(pool) as connection:
+            await packages.archive(connection, "tiny")
+            await packages.request_warmup(connection, "tiny")
+        return await loaded(*given)
+
+    monkeypatch.setattr(warming_up, "_try_out", archived_meanwhile)
+    await warm_up(pool, Instances(), folder, "tiny")
+    assert await state(pool) == ("ARCHIVED", "PENDING", None, False)
+    monkeypatch.undo()
+    await warm_up(pool, Instances(), folder, "tiny")
+    assert await state(pool) == ("ARCHIVED", "PENDING", None, False)
+
+
+async def test_instances_when_a_reload_fails_then_the_old_one_answers_and_only_a_few_are_kept(pool: Pool, folder: Path):
+    instances, keys = Instances(most=2), {}
+    for name in ("a", "b", "c"):
+        await add_package(pool, folder, name, files=tiny_package(seed=len(keys) + 1))
+        package = await packages.get(pool, name)
+        assert package is not None
+        keys[name] = key_of(package), origin_of(package, folder)
+
+    async def use(name: str, *, afresh: bool = False) -> Any:
+        async def find() -> Any:
+            return keys[name][1]
+
+        async with instances.held(keys[name][0], find, afresh=afresh) as instance:
+            return instance
+
+    first = await use("a")
+    await use("b")
+    assert await use("a") is first
+    await use("c")
+    assert instances.ids == ("a", "c")
+    (folder / "a" / "ppo_policy.zip").write_bytes(b"damaged")
+    # Truncated in place: what is loaded must not depend on the file any more.
+    (folder / "a" / "forecast_model.pt").write_bytes(b"")
+    with pytest.raises(PackageInvalid, match="ppo_policy.zip|forecast_model.pt"):
+        await use("a", afresh=True)
+    assert await use("a") is first
+    assert np.isfinite(first.answer(market(), EMPTY_ACCOUNT).curves).all()
+    instances.keep(frozenset({"c"}))
+    assert instances.ids == ("c",)
