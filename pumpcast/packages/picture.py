@@ -2,7 +2,7 @@
 
 from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +48,7 @@ def draw(backtest: Backtest, path: Path, *, title: str) -> None:
         _equity(equity, at, backtest)
         _price(price, at, backtest)
         _drawdown(drawdown, at, backtest)
-        equity.set_title(title, fontsize=12, fontweight="bold", pad=10)
+        equity.set_title(title, fontsize=12, fontweight="bold", pad=24)
         for axes in (equity, price, drawdown):
             axes.grid(color=GRID, linewidth=0.6)
             axes.set_axisbelow(True)
@@ -68,34 +68,41 @@ def draw(backtest: Backtest, path: Path, *, title: str) -> None:
 def _equity(axes: "Axes", at: Times, backtest: Backtest) -> None:
     low, median, high = backtest.band
     runs, limit = len(backtest.chance.equity), backtest.rules.max_exposure_pct
-    axes.fill_between(at, low, high, color=CHANCE, alpha=0.22, linewidth=0, label=f"{runs} random accounts, 5–95 %")
-    axes.plot(at, median, color=CHANCE, linewidth=1.1, linestyle="--", label="their median")
-    axes.plot(at, backtest.hold_at_limit, color=HOLD, linewidth=1.2, label=f"buy and hold with {limit:g} % of equity")
-    axes.plot(
-        at, backtest.walk.equity, color=PACKAGE, linewidth=1.8, label=f"package, {len(backtest.walk.closed)} trades"
-    )
+    package, *_ = axes.plot(at, backtest.walk.equity, color=PACKAGE, linewidth=1.8, zorder=3)
+    hold, *_ = axes.plot(at, backtest.hold_at_limit, color=HOLD, linewidth=1.1)
+    middle, *_ = axes.plot(at, median, color=CHANCE, linewidth=1.1, linestyle="--")
+    band = axes.fill_between(at, low, high, color=CHANCE, alpha=0.22, linewidth=0)
     axes.axhline(INITIAL_BALANCE, color="#444444", linewidth=0.7)
-    axes.set_ylabel("equity, USDT")
+    axes.set_ylabel("equity, USDT, fees counted")
     axes.yaxis.set_major_formatter("{x:,.0f}")
-    axes.legend(loc="upper left", frameon=True, framealpha=0.85, edgecolor="none", ncols=2)
+    handles = {
+        f"package, {len(backtest.walk.closed)} trades": package,
+        f"buy and hold with {limit:g} % of equity": hold,
+        f"{runs} accounts that trade as often at random, 5–95 %": band,
+        "their median": middle,
+    }
+    _legend(axes, handles)
 
 
 def _price(axes: "Axes", at: Times, backtest: Backtest) -> None:
     close = backtest.candles.close[backtest.walk.start :]
-    axes.plot(at, close, color="#333333", linewidth=0.9)
-    most = backtest.rules.max_exposure_pct / 100 * INITIAL_BALANCE
-    behind = axes.twinx()
-    for size, colour, name in ((backtest.walk.long_size, LONG, "long"), (-backtest.walk.short_size, SHORT, "short")):
-        behind.fill_between(at, size, 0, step="post", color=colour, alpha=0.35, linewidth=0, label=f"{name} positions")
-    behind.set_ylim(-1.25 * most, 1.25 * most)
-    behind.set_ylabel("open, USDT")
-    behind.legend(loc="upper left", frameon=True, framealpha=0.85, edgecolor="none", ncols=2)
-    behind.set_zorder(0)
-    axes.set_zorder(1)
-    axes.patch.set_visible(False)
+    price, *_ = axes.plot(at, close, color="#333333", linewidth=0.9)
+    shaded = [
+        axes.fill_between(at, 0, 1, where=size > 0, step="post", color=colour, alpha=0.3, linewidth=0,
+                          transform=axes.get_xaxis_transform())
+        for size, colour in ((backtest.walk.long_size, LONG), (backtest.walk.short_size, SHORT))
+    ]  # fmt: skip
     whole = backtest.hold[-1] / INITIAL_BALANCE * 100 - 100
     axes.set_ylabel("price")
-    axes.set_title(f"price of {backtest.symbol} (buy and hold with everything: {whole:+.1f} %)", fontsize=9)
+    axes.yaxis.set_major_formatter("{x:,.6g}")
+    name = f"price of {backtest.symbol}; buying and holding with everything brings {whole:+.1f} %"
+    _legend(axes, {name: price, "long positions": shaded[0], "short positions": shaded[1]})
+
+
+def _legend(axes: "Axes", handles: dict[str, Any]) -> None:
+    """Put the names above the axes, where they hide nothing."""
+    axes.legend(handles.values(), handles.keys(), loc="lower left", bbox_to_anchor=(-0.005, 0.99), frameon=False,
+                ncols=len(handles), borderaxespad=0.2, columnspacing=1.4, handlelength=1.6)  # fmt: skip
 
 
 def _drawdown(axes: "Axes", at: Times, backtest: Backtest) -> None:
