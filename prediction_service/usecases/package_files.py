@@ -130,7 +130,7 @@ def unmark(root: Path, package_id: str) -> None:
 def remove(root: Path, package_id: str) -> None:
     """Take the folder of a package away: out of its place at once, then bit by bit."""
     away = root / _INCOMING / uuid.uuid4().hex
-    with suppress(FileNotFoundError), writing():
+    with writing(), suppress(FileNotFoundError):
         away.parent.mkdir(exist_ok=True)
         # Another process may sweep the same at this moment.
         (root / package_id).rename(away)
@@ -143,7 +143,7 @@ def sweep_incoming(root: Path) -> int:
     if not incoming.is_dir():
         return 0
     with _locked(incoming, fcntl.LOCK_EX):
-        for path in incoming.iterdir():
+        for path in filter(Path.is_dir, incoming.iterdir()):
             with suppress(BlockingIOError, FileNotFoundError), _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
                 shutil.rmtree(path, ignore_errors=True)
                 removed += 1

@@ -9,6 +9,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
+from prediction_service import app
 from prediction_service.app import build
 from prediction_service.settings import PredictionSettings
 from shared import embedded
@@ -83,6 +84,16 @@ def configured(database: str, tmp_path: Path, training: TrainingStub) -> Predict
         database, tmp_path, webhook_allowed_hosts=["127.0.0.1"],
         training_service_api_url=training.url, training_service_api_key="secret",
     )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def no_demonstration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start APIs without the package that comes with the project: its files would be copied each time."""
+
+    async def leave_out(*_: object) -> None:
+        pass
+
+    monkeypatch.setattr(app, "seed", leave_out)
 
 
 @pytest.fixture
