@@ -27,17 +27,26 @@ CHECKED_BEYOND_SHAPE = {
     "/api/webhooks", "/api/webhooks/{endpoint_id}", "/api/predictions", "/api/webhook-deliveries", "/api/promotions",
     "/api/models/{active_id}/settings", "/api/models/{active_id}/promote", "/api/models/{active_id}/statistics",
     "/api/webhooks/{endpoint_id}/recover", "/api/predict", "/api/coins/{coin_id}/history",
+    "/api/paper/account/create", "/api/paper/account/{model_id}", "/api/paper/positions/{model_id}",
+    "/api/paper/position/open", "/api/paper/position/{position_id}/close", "/api/paper/price-update",
+    "/api/paper/signal", "/api/paper/equity/{model_id}",
 }  # fmt: skip
 
 
-IDS = {"id", "active_id", "active_model_id", "model_id", "endpoint_id", "delivery_id", "prediction_id", "replaces"}
-NAMES = {"coin_id": ("a", "0", "ß/ ?"), "url": ("http://127.0.0.1:9/hook",) * 3}
+IDS = {
+    "id", "active_id", "active_model_id", "model_id", "endpoint_id", "delivery_id", "prediction_id", "replaces",
+    "position_id",
+}  # fmt: skip
+NAMES = {
+    "coin_id": ("a", "0", "ß/ ?"), "url": ("http://127.0.0.1:9/hook",) * 3,
+    "model_id": ("one", "paper_one", "two"), "package_id": ("one", "two", "two"), "symbol": ("BTCUSDT",) * 3,
+}  # fmt: skip
 
 
 def near(name: str, value: Any) -> Any:
     """Give something that is there, or is missing by a hair, where any was made up; what has no such shape stays."""
-    if name in IDS:
-        return 1 + value % (MODELS + 1) if type(value) is int and 0 < value < 2**31 else value
+    if name in IDS and type(value) is int:
+        return 1 + value % (MODELS + 1) if 0 < value < 2**31 else value
     if name in NAMES and isinstance(value, str) and 0 < len(value) < 40 and value.isprintable():
         return (*NAMES[name], value)[(len(value) - 1) % 4]
     if name in ("active_model_ids", "model_ids") and isinstance(value, list):

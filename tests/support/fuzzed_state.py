@@ -45,6 +45,15 @@ SELECT n % 3 + 1, 'msg_' || n, 'prediction.alert', '0', '2026-03-01T12:00Z', '{"
 FROM generate_series(1, 8) AS n;
 INSERT INTO model_promotions (action, active_model_id, model_id, replaced_active_model_id, replaced_model_id, line)
 VALUES ('promote', 1, 1, 2, 2, 'a'), ('import', 4, 4, NULL, NULL, NULL);
+INSERT INTO model_packages (id, name, forecast_rel_path, ppo_rel_path, status, validated_at, archived_at, warmup_status,
+    warmup_completed_at, manifest)
+VALUES ('one', 'one', 'one/f', 'one/p', 'READY', now(), NULL, 'DONE', now(), '{"market": {"symbol": "BTCUSDT"}}'),
+    ('two', 'two', 'two/f', 'two/p', 'ARCHIVED', now(), now(), 'DONE', now(), '{}');
+INSERT INTO paper_accounts (id, package_id) VALUES ('paper_one', 'one');
+INSERT INTO paper_positions (account_id, symbol, side, size_usdt, margin, leverage, entry_price, current_price,
+    take_profit_pct, stop_loss_pct, expires_at)
+SELECT 'paper_one', 'BTCUSDT', 'LONG', 200, 200 / 7.0, 7, 100, 100, 5, 3, now() + interval '2 days'
+FROM generate_series(1, 3) AS n;
 """
 
 
