@@ -1,12 +1,16 @@
 """What becomes of packages: warmed up again, put away, taken back, removed."""
 
+import structlog
+
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import packages, paper_accounts, paper_positions
 from prediction_service.store.packages import Package
 from prediction_service.usecases import package_files, package_market
 from prediction_service.usecases.package_body import to_end
 from shared.db import Connection, Executor, Pool, transaction
-from shared.errors import Conflict, NotFound, TooFewCandles
+from shared.errors import Conflict, NotFound, PumpcastError, TooFewCandles
+
+log = structlog.get_logger(__name__)
 
 _ACCOUNT = "paper_"
 
@@ -69,7 +73,11 @@ async def delete(pool: Pool, settings: PredictionSettings, model_id: str) -> str
         if await packages.get(pool, package_id) is not None:
             await to_end(package_files.unmark, root, package_id)
         raise
-    await to_end(package_files.remove, root, package_id)
+    try:
+        await to_end(package_files.remove, root, package_id)
+    except PumpcastError as error:
+        # Its row is gone, and the next start tries again.
+        log.warning("files of a package stay behind", package_id=package_id, error=error.message)
     return package_id
 
 

@@ -16,6 +16,7 @@ from prediction_service.store import package_seeds, packages
 from prediction_service.store.packages import NewPackage, Package
 from prediction_service.usecases import package_files
 from prediction_service.usecases.package_body import Body, receive, to_end
+from prediction_service.usecases.package_checks import validate_files
 from prediction_service.usecases.package_files import FORECAST_FILE, POLICY_FILE, Entry
 from prediction_service.usecases.package_form import LARGEST_MANIFEST, MIB, SLACK, Form, FormReader, Stored, boundary_of
 from shared.db import Connection, ConnectionLost, Pool, PostgresError, transaction
@@ -172,8 +173,6 @@ def _check_room(folder: Path, size: int) -> None:
 
 
 async def _validate(uploads: Uploads, entry: Entry, form: Form) -> Mapping[str, Any]:
-    from prediction_service.usecases.package_checks import validate_files
-
     async with uploads.validating:
         manifest = await validate_files(entry.path, dict(form.manifest))
     return manifest.model_dump(mode="json")
