@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from shared.contracts.candles import Feed, parse_feed
 from shared.settings import HEX_KEY, CommaList, Port, ServiceSettings, TrainingAddressPart
 
 
@@ -52,6 +53,23 @@ class PredictionSettings(ServiceSettings, TrainingAddressPart):
     artifact_public_key: str = Field(
         "", pattern=HEX_KEY, description="Ed25519 public key (hex) that must have signed model files; empty: any"
     )
+
+    @field_validator("candle_feeds")
+    @classmethod
+    def _feeds_can_be_meant(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        feeds = [parse_feed(text) for text in value]
+        for number, feed in enumerate(feeds):
+            for other in feeds[:number]:
+                if (feed.symbol, feed.interval) == (other.symbol, other.interval):
+                    raise ValueError(
+                        f"{other.name} and {feed.name} both bring {feed.symbol} {feed.interval}: leave one out"
+                    )
+        return value
+
+    @property
+    def feeds(self) -> tuple[Feed, ...]:
+        """Give the candles that are followed."""
+        return tuple(map(parse_feed, self.candle_feeds))
 
     @property
     def packages_folder(self) -> Path:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from prediction_service.deps import PoolDep
+from prediction_service.deps import PoolDep, SettingsDep
 from prediction_service.store import candle_feeds, candles
 from prediction_service.store.candles import Bar
 from prediction_service.usecases.candles import put_candles
@@ -88,8 +88,16 @@ async def list_symbols(pool: PoolDep, wanted: Annotated[SymbolFilter, Query()]) 
 
 
 @router.get("/candles/feeds", summary="How the feeds of CANDLE_FEEDS are")
-async def list_feeds(pool: PoolDep) -> CandleFeeds:
-    return CandleFeeds(feeds=[CandleFeed.model_validate(one) for one in await candle_feeds.list_all(pool)])
+async def list_feeds(pool: PoolDep, settings: SettingsDep) -> CandleFeeds:
+    known = {one.feed: one for one in await candle_feeds.list_all(pool)}
+    return CandleFeeds(
+        feeds=[
+            CandleFeed.model_validate(known[feed.name])
+            if feed.name in known
+            else CandleFeed(feed=feed.name, symbol=feed.symbol, interval=feed.interval)
+            for feed in settings.feeds
+        ]
+    )
 
 
 def _place(cursor: str) -> datetime:
