@@ -10,6 +10,7 @@ from pumpcast.data import load_file, replay_file, simulate_market
 from pumpcast.database import migrate_database, open_psql
 from pumpcast.demo.story import tell_story
 from pumpcast.doctor import examine
+from pumpcast.package_backtest import backtest_package
 from pumpcast.package_verbs import package
 from pumpcast.up import bring_up
 from pumpcast.watch import watch_service
@@ -102,6 +103,14 @@ app.command(
         "pumpcast psql", "pumpcast psql -c 'SELECT count(*) FROM coin_metrics'", "pumpcast psql -f statements.sql"
     ),
 )(open_psql)
+package.command(
+    "backtest",
+    short_help="Try a package on candles of the past.",
+    epilog=_examples(
+        "pumpcast package backtest btc_one --candles candles.parquet --symbol BTCUSDT --picture btc_one.svg",
+        "pumpcast package backtest ./btc_one --candles btc.csv --from 2024-06-01T00:00:00Z --json",
+    ),
+)(backtest_package)
 app.add_typer(
     package,
     epilog=_examples(
