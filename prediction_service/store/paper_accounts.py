@@ -80,11 +80,6 @@ async def lock(connection: Connection, account_id: str) -> PaperAccount | None:
     return None if row is None else _read(row)
 
 
-async def list_auto(executor: Executor) -> list[PaperAccount]:
-    """Give the accounts that trade by themselves."""
-    return [_read(row) for row in await _queries.fetch(executor, "list_auto")]
-
-
 async def change(
     connection: Connection, account_id: str, *, rules: Rules, auto_trade: bool, symbol: str | None
 ) -> PaperAccount:

@@ -18,9 +18,6 @@ SELECT * FROM paper_accounts WHERE id = :id;
 -- Not against those who only refer to the row.
 SELECT * FROM paper_accounts WHERE id = :id FOR NO KEY UPDATE;
 
--- name: list_auto
-SELECT * FROM paper_accounts WHERE auto_trade ORDER BY id;
-
 -- name: change
 UPDATE paper_accounts
 SET auto_trade = :auto_trade, symbol = :symbol, leverage = :leverage, size_pct = :size_pct,

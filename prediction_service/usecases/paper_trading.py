@@ -10,7 +10,7 @@ from datetime import datetime
 from prediction_service.runtime import paper_account as steps
 from prediction_service.runtime.paper import Candle, Position, Side
 from prediction_service.runtime.paper_account import Refusal, Signal
-from prediction_service.store import paper_accounts, paper_positions
+from prediction_service.store import paper_positions
 from prediction_service.store.packages import Package
 from prediction_service.store.paper_positions import OpenedBy, PaperPosition
 from prediction_service.usecases import paper_books
@@ -227,11 +227,6 @@ async def close_by_hand(
         )
         done = await paper_books.write(connection, book, step, at=moment)
     return done.closed[0]
-
-
-async def list_auto(pool: Pool) -> list[paper_accounts.PaperAccount]:
-    """Give the accounts that trade by themselves."""
-    return await paper_accounts.list_auto(pool)
 
 
 def _held(book: Book, position_id: int) -> Position:

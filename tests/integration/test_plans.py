@@ -259,6 +259,28 @@ STORES = {
     "prediction_service/store/promotions.sql": {
         "latest_promotion": [({"active_model_id": 7}, "idx_promotions_active_model")]
     },
+    "prediction_service/store/paper_positions.sql": {
+        "page": [({"account_id": "paper_7", "before_id": 4000, "most": 51}, "idx_paper_positions_account")],
+        "list_open": [({"account_id": "paper_7"}, "idx_paper_positions_account")],
+        "list_closed_of_round": [({"account_id": "paper_7", "round": 0}, "idx_paper_positions_account")],
+        "accounts_in": [({"symbol": "S7"}, "idx_paper_positions_open")],
+    },
+    "prediction_service/store/paper_equity.sql": {
+        "insert_mark": [
+            (
+                {"account_id": "paper_7", "round": 0, "recorded_at": START, "open_positions": 0}
+                | dict.fromkeys(("balance", "unrealised_pnl", "equity"), 1.0),
+                "idx_paper_equity_account",
+            )
+        ],
+        "curve": [
+            (
+                {"account_id": "paper_7", "round": 0, "from_at": START, "until_at": None, "most": 500, "parts": 249},
+                "idx_paper_equity_account",
+            )
+        ],
+        "summary": [({"account_id": "paper_7", "round": 0}, "idx_paper_equity_account")],
+    },
 }
 REST = {"limit": 50, "offset": 0, "is_deleted": False, "search": None}
 
