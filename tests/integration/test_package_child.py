@@ -1,0 +1,106 @@
+"""The process of packages: started when there is work, done again what a kill cut off, gone with its worker."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import psutil
+
+from prediction_service.settings import PredictionSettings
+from prediction_service.store import package_work, packages
+from prediction_service.usecases import package_work as working
+from prediction_service.usecases.package_work import Finder
+from shared.db import Connection, Pool, connect
+from tests.support.live import until
+from tests.support.warming import add_package, bars_of, market, put, state
+from tests.support.workers import worker
+
+STATE = "SELECT warmup_status FROM model_packages WHERE id = 'tiny'"
+
+
+def child_of(process: int) -> psutil.Process | None:
+    """Give the process of packages that a worker has started."""
+    found = [one for one in psutil.Process(process).children() if "prediction_service.child" in one.cmdline()]
+    assert len(found) < 2
+    return found[0] if found else None
+
+
+async def ended(process: psutil.Process) -> None:
+    """Wait until a process is gone."""
+    await asyncio.to_thread(psutil.wait_procs, [process], 20)
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+async def test_child_when_a_package_is_uploaded_then_it_is_checked_and_warmed_up_also_across_kills(
+    database: str, tmp_path: Path, pool: Pool, connection: Connection
+):
+    with worker(database, tmp_path) as process:
+        await add_package(pool, tmp_path / "packages", checked=False)
+        words = "have 0 of 1500 candles: no market has any of 15m, send some to POST /candles"
+        await until(connection, "SELECT warmup_error FROM model_packages", expected=words)
+        assert await state(pool) == ("READY", "PENDING", words, False)
+        first = child_of(process.pid)
+        assert first is not None
+        await put(pool, bars_of(market(700)))
+        await until(connection, "SELECT warmup_error LIKE 'have 700 of 1500%' FROM model_packages", expected=True)
+        await put(pool, bars_of(market()))
+        # It loads torch now, which takes a while.
+        await until(connection, STATE, expected="RUNNING")
+        os.kill(first.pid, signal.SIGKILL)
+        await ended(first)
+        await until(connection, STATE, expected="DONE")
+        second = child_of(process.pid)
+        assert second is not None
+        os.kill(process.pid, signal.SIGKILL)
+        await ended(second)
+    diagnostics = await connection.fetchval("SELECT warmup_diagnostics FROM model_packages")
+    assert (diagnostics["lookback_rows_used"], diagnostics["symbol"]) == (828, "BTCUSDT")
+    sessions = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name LIKE '%packages%'"
+    )
+    await until(connection, sessions, expected=0)
+
+
+async def test_child_when_files_are_refused_then_the_reason_is_kept_and_nothing_is_loaded(
+    pool: Pool, configured: PredictionSettings
+):
+    place = await add_package(pool, configured.packages_folder, checked=False, symbol="BTCUSDT")
+    await put(pool, bars_of(market()))
+    (place / "forecast_model.pt").write_bytes(b"no zip")
+    await working.check_files(pool, configured, "tiny")
+    status, warm, reason, completed = await state(pool)
+    assert (status, warm, completed) == ("UPLOADED", "FAILED", False)
+    assert reason is not None
+    assert "forecast_model.pt is no complete zip file" in reason
+    assert not await Finder(pool).find(notified=True)
+
+
+async def test_work_when_another_process_has_it_then_nobody_else_takes_it(database: str, connection: Connection):
+    other = await connect(database, application="other")
+    assert not await package_work.is_taken(connection)
+    assert await package_work.take(other)
+    assert await package_work.is_taken(connection)
+    assert not await package_work.take(connection)
+    await other.close()
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'other'"
+    await until(connection, sessions, expected=0)
+    assert await package_work.take(connection)
+
+
+async def test_work_when_packages_wait_then_only_what_can_be_done_now_is_found(
+    pool: Pool, configured: PredictionSettings
+):
+    folder = configured.packages_folder
+    finder = Finder(pool)
+    assert not await finder.find(notified=True)
+    for name, wanted in {"fits": {"symbol": "BTCUSDT"}, "lacks": {"symbol": "ETHUSDT"}, "any": {}, "old": {}}.items():
+        await add_package(pool, folder, name, **wanted)
+    await add_package(pool, folder, "new", checked=False)
+    async with pool.acquire() as connection:
+        await packages.archive(connection, "old")
+    await put(pool, [*bars_of(market()), *bars_of(market(20), "ETHUSDT")])
+    found = await finder.find(notified=True)
+    assert (found.check, found.warm, found.trade) == (("new",), ("fits", "any"), ())
+    assert "have 20 of 1500 candles of ETHUSDT 15m" in ((await state(pool, "lacks"))[2] or "")
