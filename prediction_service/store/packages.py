@@ -110,10 +110,16 @@ async def lock(connection: Connection, package_id: str) -> Package | None:
     return None if row is None else _package(row)
 
 
-async def hold(connection: Connection, package_id: str) -> Package | None:
-    """Give one package, which nobody deletes before the end of the transaction."""
+async def find(executor: Executor, package_id: str) -> Listed | None:
+    """Give one package without what may be large."""
+    row = await _queries.fetchrow(executor, "find", id=package_id)
+    return None if row is None else _listed(row)
+
+
+async def hold(connection: Connection, package_id: str) -> Listed | None:
+    """Give one package without what may be large; nobody deletes it before the end of the transaction."""
     row = await _queries.fetchrow(connection, "hold", id=package_id)
-    return None if row is None else _package(row)
+    return None if row is None else _listed(row)
 
 
 async def list_all(executor: Executor) -> list[Listed]:

@@ -25,9 +25,23 @@ SELECT *, coalesce(manifest -> 'market', '{}') AS market FROM model_packages WHE
 -- name: lock
 SELECT *, coalesce(manifest -> 'market', '{}') AS market FROM model_packages WHERE id = :id FOR UPDATE;
 
+-- name: find
+SELECT
+    id, name, forecast_rel_path, ppo_rel_path, forecast_sha256, ppo_sha256, forecast_bytes, ppo_bytes, status,
+    warmup_required, warmup_status, warmup_error, warmup_completed_at, warmup_requested_at, uploaded_by, is_builtin,
+    validated_at, archived_at, created_at, updated_at, coalesce(manifest -> 'market', '{}') AS market
+FROM model_packages
+WHERE id = :id;
+
 -- name: hold
 -- Not deleted before the transaction ends; anything else may change.
-SELECT *, coalesce(manifest -> 'market', '{}') AS market FROM model_packages WHERE id = :id FOR KEY SHARE;
+SELECT
+    id, name, forecast_rel_path, ppo_rel_path, forecast_sha256, ppo_sha256, forecast_bytes, ppo_bytes, status,
+    warmup_required, warmup_status, warmup_error, warmup_completed_at, warmup_requested_at, uploaded_by, is_builtin,
+    validated_at, archived_at, created_at, updated_at, coalesce(manifest -> 'market', '{}') AS market
+FROM model_packages
+WHERE id = :id
+FOR KEY SHARE;
 
 -- name: list_all
 -- Without what may be large.

@@ -10,8 +10,6 @@ from shared.db import Connection, Executor, Queries
 _queries = Queries.beside(__file__)
 
 Reason = Literal["CREATE", "OPEN", "CLOSE", "MARK", "RESET"]
-FEWEST = 10
-"""Smallest number of points a curve can be thinned to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

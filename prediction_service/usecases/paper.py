@@ -20,7 +20,7 @@ _RULES = tuple(rule.name for rule in fields(Rules))
 async def create_account(pool: Pool, wanted: CreateAccount) -> Book:
     """Open the account of a package."""
     package_id = await paper_books.package_id_of(pool, wanted.model_id)
-    if await packages.get(pool, package_id) is None:
+    if await packages.find(pool, package_id) is None:
         raise NotFound(f"The package {package_id} is deleted: its account {PREFIX}{package_id} is history")
     rules = Rules(**{name: getattr(wanted, name) for name in _RULES})
     _check(wanted.symbol, auto_trade=wanted.auto_trade)

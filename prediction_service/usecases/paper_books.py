@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from prediction_service.runtime.paper import Rules
 from prediction_service.runtime.paper_account import Account, Step
 from prediction_service.store import packages, paper_accounts, paper_equity, paper_positions
-from prediction_service.store.packages import Package
+from prediction_service.store.packages import Listed
 from prediction_service.store.paper_accounts import PREFIX, PaperAccount
 from prediction_service.store.paper_equity import Reason
 from prediction_service.store.paper_positions import OpenedBy, PaperPosition
@@ -48,7 +48,7 @@ async def package_id_of(executor: Executor, model_id: str) -> str:
     A package that is called as the account of another one is, is meant itself.
     """
     for package_id in (model_id, model_id.removeprefix(PREFIX)):
-        if await packages.get(executor, package_id) is not None:
+        if await packages.find(executor, package_id) is not None:
             return package_id
         if await paper_accounts.get(executor, PREFIX + package_id) is not None:
             return package_id
@@ -82,11 +82,11 @@ async def lock(connection: Connection, account_id: str) -> Book:
     return await read(connection, row)
 
 
-async def lock_of_package(connection: Connection, package_id: str) -> tuple[Book, Package | None]:
+async def lock_of_package(connection: Connection, package_id: str) -> tuple[Book, Listed | None]:
     """Give the books of a package, made when it has none, and the package, which stays till the transaction ends."""
     account_id = PREFIX + package_id
     if await paper_accounts.get(connection, account_id) is None:
-        if await packages.get(connection, package_id) is None:
+        if await packages.find(connection, package_id) is None:
             raise NotFound(f"There is no package {package_id!r}: GET /model-packages lists them")
         await ensure(connection, package_id)
     book = await lock(connection, account_id)

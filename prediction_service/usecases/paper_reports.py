@@ -10,7 +10,7 @@ import numpy as np
 from prediction_service.runtime.paper_account import Refusal
 from prediction_service.runtime.paper_figures import Figures, covered, figures
 from prediction_service.store import candles, packages, paper_equity, paper_positions
-from prediction_service.store.packages import Package
+from prediction_service.store.packages import Listed
 from prediction_service.store.paper_equity import Point
 from prediction_service.store.paper_positions import PaperPosition
 from prediction_service.usecases import paper
@@ -44,7 +44,7 @@ class Dashboard:
     """Everything about an account."""
 
     performance: Performance
-    package: Package | None
+    package: Listed | None
     refusal: Refusal | None
     """Why signals open nothing."""
     open_positions: list[PaperPosition]
@@ -97,7 +97,7 @@ async def _performance(pool: Pool, book: Book) -> Performance:
 async def dashboard(pool: Pool, model_id: str) -> Dashboard:
     """Give everything about an account."""
     book = await paper.get_account(pool, model_id)
-    package = await packages.get(pool, book.row.package_id)
+    package = await packages.find(pool, book.row.package_id)
     return Dashboard(
         performance=await _performance(pool, book),
         package=package,
@@ -125,7 +125,7 @@ async def equity(pool: Pool, model_id: str, wanted: EquityFilter) -> Equity:
 
 
 async def _market(pool: Pool, package_id: str) -> Market:
-    package = await packages.get(pool, package_id)
+    package = await packages.find(pool, package_id)
     given: dict[str, Any] = {} if package is None or package.validated_at is None else dict(package.market)
     return Market.model_validate(given)
 

@@ -11,7 +11,7 @@ from prediction_service.runtime import paper_account as steps
 from prediction_service.runtime.paper import Candle, Position, Side
 from prediction_service.runtime.paper_account import Refusal, Signal
 from prediction_service.store import paper_positions
-from prediction_service.store.packages import Package
+from prediction_service.store.packages import Listed
 from prediction_service.store.paper_positions import OpenedBy, PaperPosition
 from prediction_service.usecases import paper_books
 from prediction_service.usecases.paper_books import Book, Written, micros, moment_for
@@ -107,7 +107,7 @@ async def take_signal_in(  # noqa: PLR0913 - what a signal says
     )
 
 
-def gate(package: Package | None, package_id: str) -> Refusal | None:
+def gate(package: Listed | None, package_id: str) -> Refusal | None:
     """Say why signals of a package open nothing."""
     if (closed := _put_away(package, package_id)) is not None:
         return closed
@@ -236,7 +236,7 @@ def _held(book: Book, position_id: int) -> Position:
     raise Conflict(f"Paper position {position_id} is closed already")
 
 
-def _put_away(package: Package | None, package_id: str) -> Refusal | None:
+def _put_away(package: Listed | None, package_id: str) -> Refusal | None:
     if package is None:
         told = f"The package {package_id} is deleted: its account is history."
         return Refusal(rule="package", sentence=told)

@@ -79,7 +79,7 @@ class EquityFilter(BaseModel):
 
     from_: Moment | None = Field(None, alias="from")
     until: Moment | None = None
-    limit: Annotated[int, Field(ge=10, le=2000)] = 500
+    limit: Annotated[int, Field(ge=4, le=2000)] = 500
     round: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = Field(None, description="null: since the latest reset")
 
     @model_validator(mode="after")

@@ -84,30 +84,28 @@ async def test_books_when_the_api_is_killed_in_a_storm_of_signals_then_nothing_i
     pool: Pool, database: str, tmp_path: Path
 ):
     await add_package(pool)
-    for _ in range(2):
-        port = free_port()
-        process = await start(tmp_path, DB_DSN=database, PREDICTION_API_PORT=port)
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-            api = Api(session)
-            await until_alive(api)
-            before = await pool.fetchval(COUNT)
-            senders = [asyncio.create_task(storm(api, worker)) for worker in range(8)]
-            async with asyncio.timeout(30):
-                while await pool.fetchval(COUNT) < before + 40:  # noqa: ASYNC110 - another process
-                    await asyncio.sleep(0.01)
-            process.send_signal(signals.SIGKILL)
-            await asyncio.gather(*senders)
-        await process.communicate()
-        # What was under way when it died is undone by the server once it notices.
-        async with pool.acquire() as connection, asyncio.timeout(30):
-            while await connection.fetchval(SESSIONS):  # noqa: ASYNC110 - the server wakes nobody
-                await asyncio.sleep(0.05)
-        (book,) = await check_books(pool)
-        assert book["open_positions"] <= 5
-        newest = "SELECT balance, open_positions FROM paper_equity_history ORDER BY id DESC LIMIT 1"
-        told = await pool.fetchrow(newest)
-        assert (told["balance"], told["open_positions"]) == (book["balance"], book["open_positions"])
-        sides = await pool.fetch(
-            "SELECT count(DISTINCT side) AS sides FROM paper_positions WHERE status = 'OPEN' GROUP BY symbol"
-        )
-        assert {row["sides"] for row in sides} <= {1}
+    port = free_port()
+    process = await start(tmp_path, DB_DSN=database, PREDICTION_API_PORT=port)
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        api = Api(session)
+        await until_alive(api)
+        senders = [asyncio.create_task(storm(api, worker)) for worker in range(8)]
+        async with asyncio.timeout(30):
+            while await pool.fetchval(COUNT) < 60:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.01)
+        process.send_signal(signals.SIGKILL)
+        await asyncio.gather(*senders)
+    await process.communicate()
+    # What was under way when it died is undone by the server once it notices.
+    async with pool.acquire() as connection, asyncio.timeout(30):
+        while await connection.fetchval(SESSIONS):  # noqa: ASYNC110 - the server wakes nobody
+            await asyncio.sleep(0.05)
+    (book,) = await check_books(pool)
+    assert book["open_positions"] <= 5
+    newest = "SELECT balance, open_positions FROM paper_equity_history ORDER BY id DESC LIMIT 1"
+    told = await pool.fetchrow(newest)
+    assert (told["balance"], told["open_positions"]) == (book["balance"], book["open_positions"])
+    sides = await pool.fetch(
+        "SELECT count(DISTINCT side) AS sides FROM paper_positions WHERE status = 'OPEN' GROUP BY symbol"
+    )
+    assert {row["sides"] for row in sides} <= {1}

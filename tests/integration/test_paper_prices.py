@@ -25,27 +25,26 @@ async def one(api: Api, pool: Pool) -> Api:
     return api
 
 
-@pytest.mark.parametrize(
-    ("side", "price", "reason", "pnl"),
-    [
-        ("LONG", 100.72, "TP", 200 * 0.0072 - 0.4),
-        ("LONG", 99.5, "SL", -200 * 0.005 - 0.4),
-        ("SHORT", 99.2, "TP", 200 * 0.008 - 0.4),
-        ("SHORT", 100.43, "SL", -200 * 0.0043 - 0.4),
-        # As far as a float tells, exactly at the level.
-        ("LONG", 100 * (1 + 0.05 / 7), "TP", 200 * 0.05 / 7 - 0.4),
-        ("LONG", 100 * (1 - 0.03 / 7), "SL", -200 * 0.03 / 7 - 0.4),
-    ],
-)
-async def test_price_when_it_reaches_a_level_then_the_position_ends_there(
-    one: Api, pool: Pool, side: str, price: float, reason: str, pnl: float
-):
-    await one.post("/paper/signal", signal(signal=side))
-    status, answer = await one.post("/paper/price-update", {"symbol": "BTCUSDT", "price": price})
-    assert (status, answer["marked"], answer["skipped"]) == (200, 0, [])
-    (closed,) = answer["closed"]
-    assert (closed["close_reason"], closed["pnl"], closed["exit_price"]) == (reason, pytest.approx(pnl), price)
-    await check_books(pool)
+LEVELS = [
+    ("LONG", 100.72, "TP", 200 * 0.0072 - 0.4),
+    ("LONG", 99.5, "SL", -200 * 0.005 - 0.4),
+    ("SHORT", 99.2, "TP", 200 * 0.008 - 0.4),
+    ("SHORT", 100.43, "SL", -200 * 0.0043 - 0.4),
+    # As far as a float tells, exactly at the level.
+    ("LONG", 100 * (1 + 0.05 / 7), "TP", 200 * 0.05 / 7 - 0.4),
+    ("LONG", 100 * (1 - 0.03 / 7), "SL", -200 * 0.03 / 7 - 0.4),
+]
+
+
+async def test_price_when_it_reaches_a_level_then_the_position_ends_there(one: Api, pool: Pool):
+    for side, price, reason, pnl in LEVELS:
+        await one.post("/paper/account/one/reset")
+        await one.post("/paper/signal", signal(signal=side))
+        status, answer = await one.post("/paper/price-update", {"symbol": "BTCUSDT", "price": price})
+        assert (status, answer["marked"], answer["skipped"]) == (200, 0, [])
+        (closed,) = answer["closed"]
+        assert (closed["close_reason"], closed["pnl"], closed["exit_price"]) == (reason, pytest.approx(pnl), price)
+        await check_books(pool)
 
 
 async def test_price_when_of_one_market_then_it_touches_all_its_positions_and_no_other(one: Api, pool: Pool):
@@ -102,24 +101,23 @@ async def tell(pool: Pool, minutes: float, prices: tuple[float, float, float, fl
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("candle", "ended"),
-    [
-        ((100.0, 100.6, 99.7, 100.2), None),
-        ((100.0, 101.0, 99.0, 100.0), ("SL", 100 * (1 - 0.03 / 7))),
-        ((100.0, 101.0, 99.9, 100.0), ("TP", 100 * (1 + 0.05 / 7))),
-        ((99.0, 101.0, 98.0, 100.0), ("SL", 99.0)),
-        ((102.0, 103.0, 90.0, 100.0), ("TP", 102.0)),
-    ],
-)
-async def test_candle_when_told_then_fills_suppose_the_worst(
-    one: Api, pool: Pool, candle: tuple[float, float, float, float], ended: tuple[str, float] | None
-):
-    await one.post("/paper/signal", signal(timestamp=at(0)))
-    told = await tell(pool, 15, candle)
-    found = [(closed.close_reason, closed.exit_price) for closed in told.closed]
-    assert found == ([] if ended is None else [(ended[0], pytest.approx(ended[1]))])
-    assert told.account.unrealised_pnl == pytest.approx(0.4 if ended is None else 0.0)
+CANDLES: list[tuple[tuple[float, float, float, float], tuple[str, float] | None]] = [
+    ((100.0, 100.6, 99.7, 100.2), None),
+    ((100.0, 101.0, 99.0, 100.0), ("SL", 100 * (1 - 0.03 / 7))),
+    ((100.0, 101.0, 99.9, 100.0), ("TP", 100 * (1 + 0.05 / 7))),
+    ((99.0, 101.0, 98.0, 100.0), ("SL", 99.0)),
+    ((102.0, 103.0, 90.0, 100.0), ("TP", 102.0)),
+]
+
+
+async def test_candle_when_told_then_fills_suppose_the_worst(one: Api, pool: Pool):
+    for candle, ended in CANDLES:
+        await one.post("/paper/account/one/reset")
+        await one.post("/paper/signal", signal(timestamp=at(0)))
+        told = await tell(pool, 15, candle)
+        found = [(closed.close_reason, closed.exit_price) for closed in told.closed]
+        assert found == ([] if ended is None else [(ended[0], pytest.approx(ended[1]))])
+        assert told.account.unrealised_pnl == pytest.approx(0.4 if ended is None else 0.0)
 
 
 async def test_candle_when_a_position_is_younger_then_what_came_before_does_not_end_it(one: Api, pool: Pool):
