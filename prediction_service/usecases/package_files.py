@@ -99,17 +99,11 @@ def open_entry(root: Path) -> Entry:
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write the manifest beside the files of a package, whole or not at all."""
-    temporary = folder / f".{MANIFEST_FILE}.{uuid.uuid4().hex}"
-    with writing():
-        try:
-            with temporary.open("wb") as file:
-                file.write(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(folder / MANIFEST_FILE)
-        finally:
-            temporary.unlink(missing_ok=True)
+    """Write the manifest that was given beside the files of a package."""
+    with writing(), (folder / MANIFEST_FILE).open("xb") as file:
+        file.write(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def mark(root: Path, package_id: str) -> None:

@@ -188,3 +188,5 @@ async def check_files(pool: Pool, settings: PredictionSettings, package_id: str)
         else:
             log.info("package is in order", package_id=package_id)
             await packages.set_validated(connection, package, manifest.model_dump(mode="json"))
+            # Its candles may be there already.
+            await packages.announce(connection)

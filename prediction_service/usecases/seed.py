@@ -13,7 +13,7 @@ from prediction_service.runtime.packages import demo
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import package_seeds
 from prediction_service.usecases.package_body import to_end
-from prediction_service.usecases.package_files import FORECAST_FILE, MANIFEST_FILE, POLICY_FILE, writing
+from prediction_service.usecases.package_files import FORECAST_FILE, MANIFEST_FILE, POLICY_FILE, write_manifest, writing
 from prediction_service.usecases.package_form import Stored
 from prediction_service.usecases.upload import Draft, Uploads, add, arriving
 from shared.db import Pool
@@ -39,6 +39,7 @@ async def seed(pool: Pool, settings: PredictionSettings, uploads: Uploads, folde
 
 def _copy(source: Path, target: Path) -> Draft:
     manifest: dict[str, Any] = orjson.loads((source / MANIFEST_FILE).read_bytes())
+    write_manifest(target, manifest)
     forecast, ppo = (_copy_file(source / name, target / name) for name in (FORECAST_FILE, POLICY_FILE))
     return Draft(
         name=SEED_NAME, forecast=forecast, ppo=ppo, manifest=manifest, uploaded_by="local", seed=SEED_ID

@@ -91,6 +91,7 @@ async def upload_package(
             await to_end(_check_room, entry.path, body.content_length or 0)
             reader = FormReader(entry.path, boundary, most=most, least_free=LEAST_FREE_BYTES)
             form = await receive(body, reader)
+            await to_end(package_files.write_manifest, entry.path, dict(form.manifest))
             manifest = await _validate(uploads, entry, form) if strict else form.manifest
             draft = Draft(
                 name=form.name,
@@ -109,7 +110,6 @@ async def upload_package(
 async def add(pool: Pool, settings: PredictionSettings, uploads: Uploads, entry: Entry, draft: Draft) -> Package | None:
     """Give a package an id, its place and its row; None for a seed that had its chance before."""
     root = settings.packages_folder
-    await to_end(package_files.write_manifest, entry.path, dict(draft.manifest))
     package_id: str | None = None
     try:
         async with uploads.placing, transaction(pool) as connection:
