@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import structlog
 
+from prediction_service.clients.exchange import check_feeds
 from prediction_service.clients.training import TrainingClient
 from prediction_service.runtime import metrics
 from prediction_service.settings import PredictionSettings
@@ -230,6 +231,7 @@ async def _first(*waiting: Any) -> None:
 
 async def work(settings: PredictionSettings, stop: asyncio.Event) -> None:
     """Run the worker on the database of the settings."""
+    check_feeds(settings.feeds)
     with database(settings) as dsn:
         missing = await asyncio.to_thread(pending, dsn)
         if missing:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Final
@@ -47,7 +47,7 @@ async def follow_feeds(
     """Follow all feeds of the settings until told to stop; one that fails tries again and disturbs no other."""
     feeds = settings.feeds
     check_feeds(feeds)
-    await candle_feeds.begin(pool, [(feed.name, feed.symbol, feed.interval) for feed in feeds])
+    await _begin(pool, feeds, stop)
     async with AsyncExitStack() as stack:
         exchanges: dict[str, Exchange] = {}
         for name in {feed.exchange for feed in feeds}:
@@ -67,6 +67,17 @@ async def follow_feeds(
         for task in tasks:
             if not task.cancelled() and (error := task.exception()):
                 raise error
+
+
+async def _begin(pool: Pool, feeds: Sequence[Feed], stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        try:
+            await candle_feeds.begin(pool, [(feed.name, feed.symbol, feed.interval) for feed in feeds])
+        except (*ConnectionLost, PostgresError) as error:
+            log.warning("feeds of candles cannot begin", error=type(error).__name__)
+            await asyncio.sleep(1)
+        else:
+            return
 
 
 class _Follower:

@@ -20,6 +20,7 @@ from prediction_service.store.candle_feeds import FeedState
 from prediction_service.usecases import feeds
 from prediction_service.usecases.candles import closed_candles
 from prediction_service.usecases.feeds import follow_feeds
+from prediction_service.worker import work
 from shared.db import Pool
 from shared.errors import SettingsInvalid, Unavailable
 from shared.settings import read_settings
@@ -98,7 +99,7 @@ async def test_feed_when_it_starts_then_all_that_is_missing_comes_in_pages_and_e
         await until(pool, GOOD, lambda one: one.last_candle > first.last_candle)
     stored = await times(pool, "BTCUSDT")
     assert stored == list(range(stored[0], stored[-1] + 1))
-    assert stored[0] <= begun - 1600
+    assert stored[0] <= begun - 1590
     # The open one is left out.
     assert stored[-1] < time.time() - 1 + 0.001
     # Away for a while, and a hole from before: only what lacks is asked for.
@@ -209,6 +210,12 @@ def test_feeds_when_ccxt_lacks_the_exchange_or_is_not_there_then_one_line_says_w
     with pytest.raises(Unavailable, match=r"pip install 'pumpcast\[feeds\]'"):
         check_feeds(configured.feeds)
     check_feeds(())
+
+
+async def test_worker_when_a_feed_is_of_an_unknown_exchange_then_it_does_not_start(tmp_path: Path):
+    configured = settings("postgresql://nobody@nowhere/none", tmp_path, candle_feeds=["mtgox:BTC/USD:15m"])
+    with pytest.raises(SettingsInvalid, match="'mtgox'"):
+        await work(configured, asyncio.Event())
 
 
 async def test_feeds_when_listed_then_each_of_the_settings_comes_with_its_state(
