@@ -39,7 +39,8 @@ def describe(equity: Floats, *, initial: float, interval_seconds: int) -> Curve:
     True
     """
     whole = np.concatenate(([initial], equity))
-    returns = np.diff(whole) / whole[:-1]
+    # What is in debt has no return.
+    returns = np.divide(np.diff(whole), whole[:-1], out=np.zeros(len(equity)), where=whole[:-1] > 0)
     spread = float(returns.std())
     yearly = np.sqrt(YEAR_SECONDS / interval_seconds)
     return Curve(
