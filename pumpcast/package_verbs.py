@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from pumpcast.console import moment_option
+from pumpcast.console import moment_option, progress, show, tell
 from pumpcast.packages.extras import require
+from pumpcast.packages.history import read_history
+from shared.errors import Invalid
 
 
 class Size(StrEnum):
@@ -59,13 +61,41 @@ def train_package(  # noqa: PLR0913, PLR0917 - each option is an argument
     timesteps: Annotated[int, typer.Option(min=256, max=100_000_000, help="Steps of the policy's training.")] = 100_000,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same package.")] = 0,
     description: Annotated[str, typer.Option(help="Kept in the manifest.")] = "",
+    learning_fee: Annotated[
+        float,
+        typer.Option(min=0, max=5, help="Fee in percent per side while the policy learns; reports count the real."),
+    ] = 0.1,
     force: Annotated[bool, typer.Option("--force", help="Replace a package that is in the folder already.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train a forecaster and a policy on candles and write them with a full manifest.
 
     The first half of the candles fits the forecaster, the next part trains the policy on forecasts of candles that the
-    forecaster was never fitted on, the last part is used by neither: the report is of it.
+    forecaster was never fitted on, the last part is used by neither: the report is of it. A policy that may not lose
+    money on fees often learns to do nothing; --learning-fee makes trading cheaper while it learns.
     """
     require("rl")
-    raise NotImplementedError
+    from prediction_service.usecases.upload import slug_of
+    from pumpcast.packages.recipes import RECIPES
+    from pumpcast.packages.report import described
+    from pumpcast.packages.train import Task, train
+
+    if not name.strip():
+        raise Invalid("--name is empty: say what the package is called")
+    history = read_history(candles, symbol=symbol, since=since, until=until)
+    if history.left_out:
+        tell(
+            f"{history.left_out} candles beyond gaps are left out: the longest run is taken, {len(history.candles)} "
+            f"candles, {history.start:%Y-%m-%d %H:%M} to {history.end:%Y-%m-%d %H:%M} UTC"
+        )
+    task = Task(
+        name=name.strip(),
+        recipe=RECIPES[size],
+        epochs=epochs,
+        timesteps=timesteps,
+        seed=seed,
+        learning_fee_pct=learning_fee,
+        description=description,
+    )
+    report = train(history, task, out or Path(slug_of(name)), bar=progress, force=force)
+    show(report, as_json=as_json, sentence=described(report))

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 
 from prediction_service.runtime.packages.decoder import Decision, decode
 from prediction_service.runtime.paper_account import Account, Closed, Step, close_position, mark_candle, take_signal
-from pumpcast.packages.stage import ACTIONS, CLIP, Stage
+from pumpcast.packages.stage import ACTIONS, Stage
 
 BASIS_POINTS: Final = 1e4
 SMALLEST_EQUITY: Final = 1.0
 """USDT; with less an episode ends, and the logarithm stays finite."""
 
 
-class TradingEnvironment(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):  # type: ignore[misc]
+class TradingEnvironment(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     """An account that follows a policy from candle to candle.
 
     A step reads the action as a signal, acts on it at the close of the candle, and lets the next candle pass. The
@@ -38,7 +38,10 @@ class TradingEnvironment(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]
         self.decisions: list[Decision] = []
 
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+        self,
+        *,
+        seed: int | None = None,
+        options: dict[str, Any] | None = None,  # noqa: ARG002 - gymnasium passes it
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Begin with a fresh account."""
         super().reset(seed=seed)
@@ -47,9 +50,7 @@ class TradingEnvironment(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]
         self.account, self.closed, self.decisions = Account(rules=self.stage.rules), [], []
         return self.stage.observation(self._place, self.account), {}
 
-    def step(
-        self, action: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+    def step(self, action: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Act at the close of the present candle and let the next one pass."""
         before = self.account.equity
         self._act(np.clip(np.asarray(action, np.float64), -1.0, 1.0))

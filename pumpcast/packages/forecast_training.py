@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from prediction_service.runtime.packages.forecaster import Forecaster, build_forecaster, forecast_channel
-from pumpcast.packages.parts import Parts, answered
+from pumpcast.packages.parts import Parts, answered, every
 from pumpcast.packages.recipes import QUANTILES
 from pumpcast.packages.windows import Windows
 
@@ -72,7 +72,7 @@ def fit_forecaster(
     torch.manual_seed(seed)
     network = build_forecaster(windows.forecast, config)
     channel = forecast_channel(windows.forecast, config)
-    rows = np.arange(parts.fit.start, parts.fit.stop)
+    rows = every(parts.fit)
     validation = spread(parts.validation, VALIDATED)
     # A miss over 192 steps is usually fourteen times one over a single step: each step counts the same.
     usual = torch.from_numpy(np.maximum(windows.labels(rows).std(axis=0), 1e-9))
@@ -85,7 +85,7 @@ def fit_forecaster(
         for number, batch in enumerate(np.array_split(shuffle.permutation(rows), batches)):
             optimizer.zero_grad()
             loss = _loss(network, channel, windows, batch, usual)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(network.parameters(), LARGEST_GRADIENT)
             optimizer.step()
             on_progress((epoch - 1) * batches + number + 1)

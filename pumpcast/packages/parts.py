@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pumpcast.packages.recipes import PREDICTION_LENGTH, Recipe
 from shared.errors import Invalid
 
@@ -34,6 +37,11 @@ def answered(part: range) -> range:
     return range(part.start, max(part.stop - PREDICTION_LENGTH, part.start))
 
 
+def every(part: range) -> NDArray[np.int64]:
+    """Give the candles of a part as an array."""
+    return np.arange(part.start, part.stop)
+
+
 def split(count: int, recipe: Recipe) -> Parts:
     """Cut a history of `count` candles: half, 35 %, 15 %, each as far from the next as a window and a horizon reach.
 
@@ -49,8 +57,8 @@ def split(count: int, recipe: Recipe) -> Parts:
     if min(lengths) < FEWEST + PREDICTION_LENGTH:
         needed = recipe.first_row + 2 * recipe.purge + -(-(FEWEST + PREDICTION_LENGTH) * 100 // SHARES[-1])
         raise Invalid(
-            f"{count} candles without a gap are too few: this size needs {needed}, as {recipe.first_row} come before the "
-            f"first forecast and {recipe.purge} are left out twice between training, policy and test"
+            f"{count} candles without a gap are too few: this size needs {needed}, as {recipe.first_row} come before "
+            f"the first forecast and {recipe.purge} are left out twice between training, policy and test"
         )
     fit = range(recipe.first_row, recipe.first_row + lengths[0])
     learn = range(fit.stop + recipe.purge, fit.stop + recipe.purge + lengths[1])

@@ -24,7 +24,7 @@ DISCOUNT: Final = 0.99
 Progress = Callable[[int], None]
 
 
-class _Watch(BaseCallback):  # type: ignore[misc]
+class _Watch(BaseCallback):
     def __init__(self, on_progress: Progress) -> None:
         super().__init__()
         self._on_progress = on_progress

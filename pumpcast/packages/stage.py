@@ -74,9 +74,7 @@ class Stage:
         return replace(self, policy=self.policy.model_copy(update={"obs_normalization": how}))
 
     def _seen(self, place: int, account: Floats) -> NDArray[np.float32]:
-        return build_observation(
-            self.core[place], self.curves[place], account, self.forecast, self.policy, self.scales
-        )
+        return build_observation(self.core[place], self.curves[place], account, self.forecast, self.policy, self.scales)
 
 
 def make_stage(

@@ -32,12 +32,14 @@ class Windows:
     def at(self, rows: NDArray[np.int64]) -> Singles:
         """Give the windows that end with these candles, (k, context_length, C)."""
         length = self.forecast.context_length
-        return self.inputs[rows[:, None] + np.arange(1 - length, 1)]
+        windows: Singles = self.inputs[rows[:, None] + np.arange(1 - length, 1)]
+        return windows
 
     def labels(self, rows: NDArray[np.int64]) -> Singles:
         """Give the log returns from these candles over 1, 2, …, 192 steps, (k, 192)."""
         ahead = self.log_price[rows[:, None] + np.arange(1, PREDICTION_LENGTH + 1)]
-        return (ahead - self.log_price[rows, None]).astype(np.float32)
+        labels: Singles = (ahead - self.log_price[rows, None]).astype(np.float32)
+        return labels
 
 
 def make_windows(candles: Candles, recipe: Recipe, fitted_to: int) -> Windows:
