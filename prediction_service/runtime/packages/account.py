@@ -1,6 +1,6 @@
 """The block account9: what a policy sees of the account it trades on."""
 
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -41,13 +41,16 @@ class AccountState:
     """Size that may still be opened / equity."""
 
 
+_FIELDS: Final = tuple(field.name for field in fields(AccountState))
+
+
 def account_features(state: AccountState) -> Floats:
     """Give the block account9, float64 (9,), in the units and the order of the fields of `AccountState`.
 
     >>> account_features(AccountState()).tolist()
     [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 192.0, 1.0, 0.1]
     """
-    return np.array(astuple(state), np.float64)
+    return np.array([getattr(state, name) for name in _FIELDS], np.float64)
 
 
 def account_state(account: Account, *, at: int) -> AccountState:

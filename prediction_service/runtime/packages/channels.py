@@ -41,6 +41,11 @@ def check_channels(forecast: Forecast) -> None:
         )
 
 
+def channel_places(forecast: Forecast) -> list[int]:
+    """Give the column of core28 of each channel."""
+    return [_COLUMN[channel.name] for channel in forecast.channels]
+
+
 def fit_scales(core: Floats, forecast: Forecast) -> Scales:
     """Give the scale of every channel: the manifest's, else mean and standard deviation of the rows at hand.
 
@@ -66,16 +71,15 @@ def fit_scales(core: Floats, forecast: Forecast) -> Scales:
         rows = core[np.isfinite(core).all(axis=1)]
         if not len(rows):
             raise ValueError("no valid row to take scales from")
-        for place, channel in enumerate(forecast.channels):
-            if channel.scale is None:
-                mean[place], scale[place] = _mean_and_scale(_transformed(rows[:, _COLUMN[channel.name]], channel))
+        fitted_mean, fitted_scale = _mean_and_scale(_transformed(rows, forecast))
+        missing = np.array([channel.scale is None for channel in forecast.channels])
+        mean, scale = np.where(missing, fitted_mean, mean), np.where(missing, fitted_scale, scale)
     return Scales(mean=mean, scale=scale, from_warmup=tuple(untold))
 
 
 def scaled_channels(core: Floats, forecast: Forecast, scales: Scales) -> Floats:
     """Give (transform(x) − mean) / scale of every channel, float64 (n, C) for core (n, 28)."""
-    transformed = [_transformed(core[:, _COLUMN[channel.name]], channel) for channel in forecast.channels]
-    return (np.stack(transformed, axis=1) - scales.mean) / scales.scale
+    return (_transformed(core, forecast) - scales.mean) / scales.scale
 
 
 def forecaster_input(core: Floats, forecast: Forecast, scales: Scales) -> NDArray[np.float32]:
@@ -132,17 +136,16 @@ def forecast_curves(prediction: Floats, forecast: Forecast, scales: Scales) -> F
             assert_never(never)
 
 
-def _transformed(values: Floats, channel: Channel) -> Floats:
-    match channel.transform:
-        case "none":
-            return values
-        case "percent":
-            return values * 100.0
-        case "log1p":
-            # Mirrored at 0, so that it is defined for what falls as for what rises.
-            return np.copysign(np.log1p(np.abs(values)), values)
-        case _ as never:
-            assert_never(never)
+def _transformed(core: Floats, forecast: Forecast) -> Floats:
+    """Give the transformed columns of the channels, float64 (n, C), as a new array."""
+    values: Floats = core[:, channel_places(forecast)]
+    kinds = [channel.transform for channel in forecast.channels]
+    if percent := [place for place, kind in enumerate(kinds) if kind == "percent"]:
+        values[:, percent] *= 100.0
+    if logarithmic := [place for place, kind in enumerate(kinds) if kind == "log1p"]:
+        # Mirrored at 0, so that it is defined for what falls as for what rises.
+        values[:, logarithmic] = np.copysign(np.log1p(np.abs(values[:, logarithmic])), values[:, logarithmic])
+    return values
 
 
 def _restored(values: Floats, channel: Channel) -> Floats:
@@ -157,8 +160,8 @@ def _restored(values: Floats, channel: Channel) -> Floats:
             assert_never(never)
 
 
-def _mean_and_scale(values: Floats) -> tuple[float, float]:
-    mean, variance = float(values.mean()), float(values.var())
+def _mean_and_scale(values: Floats) -> tuple[Floats, Floats]:
+    mean, variance = values.mean(axis=0), values.var(axis=0)
     rounding = np.finfo(np.float64).eps * len(values)
     constant = variance <= rounding * variance + (rounding * mean) ** 2
-    return mean, 1.0 if constant else float(np.sqrt(variance))
+    return mean, np.sqrt(np.where(constant, 1.0, variance))

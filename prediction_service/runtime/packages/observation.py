@@ -3,8 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from prediction_service.runtime.packages.channels import Scales, scaled_channels
-from prediction_service.runtime.packages.core import CORE_NAMES
+from prediction_service.runtime.packages.channels import Scales, channel_places, scaled_channels
 from prediction_service.runtime.packages.forecast_features import forecast_features
 from shared.contracts.packages import Block, Forecast, Normalization, Policy
 
@@ -59,7 +58,6 @@ def _block(
 ) -> Floats:
     if block == "core28":
         row = core_row.copy()
-        places = [CORE_NAMES.index(channel.name) for channel in forecast.channels]
-        row[places] = scaled_channels(core_row[None], forecast, scales)[0]
+        row[channel_places(forecast)] = scaled_channels(core_row[None], forecast, scales)[0]
         return row
     return forecast_features(curves) if block == "forecast35" else account
