@@ -29,7 +29,7 @@ from prediction_service.store import statistics as statistics_store
 from prediction_service.store.positions import Reported
 from prediction_service.usecases import model_files, upload
 from prediction_service.usecases.predict import LoadedModels
-from prediction_service.usecases.seed import seed
+from prediction_service.usecases.seed import prepare
 from prediction_service.usecases.warm_up import recover
 from prediction_service.usecases.webhooks import sync_builtin
 from shared.coin_metrics.read import layout
@@ -82,8 +82,7 @@ def main() -> None:
 async def _tidy(pool: Pool, settings: PredictionSettings, uploads: upload.Uploads) -> None:
     try:
         await model_files.sweep(pool, settings)
-        await upload.sweep(pool, settings)
-        await seed(pool, settings, uploads)
+        await prepare(pool, settings, uploads)
         await sync_builtin(pool, settings)
         await recover(pool)
     except (UndefinedTable, UndefinedColumn):

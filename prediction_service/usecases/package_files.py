@@ -136,7 +136,7 @@ def sweep_incoming(root: Path) -> int:
     incoming, removed = root / _INCOMING, 0
     if not incoming.is_dir():
         return 0
-    with _locked(incoming, fcntl.LOCK_EX):
+    with writing(), _locked(incoming, fcntl.LOCK_EX):
         for path in filter(Path.is_dir, incoming.iterdir()):
             with suppress(BlockingIOError, FileNotFoundError), _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
                 shutil.rmtree(path, ignore_errors=True)

@@ -15,13 +15,23 @@ from prediction_service.store import package_seeds
 from prediction_service.usecases.package_body import to_end
 from prediction_service.usecases.package_files import FORECAST_FILE, MANIFEST_FILE, POLICY_FILE, write_manifest, writing
 from prediction_service.usecases.package_form import Stored
-from prediction_service.usecases.upload import Draft, Uploads, add, arriving
+from prediction_service.usecases.upload import Draft, Uploads, add, arriving, sweep
 from shared.db import Pool
+from shared.errors import NoRoom, Unavailable
 
 log = structlog.get_logger(__name__)
 
 SEED_ID = "ppo_v1"
 SEED_NAME = "PPO v1 (demonstration)"
+
+
+async def prepare(pool: Pool, settings: PredictionSettings, uploads: Uploads) -> None:
+    """Make the folder of packages ready at the start; one that cannot be written is said, and all else works."""
+    try:
+        await sweep(pool, settings)
+        await seed(pool, settings, uploads)
+    except (NoRoom, Unavailable) as error:
+        log.warning("packages cannot be prepared", reason=error.message)
 
 
 async def seed(pool: Pool, settings: PredictionSettings, uploads: Uploads, folder: Path | None = None) -> None:

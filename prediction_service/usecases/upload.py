@@ -30,7 +30,6 @@ MOST_AT_ONCE = 32
 NAMELESS = "package"
 """Id of a package whose name has no letter or digit that an id may have."""
 LONGEST_SLUG = 100
-_ACCOUNT = "paper_"
 
 
 @dataclass(slots=True)
@@ -160,8 +159,7 @@ def slug_of(name: str) -> str:
     """
     slug = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     # Both <id> and paper_<id> mean a package, so that none may be called by the second form.
-    while slug.startswith(_ACCOUNT):
-        slug = slug.removeprefix(_ACCOUNT)
+    slug = re.sub(r"^(paper(_|$))+", "", slug)
     return slug[:LONGEST_SLUG].strip("_") or NAMELESS
 
 

@@ -9,9 +9,9 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
-from prediction_service import app
 from prediction_service.app import build
 from prediction_service.settings import PredictionSettings
+from prediction_service.usecases import seed
 from shared import embedded
 from shared.cluster import stop_abandoned
 from tests.support import live
@@ -93,7 +93,7 @@ def no_demonstration(monkeypatch: pytest.MonkeyPatch) -> None:
     async def leave_out(*_: object) -> None:
         pass
 
-    monkeypatch.setattr(app, "seed", leave_out)
+    monkeypatch.setattr(seed, "seed", leave_out)
 
 
 @pytest.fixture

@@ -3,15 +3,18 @@
 import asyncio
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from prediction_service.app import build
 from prediction_service.settings import PredictionSettings
-from prediction_service.usecases.seed import seed
+from prediction_service.usecases import seed as seed_usecase
+from prediction_service.usecases.seed import prepare, seed
 from prediction_service.usecases.upload import Uploads, sweep
 from shared.db import Pool
-from tests.support.serving import Api
+from tests.support.serving import Api, api_of
 from tests.support.uploading import files_below, parts, upload
 
 SEEDED = "SELECT id, is_builtin, status, warmup_status FROM model_packages ORDER BY id"
@@ -95,3 +98,19 @@ async def test_sweep_when_folders_have_no_row_then_only_marked_ones_go(
     assert sorted(path.name for path in (root / "my_model").iterdir()) == [
         "forecast_model.pt", "manifest.json", "ppo_policy.zip"
     ]  # fmt: skip
+
+
+async def test_start_when_the_folder_of_packages_cannot_be_written_then_all_else_works(
+    pool: Pool, configured: PredictionSettings, demo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "a_file").touch()
+    blocked = configured.model_copy(update={"model_packages_dir": tmp_path / "a_file"})
+    monkeypatch.setattr(seed_usecase, "seed", partial(seed, folder=demo))
+    await prepare(pool, blocked, Uploads())
+    async with api_of(build(blocked)) as api:
+        status, refused = await upload(api)
+        assert (status, refused["detail"]) == (503, "The folder of packages cannot be written: Not a directory")
+        assert (await api.get("/model-packages"))[1]["total"] == 0
+    # It is added once that was put right.
+    await prepare(pool, configured, Uploads())
+    assert len(await seeded(pool)) == 1

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prediction_service.usecases.package_form import MIB, FormReader, Stored, boundary_of
+from prediction_service.usecases.upload import slug_of
 from tests.support.uploading import BOUNDARY, body, content_type, parts
 
 # Bytes that look like the boundary until the last of them.
@@ -49,3 +51,14 @@ def test_form_when_cut_anywhere_then_every_byte_of_its_files_arrives(
     assert (first, second) == tuple(
         Stored(sha256=hashlib.sha256(content).hexdigest(), size=len(content)) for content in (forecast, ppo)
     )
+
+
+@given(
+    name=st.one_of(
+        st.text(min_size=1, max_size=200), st.lists(st.sampled_from(["Paper", " ", "_", "2", "İ"])).map("".join)
+    )
+)
+def test_slug_when_made_of_any_name_then_it_is_an_id_that_no_account_has(name: str):
+    for package_id in (slug_of(name), f"{slug_of(name)}_2"):
+        assert re.fullmatch(r"[a-z0-9][a-z0-9_]{0,126}", package_id)
+        assert not package_id.startswith("paper_")
