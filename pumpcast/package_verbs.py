@@ -1,5 +1,7 @@
-"""The verbs of packages: train, check, upload, list, show, warm-up."""
+"""The verbs of packages: train and check them here, upload, list, show, warm up in a running service."""
 
+import asyncio
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -8,9 +10,13 @@ from typing import Annotated
 import typer
 
 from pumpcast.console import moment_option, progress, show, tell
+from pumpcast.package_registry import LONGEST_NAME, list_packages, show_package, upload_package, warm_up_package
 from pumpcast.packages.extras import require
 from pumpcast.packages.history import read_history
-from shared.errors import Invalid
+from shared.errors import Invalid, PackageInvalid
+
+GATE_NOT_MET = 3
+LONGEST_DESCRIPTION = 2000
 
 
 class Size(StrEnum):
@@ -80,8 +86,10 @@ def train_package(  # noqa: PLR0913, PLR0917 - each option is an argument
     from pumpcast.packages.report import described
     from pumpcast.packages.train import Task, train
 
-    if not name.strip():
-        raise Invalid("--name is empty: say what the package is called")
+    if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+        raise Invalid(f"--name {name!r:.100} must be 1 to {LONGEST_NAME} printable characters")
+    if len(description) > LONGEST_DESCRIPTION:
+        raise Invalid(f"--description has {len(description)} characters, at most {LONGEST_DESCRIPTION} are kept")
     history = read_history(candles, symbol=symbol, since=since, until=until)
     if history.left_out:
         tell(
@@ -99,3 +107,71 @@ def train_package(  # noqa: PLR0913, PLR0917 - each option is an argument
     )
     report = train(history, task, out or Path(slug_of(name)), bar=progress, force=force)
     show(report, as_json=as_json, sentence=described(report))
+
+
+@package.command(
+    "check",
+    short_help="Check the files of a package as an upload is checked.",
+    epilog=examples("pumpcast package check btc_one", "pumpcast package check btc_one --json"),
+)
+def check_package(
+    folder: Annotated[Path, typer.Argument(help="With forecast_model.pt, ppo_policy.zip, maybe manifest.json.")],
+    as_json: Json = False,
+) -> None:
+    """Say whether a package is READY to be used, or why not (exit code 3).
+
+    The files are looked at by a limited process, nothing in them is run, and the probe of the manifest is answered.
+    """
+    require("packages")
+    from prediction_service.usecases.package_checks import validate_files
+    from pumpcast.packages.folder import read_given
+
+    given = read_given(folder)
+    try:
+        manifest = asyncio.run(validate_files(folder, given))
+    except PackageInvalid as error:
+        verdict = Checked(ready=False, reason=error.message, inferred=[], probe=False)
+        show(verdict, as_json=as_json, sentence=f"{folder} is NOT READY: {error.message}")
+        raise SystemExit(GATE_NOT_MET) from None
+    proof = "its probe holds" if manifest.probe else "it has no probe that would prove it"
+    guessed = f"; taken from the files or defaults: {', '.join(manifest.inferred)}" if manifest.inferred else ""
+    verdict = Checked(ready=True, reason=None, inferred=manifest.inferred, probe=manifest.probe is not None)
+    show(verdict, as_json=as_json, sentence=f"{folder} is READY: {proof}{guessed}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What a check found."""
+
+    ready: bool
+    reason: str | None
+    inferred: list[str]
+    """Parts of the manifest that were taken from the files or from defaults."""
+    probe: bool
+    """Whether a probe proved that the files belong together."""
+
+
+package.command(
+    "upload",
+    short_help="Send a package to the prediction service.",
+    epilog=examples(
+        "pumpcast package upload btc_one",
+        "pumpcast package upload btc_one --strict --wait",
+        "UI_API_KEY=KEY pumpcast package upload btc_one --name 'BTC, May' --url https://predictions.example/api",
+    ),
+)(upload_package)
+package.command(
+    "list",
+    short_help="List the packages of the prediction service.",
+    epilog=examples("pumpcast package list", "pumpcast package list --json"),
+)(list_packages)
+package.command(
+    "show",
+    short_help="Show a package of the prediction service.",
+    epilog=examples("pumpcast package show btc_one", "pumpcast package show btc_one --json"),
+)(show_package)
+package.command(
+    "warm-up",
+    short_help="Ask for a warm-up of a package.",
+    epilog=examples("pumpcast package warm-up btc_one", "pumpcast package warm-up btc_one --wait --for 60"),
+)(warm_up_package)

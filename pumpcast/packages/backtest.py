@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +45,8 @@ class Backtest:
     """(k,) the same with as much as an account may have open."""
     chance: Chance
     seed: int
+    trained_on: int
+    """Candles with a signal that the package says it was trained on."""
 
     @property
     def close_time(self) -> NDArray[np.int64]:
@@ -112,11 +115,14 @@ class Backtest:
         if not self.walk.opened:
             return ["The package opened no position: there is nothing to judge.", *remarks]
         if trades < ENOUGH_TRADES:
-            remarks.insert(0, f"{trades} trades are too few to tell skill from luck.")
-        if unclosed:
-            remarks.append(
-                f"{unclosed} open at the end, valued at the last close; the fee of closing is not counted yet."
+            remarks.insert(0, f"Closed trades: {trades}. That is too few to tell skill from luck.")
+        if self.trained_on:
+            told = (
+                f"The package was trained on {self.trained_on:,} of these candles: a past that it knows proves nothing."
             )
+            remarks.insert(0, told)
+        if unclosed:
+            remarks.append(f"Open at the end: {unclosed}, valued at the last close; closing them still costs its fee.")
         return remarks
 
 
@@ -215,4 +221,17 @@ def run_backtest(
         hold_at_limit=buy_and_hold(close, initial=INITIAL_BALANCE, size=limit, fee_pct=rules.fee_pct),
         chance=chance,
         seed=seed,
+        trained_on=_trained_on(instance.manifest.report, symbol, candles.close_time[start:]),
     )
+
+
+def _trained_on(report: dict[str, Any], symbol: str, close_time: NDArray[np.int64]) -> int:
+    """Count the closes that lie between the first and the last of training, as far as the trainer says; else 0."""
+    try:
+        first, last = (
+            datetime.fromisoformat(report[part][edge]) for part, edge in (("fit", "start"), ("learn", "end"))
+        )
+        known = (close_time >= first.timestamp() * 1e6) & (close_time <= last.timestamp() * 1e6)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return 0
+    return int(known.sum()) if report.get("symbol") == symbol else 0

@@ -66,7 +66,7 @@ def read_history(
         inside &= times + seconds * MICROSECONDS <= _microseconds(until)
     if not inside.any():
         raise Invalid(f"{path.name} has no candle of {chosen} in the asked range")
-    candles = _candles(rows.filter(pa.array(inside)), seconds)
+    candles = as_candles(rows.filter(pa.array(inside)), seconds)
     _check(candles, f"{path.name}, {chosen}")
     start, end = longest_run(candles.open_time, seconds)
     return History(symbol=chosen, candles=candles.part(start, end), left_out=len(candles) - (end - start))
@@ -110,7 +110,8 @@ def _microseconds(at: datetime) -> int:
     return int(at.timestamp() * MICROSECONDS)
 
 
-def _candles(rows: pa.Table, seconds: int) -> Candles:
+def as_candles(rows: pa.Table, seconds: int) -> Candles:
+    """Give the rows of one market as arrays."""
     columns = {
         name: rows[name].cast(pa.float64()).to_numpy() for name in ("open", "high", "low", "close", "volume")
     }  # fmt: skip

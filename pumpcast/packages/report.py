@@ -90,8 +90,8 @@ def described(report: Report) -> str:
     told = [f"{what:<21}{part.candles:>8,} candles, {part.start:%Y-%m-%d %H:%M} to {part.end:%Y-%m-%d %H:%M} UTC"
             for what, part in parts]  # fmt: skip
     how = (
-        f"seed {report.seed}; epoch {report.best_epoch} of {report.epochs} kept; {report.timesteps:,} steps of the policy "
-        f"at a fee of {report.learning_fee_pct:g} %"
+        f"seed {report.seed}; epoch {report.best_epoch} of {report.epochs} kept; {report.timesteps:,} steps of the "
+        f"policy at a fee of {report.learning_fee_pct:g} %"
     )
     return "\n".join(
         (
