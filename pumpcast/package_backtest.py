@@ -37,8 +37,8 @@ def backtest_package(
 
     Its files are checked like an upload first. At each close the package sees the candles it would have seen live, and
     an account of 10,000 USDT takes its signals by the rules of paper trading, fees counted. Beside it stand buying and
-    holding, with all there is and with as much as the account may have open, and 400 accounts that trade as often at
-    random. A backtest is no promise: spreads, slippage and funding are not in the candles.
+    holding, with all there is and with as much as the account may have open, and 400 accounts that go long and
+    short as often at random. A backtest is no promise: spreads, slippage and funding are not in the candles.
     """
     require("packages")
     # matplotlib and torch take their time; whoever asks for help does not need them.
@@ -63,9 +63,9 @@ def backtest_package(
         progress=lambda what, total: progress(what, total=total),
     )
     result = backtest.result(package)
+    show(result, as_json=as_json, sentence=sentence(result))
     if picture is not None:
         draw(backtest, picture, title=f"{folder.name} on {history.symbol}")
-    show(result, as_json=as_json, sentence=sentence(result))
 
 
 def sentence(result: Result) -> str:

@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -209,6 +210,25 @@ def test_backtest_when_run_then_figures_agree_and_the_picture_is_drawn(
 
 
 @pytest.mark.parametrize(
+    ("report", "remark"),
+    [
+        ({"symbol": "X", "fit": {"start": "2026-01-01T00:00:00+00:00"}, "learn": {"end": "2026-01-08T23:00:00+00:00"}},
+         "The package was trained on 5 of these candles"),
+        ({"symbol": "Y", "fit": {"start": "2026-01-01T00:00:00+00:00"}, "learn": {"end": "2026-01-08T23:00:00+00:00"}},
+         "Closed trades: "),
+        ({"fit": [], "learn": {"end": 7}}, "Closed trades: "),
+    ],
+)  # fmt: skip
+def test_backtest_when_the_package_knows_the_candles_then_it_says_so(
+    instance: Instance, report: dict[str, object], remark: str
+) -> None:
+    informed = replace(instance, manifest=instance.manifest.model_copy(update={"report": report}))
+    backtest = run_backtest(informed, random_candles(BARS + 40), symbol="X", since=None, runs=5, seed=0,
+                            progress=lambda *_: nullcontext(lambda _: None))  # fmt: skip
+    assert backtest.result("x").remarks[0].startswith(remark)
+
+
+@pytest.mark.parametrize(
     ("candles", "words"),
     [
         (random_candles(BARS), "760 candles without a gap are too few: the package needs 760"),
@@ -219,7 +239,9 @@ def test_backtest_when_candles_do_not_fit_then_it_says_what_the_package_needs(
     instance: Instance, candles: Candles, words: str
 ) -> None:
     with pytest.raises(Invalid, match=words):
-        run_backtest(instance, candles, symbol="X", since=None, runs=2, seed=0, progress=lambda *_: nullcontext(print))
+        run_backtest(
+            instance, candles, symbol="X", since=None, runs=2, seed=0, progress=lambda *_: nullcontext(lambda _: None)
+        )
 
 
 @pytest.mark.parametrize(
