@@ -200,6 +200,8 @@ def test_manifest_of_a_bare_forecaster_when_it_contradicts_then_is_refused_by_na
         ({"target_channel": 4}, "target_channel .* is 4, of 4 channels"),
         ({"quantiles": [0.2, 0.5, 0.8]}, r"quantiles is \[0.1, 0.5, 0.9\] in the manifest, \[0.2, 0.5, 0.8\]"),
         ({"scaling_dim": 2}, "config.scaling_dim"),
+        ({"context_length": 8192, "patch_length": 1, "patch_stride": 1}, "numbers at once"),
+        ({"context_length": 8192, "patch_length": 1, "patch_stride": 1, "num_hidden_layers": 64}, "multiplications"),
     ],
 )
 def test_forecaster_when_its_config_contradicts_its_tensors_then_is_refused_by_name(

@@ -121,6 +121,8 @@ def test_instance_when_candles_do_not_reach_then_refuses_with_both_numbers(tmp_p
     instance = load(tiny_package(), tmp_path)
     with pytest.raises(PackageInvalid, match="700 candles give 28 valid rows, the forecaster reads 64"):
         instance.answer(random_candles(700), EMPTY_ACCOUNT)
+    with pytest.raises(PackageInvalid, match="candles are of 60 seconds, the package was made for 900"):
+        instance.answer(random_candles(1500, interval_seconds=60), EMPTY_ACCOUNT)
 
 
 def broken(value: float) -> bytes:

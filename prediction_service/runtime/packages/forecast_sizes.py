@@ -7,6 +7,7 @@ from prediction_service.runtime.packages import bare_sizes, patchtst_config
 from prediction_service.runtime.packages.patchtst_config import PatchTstConfig
 from prediction_service.runtime.packages.pt_file import PtFile
 from prediction_service.runtime.packages.shapes import Shape, check_shapes, plain_names
+from prediction_service.runtime.packages.work import check_work
 from shared.contracts.packages import Forecast
 from shared.errors import PackageInvalid
 
@@ -127,6 +128,11 @@ def _check_patchtst(file: PtFile, shapes: Mapping[str, Shape], forecast: Forecas
         if told != found:
             raise PackageInvalid(f"forecast.{field} is {told} in the manifest, {found} in the forecaster's config")
     _check_channels(forecast, config.num_input_channels)
+    places = config.patches + config.use_cls_token
+    sizes = {"d_model": config.d_model, "ffn_dim": config.ffn_dim, "heads": config.num_attention_heads}
+    check_work(sequences=config.num_input_channels, places=places, layers=config.num_hidden_layers, **sizes)
+    if config.channel_attention:
+        check_work(sequences=places, places=config.num_input_channels, layers=config.num_hidden_layers, **sizes)
     patches = f"context_length {config.context_length} in patches of {config.patch_length} every {config.patch_stride}"
     head = f"prediction_length {config.prediction_length} × {len(forecast.quantiles)} quantiles"
 
@@ -161,6 +167,10 @@ def _check_bare(file: PtFile, shapes: Mapping[str, Shape], forecast: Forecast) -
             f"forecast.prediction_length {forecast.prediction_length} × {sizes.quantiles} quantiles is {columns}, "
             f"head.4.weight of the forecaster has {sizes.columns} rows"
         )
+    check_work(
+        sequences=sizes.channels, places=sizes.patches, layers=sizes.layers, d_model=sizes.d_model,
+        ffn_dim=sizes.ffn_dim, heads=sizes.n_heads,
+    )  # fmt: skip
     check_shapes(shapes, bare_sizes.tensor_shapes(sizes), of=OF, why=lambda _: " beside its other tensors")
 
 

@@ -93,6 +93,11 @@ class Instance:
         from prediction_service.runtime.packages.decoder import decode
 
         forecast, policy = self.manifest.forecast, self.manifest.policy
+        interval = self.manifest.market.interval_seconds
+        if candles.interval_seconds != interval:
+            raise PackageInvalid(
+                f"The candles are of {candles.interval_seconds} seconds, the package was made for {interval}"
+            )
         core = core_features(candles)
         valid = int(np.isfinite(core).all(axis=1).sum())
         if valid < forecast.context_length:

@@ -1,7 +1,8 @@
 """What the description in a policy's file says as text; pickles in it are never decoded.
 
 Hints, all texts: `activation` (as a manifest names it), `observation_shape` (72), `action_space` (box, discrete),
-`action_low`, `action_high` (-1.0,-1.0), `action_n` (3), `version` (of stable-baselines3). What is not said is missing.
+`action_low`, `action_high` (-1.0,-1.0), `action_n` (3), `squash` (true), `version` (of stable-baselines3). What is not
+said is missing.
 """
 
 import json
@@ -52,6 +53,7 @@ def read_hints(data: str, *, what: str) -> dict[str, str]:
     )
     _refuse_own_class(parts.get("policy_class", {}), what=what)
     return {
+        **_squash(parts.get("policy_kwargs"), described=description, what=what),
         **_activation(parts.get("policy_kwargs"), what=what),
         **_observations(parts.get("observation_space", {}), what=what),
         **_actions(parts.get("action_space", {}), what=what),
@@ -70,11 +72,17 @@ def _refuse_own_class(policy_class: dict[str, Any], *, what: str) -> None:
     )
 
 
+def _squash(kwargs: dict[str, Any] | None, *, described: dict[str, Any], what: str) -> dict[str, str]:
+    if kwargs is None or kwargs.get("squash_output") is not True:
+        return {}
+    if described.get("use_sde") is not True:
+        raise PackageInvalid(f"{what} has squash_output without use_sde, which no PPO has; save the policy again")
+    return {"squash": "true"}
+
+
 def _activation(kwargs: dict[str, Any] | None, *, what: str) -> dict[str, str]:
     if kwargs is None:
         return {}
-    if kwargs.get("squash_output") is True:
-        raise PackageInvalid(f"{what} squashes its actions (squash_output), which is not served; train it without")
     told = kwargs.get("activation_fn")
     if told is None:
         # The default of MlpPolicy.

@@ -77,6 +77,7 @@ def _space(chain: PolicyChain, hints: Mapping[str, str]) -> dict[str, Any]:
         "kind": "box",
         "low": bounds["low"] or [-1.0] * chain.actions,
         "high": bounds["high"] or [1.0] * chain.actions,
+        "squash": "squash" in hints,
     }
 
 
@@ -104,6 +105,10 @@ def _check_hints(hints: Mapping[str, str], policy: Policy) -> None:
             f"policy.obs_dim is {policy.obs_dim}, the policy was saved with {hints['observation_shape']} observations"
         )
     if isinstance(policy.action_space, BoxSpace):
+        squash = policy.action_space.squash
+        # A file that tells its activation tells this too.
+        if "activation" in hints and squash != ("squash" in hints):
+            raise PackageInvalid(f"policy.action_space.squash is {squash}, the policy was saved with {not squash}")
         for side, bounds in (("low", policy.action_space.low), ("high", policy.action_space.high)):
             saved = _numbers(hints.get(f"action_{side}", ""), len(bounds))
             if saved and not all(map(_same, saved, bounds)):

@@ -9,6 +9,8 @@ from prediction_service.runtime.packages.candles import Candles
 from shared.contracts.packages import Probe, ProbeCandles
 
 Floats = NDArray[np.float64]
+_TOLERANCE = 1e-4
+"""Far above what processors round differently, well below a forecast of any use."""
 _SERIES = ("open", "high", "low", "close", "volume")
 
 
@@ -21,6 +23,7 @@ def make_probe(candles: Candles, account: Floats, *, prediction: Floats, action:
         account=account.tolist(),
         forecast=prediction.tolist(),
         action=action.tolist(),
+        tolerance=_TOLERANCE,
     )
 
 
