@@ -6,7 +6,7 @@ import os
 import typer
 
 from pumpcast.console import tell
-from pumpcast.data import load_file, replay_file, simulate_market
+from pumpcast.data import load_file, replay_file, simulate_candle_market, simulate_market
 from pumpcast.database import migrate_database, open_psql
 from pumpcast.demo.story import tell_story
 from pumpcast.doctor import examine
@@ -64,6 +64,15 @@ app.command(
         "pumpcast simulate --live --coins-per-minute 5",
     ),
 )(simulate_market)
+app.command(
+    "simulate-candles",
+    short_help="Simulate candles of SIMUSDT.",
+    epilog=_examples(
+        "pumpcast simulate-candles",
+        "pumpcast simulate-candles --bars 20000 --seed 7 --start 2025-01-01T00:00:00Z --out candles.parquet",
+        "pumpcast simulate-candles --live",
+    ),
+)(simulate_candle_market)
 app.command(
     "replay",
     short_help="Insert the rows of a file as if live.",

@@ -6,10 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, cast
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 
 from pumpcast.console import moment_option, progress, run_on_database, show, speed_option, tell
+from pumpcast.market.candle_feed import CandleFeedResult, feed_candles, history
+from pumpcast.market.candles import SYMBOL
 from pumpcast.market.feed import feed, fresh_seed
 from pumpcast.market.files import FileRows, TableName, read_file
 from pumpcast.market.load import LoadResult, load
@@ -73,10 +76,7 @@ def simulate_market(
         raise Invalid("Nothing was traded in that time: give more minutes or more coins per minute")
     mints = len(table["mint"].unique())
     if out:
-        try:
-            pq.write_table(table, out)
-        except OSError as error:
-            raise Invalid(f"{out} cannot be written: {error.strerror or error}") from error
+        _write(table, out)
     else:
         _load(FileRows(table="coin_metrics", rows=table, ignored=()))
     result = SimulateResult(
@@ -84,6 +84,52 @@ def simulate_market(
     )
     sentence = f"{result.rows} rows of {mints} coins from {start}, {minutes} minutes, seed {seed}"
     show(result, as_json=as_json, sentence=sentence)
+
+
+def simulate_candle_market(
+    bars: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many candles of 15 minutes.")] = 1600,
+    seed: Seed = None,
+    start: Annotated[
+        datetime | None,
+        typer.Option(parser=moment_option, help="First moment; default: so that the last one has just closed."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write a parquet file instead of the database.")] = None,
+    live: Annotated[bool, typer.Option("--live", help="Go on with each candle as it closes, until Ctrl-C.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Simulate candles of the market SIMUSDT: trends that come and go, calm and wild times.
+
+    With --live they go on where those in the database end, and fill what is missing since.
+    """
+    if live and (out or start):
+        raise Invalid("--live goes into the database and goes on from now: leave out --out and --start")
+    if live:
+        with progress("candles", total=None) as advance:
+            result = run_on_database(
+                lambda pool, stop: feed_candles(pool, stop=stop, bars=bars, seed=seed, on_progress=advance),
+                stoppable=True,
+            )
+    else:
+        result = _simulated_candles(bars=bars, seed=seed, start=start, out=out)
+    span = f", {result.first_timestamp} to {result.last_timestamp}" if result.rows else ""
+    show(result, as_json=as_json, sentence=f"{result.rows} candles of {result.symbol}{span}, seed {result.seed}")
+
+
+def _simulated_candles(*, bars: int, seed: int | None, start: datetime | None, out: Path | None) -> CandleFeedResult:
+    seed = fresh_seed() if seed is None else seed
+    table = history(seed=seed, bars=bars, start=start)
+    if out:
+        _write(table, out)
+    else:
+        _load(FileRows(table="candles", rows=table, ignored=()))
+    return CandleFeedResult(
+        rows=bars,
+        symbol=SYMBOL,
+        seed=seed,
+        first_timestamp=table["open_time"][0].as_py(),
+        last_timestamp=table["open_time"][-1].as_py(),
+        file=str(out) if out else None,
+    )
 
 
 def replay_file(
@@ -133,6 +179,13 @@ class SimulateResult:
     minutes: int
     file: str | None
     """None when the rows went into the database."""
+
+
+def _write(table: pa.Table, out: Path) -> None:
+    try:
+        pq.write_table(table, out)
+    except OSError as error:
+        raise Invalid(f"{out} cannot be written: {error.strerror or error}") from error
 
 
 def _load(rows: FileRows) -> LoadResult:

@@ -37,7 +37,10 @@ PROGRAMS: Final = (
     Program(name="training-worker", group="workers", entry="training_service.worker:main"),
     Program(name="prediction-worker", group="workers", entry="prediction_service.worker:main"),
 )
-MARKET: Final = Program(name="market", group="market", entry="pumpcast.cli:main", arguments=("simulate", "--live"))
+MARKETS: Final = (
+    Program(name="market", group="market", entry="pumpcast.cli:main", arguments=("simulate", "--live")),
+    Program(name="candles", group="market", entry="pumpcast.cli:main", arguments=("simulate-candles", "--live")),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,7 @@ class _Stop:
 
 def bring_up(
     simulate: Annotated[
-        bool, typer.Option("--simulate", help="Add a live simulated market, and its last hours to an empty table.")
+        bool, typer.Option("--simulate", help="Add live simulated markets of coins and candles, with what went before.")
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the addresses as JSON, once everything is ready.")
@@ -86,7 +89,7 @@ def bring_up(
                 raise Unavailable(f"The database lacks {len(missing)} migrations: run `pumpcast migrate`")
             if simulate and (rows := fill_when_empty(dsn)):
                 tell(f"coin_metrics was empty: {rows} simulated rows of the last hours are in it now")
-            programs = (*PROGRAMS, MARKET) if simulate else PROGRAMS
+            programs = (*PROGRAMS, *MARKETS) if simulate else PROGRAMS
             with Supervision(settings.home, programs, hurry=stop.hurry) as supervision:
                 if _wait_until_ready(supervision, services, programs, stop.asked):
                     known = {state.name: state for state in supervision.states()}

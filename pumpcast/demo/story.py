@@ -24,6 +24,7 @@ from pumpcast.console import progress, tell
 from pumpcast.demo.receiver import Received, receiver
 from pumpcast.demo.services import Services
 from pumpcast.demo.summary import Summary, queries, show_summary, summarise
+from pumpcast.market.candle_feed import feed_candles
 from pumpcast.market.files import FileRows, read_file
 from pumpcast.market.load import load
 from pumpcast.market.replay import in_range, replay
@@ -44,6 +45,7 @@ GATE_NOT_MET: Final = 3
 READY_SECONDS: Final = 90
 DRAIN_SECONDS: Final = 60
 LIVE_SHARE: Final = 0.25
+CANDLES: Final = 1600
 REPLAY_SECONDS: Final = 40
 SIMULATED_MINUTES: Final = 600
 SIMULATED_COINS_PER_MINUTE: Final = 1.5
@@ -162,6 +164,8 @@ async def _tell(pool: Pool, services: Services, received: Received, rows: pa.Tab
     earlier, later, cut = _split(rows)
     tell(f"Loading {earlier.num_rows:,} rows up to {cut:%Y-%m-%d %H:%M} UTC")
     await load(pool, FileRows(table="coin_metrics", rows=earlier, ignored=()))
+    candles = await feed_candles(pool, stop=asyncio.Event(), bars=CANDLES, only_fill=True)
+    tell(f"Simulated {candles.rows:,} candles of {candles.symbol} for the package that comes along")
     after_id = await queries.fetchval(pool, "highest")
     models = await _train(services, earlier, cut)
     received.secret = await services.add_webhook(received.url)

@@ -131,9 +131,9 @@ def test_up_when_simulating_and_a_program_is_killed_then_rows_keep_coming_and_it
     process = start("--simulate")
     ready(process)
 
-    def rows() -> int:
+    def rows(table: str = "coin_metrics") -> int:
         outcome = subprocess.run(
-            [*PROGRAM, "psql", "-Atc", "SELECT count(*) FROM coin_metrics"], env=environment, capture_output=True,
+            [*PROGRAM, "psql", "-Atc", f"SELECT count(*) FROM {table}"], env=environment, capture_output=True,
             text=True, check=True, cwd=home,
         )  # fmt: skip
         return int(outcome.stdout)
@@ -146,6 +146,7 @@ def test_up_when_simulating_and_a_program_is_killed_then_rows_keep_coming_and_it
     second = wait_for(lambda: one_of(home, "training_service.worker"))
     assert second.pid != first.pid
     wait_for(lambda: rows() > before)
+    wait_for(lambda: rows("candles") >= 1600)
     assert "training-worker ended and is started again" in stopped(process, home)
 
 
