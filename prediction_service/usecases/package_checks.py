@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -23,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 _COMMAND = (sys.executable, "-P", "-m", "prediction_service.runtime.packages.validator")
 _LONGEST_VERDICT = 64 << 20
+_DEEPEST_MANIFEST = 64
+"""Readers of JSON differ in how deep they go; none stops before a hundred."""
 _KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
 _ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
 
@@ -53,11 +54,20 @@ def _size(path: Path) -> int:
 
 
 def _task(folder: Path, given: dict[str, Any]) -> bytes:
-    try:
-        json.dumps(given, allow_nan=False)
-        return Task(folder=folder.resolve(), given=given).model_dump_json().encode()
-    except (ValueError, TypeError, RecursionError) as error:
-        raise PackageInvalid("The manifest holds what JSON cannot, or is nested too deeply") from error
+    if _depth(given) > _DEEPEST_MANIFEST:
+        raise PackageInvalid(f"The manifest is nested too deeply: {_DEEPEST_MANIFEST} levels are read")
+    return Task(folder=folder.resolve(), given=given).model_dump_json().encode()
+
+
+def _depth(given: Any) -> int:
+    depth, level = 0, [given]
+    while level and depth <= _DEEPEST_MANIFEST:
+        depth += 1
+        inner = [
+            value.values() if isinstance(value, dict) else value for value in level if isinstance(value, dict | list)
+        ]
+        level = [value for values in inner for value in values]
+    return depth
 
 
 async def _ask(task: bytes, seconds: float) -> Verdict:

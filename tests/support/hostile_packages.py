@@ -18,7 +18,6 @@ from tests.support.hostile_zips import (
     Claimed,
     Running,
     changed,
-    changed_policy,
     claiming,
     directory_field,
     directory_of,
@@ -49,11 +48,6 @@ def policy(change: Callable[[bytes, Path], bytes], words: str) -> Case:
     return lambda good, marker: replace(good, ppo=change(good.ppo, marker)), words
 
 
-def pth(change: Callable[[dict[str, bytes]], Any]) -> Callable[[bytes, Path], bytes]:
-    """Change the members of policy.pth."""
-    return lambda data, _: changed_policy(data, change)
-
-
 def pt_pickle(content: Callable[[Path], Any], *, protocol: int = 2) -> Callable[[bytes, Path], bytes]:
     """Give a forecaster's file whose pickle holds this."""
     return lambda _, marker: torch_zip(pickled(content(marker), protocol=protocol))
@@ -64,9 +58,19 @@ def in_policy(name: str, content: Callable[[Path], bytes]) -> Callable[[bytes, P
     return lambda data, marker: changed(data, lambda members: members.update({name: content(marker)}))
 
 
-def record(members: dict[str, bytes], name: str) -> str:
-    """Give the full name of a record."""
-    return next(full for full in members if full.endswith(name))
+def full_name(members: dict[str, bytes], name: str) -> str:
+    """Give the name of a member of a file of torch, with its folder."""
+    return next(full for full in members if full.endswith(f"/{name}"))
+
+
+def put(data: bytes, name: str, change: Callable[[bytes], bytes]) -> bytes:
+    """Change one member of a file of torch, the checksum right."""
+
+    def apply(members: dict[str, bytes]) -> None:
+        name_inside = full_name(members, name)
+        members[name_inside] = change(members[name_inside])
+
+    return changed(data, apply)
 
 
 def renamed_header(data: bytes) -> bytes:
@@ -144,10 +148,10 @@ STRUCTURE: dict[str, Case] = {
     "flipped bit in the weights": forecast(lambda data, _: flipped(data, len(data) // 2), "checksum"),
     "flipped bit in the directory": forecast(lambda data, _: flipped(data, directory_of(data) + 17), "contradicts"),
     "flipped bit in the policy": policy(lambda data, _: flipped_in(data, b"FloatStorage"), "checksum"),
-    "record missing": forecast(lambda d, _: changed(d, lambda m: m.pop(record(m, "data/0"))), "lacks the numbers"),
+    "record missing": forecast(lambda d, _: changed(d, lambda m: m.pop(full_name(m, "data/0"))), "lacks the numbers"),
     "record too many": forecast(lambda d, _: changed(d, lambda m: m.update({"archive/data/999": b"x"})), "no part of"),
-    "record too short": forecast(lambda d, _: changed(d, lambda m: m.update({record(m, "data/0"): b"xx"})), "other than"),
-    "other byte order": forecast(lambda d, _: changed(d, lambda m: m.update({record(m, "byteorder"): b"big"})), "byte order"),
+    "record too short": forecast(lambda data, _: put(data, "data/0", lambda _: b"xx"), "other than"),
+    "other byte order": forecast(lambda data, _: put(data, "byteorder", lambda _: b"big"), "byte order"),
 }  # fmt: skip
 """What is wrong with the archives."""
 
@@ -192,24 +196,22 @@ def laughing(_: Path) -> Any:
 PICKLES: dict[str, Case] = {
     "shell in the forecaster": forecast(pt_pickle(lambda m: {"a": touching(m)}), "posix.system"),
     "code in the forecaster": forecast(pt_pickle(lambda m: {"a": executing(m)}), "exec"),
-    "shell in protocol 4": forecast(pt_pickle(lambda m: {"a": touching(m)}, protocol=4), "posix.system"),
+    "shell in protocol 4": forecast(pt_pickle(lambda m: {"a": touching(m)}, protocol=4), "with protocol 4"),
+    "shell by its name on the stack": forecast(
+        lambda *_: torch_zip(b"\x80\x02X\x02\0\0\0osX\x06\0\0\0system\x93."), "operation STACK_GLOBAL"
+    ),
     "shell before the weights": forecast(
-        lambda data, marker: changed(
-            data,
-            lambda m: m.update(
-                {record(m, "data.pkl"): pickle.dumps(touching(marker), 2)[:-1] + b"0" + m[record(m, "data.pkl")][2:]}
-            ),
-        ),
+        lambda data, marker: put(data, "data.pkl", lambda old: pickle.dumps(touching(marker), 2)[:-1] + b"0" + old[2:]),
         "posix.system",
     ),
     "bare pickle": forecast(lambda _, marker: pickle.dumps(executing(marker)), "bare pickle"),
-    "import of a module": forecast(pt_pickle(lambda m: {"a": Running(__import__, "antigravity")}), "__import__"),
+    "import of a module": forecast(pt_pickle(lambda _: {"a": Running(__import__, "antigravity")}), "__import__"),
     "object made by an old operation": forecast(
         lambda _, marker: torch_zip(b"\x80\x02(S'touch " + str(marker).encode() + b"'\nios\nsystem\n."), "operation"
     ),
     "shell in the policy": policy(
-        lambda data, m: changed_policy(
-            data, lambda members: members.update({record(members, "data.pkl"): pickled({"a": touching(m)})})
+        lambda data, m: changed(
+            data, lambda inside: inside.update({"policy.pth": torch_zip(pickled({"a": touching(m)}))})
         ),
         "posix.system",
     ),

@@ -1,10 +1,11 @@
 """Pickles of torch read as data: a small machine that knows the few operations such files need, and calls nothing."""
 
 import math
-import pickletools
+import struct
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from prediction_service.runtime.packages.opcodes import UnknownOperation, read_operations
 from shared.errors import PackageInvalid
 
 MOST_BYTES = 4 << 20
@@ -29,6 +30,7 @@ _DICTIONARY = "collections.OrderedDict"
 _TENSOR = "torch._utils._rebuild_tensor_v2"
 _PARAMETER = "torch._utils._rebuild_parameter"
 _KNOWN = {_DICTIONARY, _TENSOR, _PARAMETER, *DTYPES}
+_PROTOCOL = 2
 _TAKEN = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3, "APPEND": 1, "SETITEM": 2, "BINPERSID": 1, "REDUCE": 2, "BUILD": 1}
 _T = TypeVar("_T")
 
@@ -71,15 +73,15 @@ def read_pickle(data: bytes, *, what: str, remedy: str) -> Any:
             f"{what} describes its tensors in {len(data):,} bytes, more than the {MOST_BYTES:,} of any model"
         )
     machine = _Machine(what, remedy)
-    position = 0
     try:
-        for count, (operation, argument, at) in enumerate(pickletools.genops(data)):
+        for count, (operation, argument) in enumerate(read_operations(data)):
             if count >= MOST_OPERATIONS:
                 raise PackageInvalid(f"{what} describes its tensors in more steps than any model needs; {remedy}")
-            position = at or 0
-            machine.step(operation.name, argument)
-        return machine.result(unread=len(data) - position - 1)
-    except (ValueError, IndexError, KeyError, TypeError) as error:
+            machine.step(operation, argument)
+        return machine.result()
+    except UnknownOperation as error:
+        raise PackageInvalid(f"{what} holds the operation {error}, which no state_dict needs; {remedy}") from error
+    except (ValueError, IndexError, KeyError, TypeError, struct.error) as error:
         raise PackageInvalid(f"{what} is damaged: the description of its tensors cannot be read; {remedy}") from error
 
 
@@ -98,22 +100,24 @@ class _Machine:
         """Do one operation."""
         stack = self._stack
         match operation:
-            case "PROTO" | "FRAME" | "STOP":
+            case "PROTO":
+                self._check_protocol(argument)
+            case "STOP":
                 pass
             case "NONE" | "NEWTRUE" | "NEWFALSE":
                 stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[operation])
             case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
                 stack.append(_number(argument))
-            case "BINUNICODE" | "SHORT_BINUNICODE":
+            case "BINUNICODE":
                 stack.append(_text(argument))
             case "MARK":
                 self._below.append(stack)
                 self._stack = []
-            case "BINPUT" | "LONG_BINPUT" | "MEMOIZE":
-                self._memo[len(self._memo) if argument is None else argument] = stack[-1]
+            case "BINPUT" | "LONG_BINPUT":
+                self._memo[argument] = stack[-1]
             case "BINGET" | "LONG_BINGET":
                 stack.append(self._memo[argument])
-            case "GLOBAL" | "STACK_GLOBAL":
+            case "GLOBAL":
                 stack.append(self._name(argument))
             case _:
                 self._combine(operation)
@@ -141,10 +145,6 @@ class _Machine:
                 _as(dict, self._stack[-1])
                 if set(_as(dict, taken[0])) != {"_metadata"}:
                     raise ValueError("a state that no state_dict has")
-            case _:
-                raise PackageInvalid(
-                    f"{self._what} holds the operation {operation}, which no state_dict needs; {self._remedy}"
-                )
 
     def _take(self, operation: str) -> list[Any]:
         if operation in {"TUPLE", "APPENDS", "SETITEMS"}:
@@ -157,12 +157,14 @@ class _Machine:
         del self._stack[first:]
         return taken
 
-    def _name(self, argument: str | None) -> _Name:
-        if argument is None:
-            name, module = self._stack.pop(), self._stack.pop()
-            dotted = f"{_as(str, module)}.{_as(str, name)}"
-        else:
-            dotted = argument.replace(" ", ".", 1)
+    def _check_protocol(self, protocol: int) -> None:
+        if protocol != _PROTOCOL:
+            raise PackageInvalid(
+                f"{self._what} is pickled with protocol {protocol}, torch reads no other than {_PROTOCOL} safely: "
+                f"leave out pickle_protocol; {self._remedy}"
+            )
+
+    def _name(self, dotted: str) -> _Name:
         if dotted in _KNOWN:
             return _Name(dotted)
         shown = ascii(dotted[:120])[1:-1]
@@ -174,10 +176,10 @@ class _Machine:
             f"{self._what} names {shown}, which is never loaded: only tensors and plain values are read; {self._remedy}"
         )
 
-    def result(self, *, unread: int) -> Any:
+    def result(self) -> Any:
         """Give what is left on the stack at the end."""
-        if len(self._stack) != 1 or self._below or unread:
-            raise ValueError("more than one thing, or bytes behind its end")
+        if len(self._stack) != 1 or self._below:
+            raise ValueError("more than one thing")
         return self._stack[0]
 
 

@@ -1,0 +1,88 @@
+"""Packages of strangers are uploaded: whatever is wrong with them, they are refused, nothing stays and nothing runs."""
+
+import base64
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from prediction_service.runtime.packages.validator import Task, judge
+from prediction_service.settings import PredictionSettings
+from shared.db import Connection
+from tests.support.hostile_manifests import MANIFESTS, POLICIES, described
+from tests.support.hostile_packages import PICKLES, STRUCTURE, TENSORS, Case
+from tests.support.hostile_zips import executing
+from tests.support.package_files import PackageFiles, probed, tiny_package
+from tests.support.serving import Api
+from tests.support.uploading import ROUTE, arriving, left, parts, upload
+
+STRICT = f"{ROUTE}?strict=true"
+OTHERS = TENSORS | POLICIES | MANIFESTS
+SOME = {
+    name: OTHERS[name]
+    for name in (
+        "billions of one number", "NaN in the forecaster", "infinity in the policy", "SAC", "DQN", "policy on images",
+        "recurrent by its class", "description too deep", "another number of observations", "other context length",
+        "unknown section", "other files", "probe of nonsense", "nested deeply", "forecaster of another pair",
+    )
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def good() -> PackageFiles:
+    return tiny_package()
+
+
+@pytest.mark.parametrize("cases", [STRUCTURE, PICKLES, SOME], ids=["archives", "pickles", "others"])
+async def test_upload_when_hostile_then_refused_and_nothing_stays_or_runs(
+    api: Api, configured: PredictionSettings, connection: Connection, good: PackageFiles, tmp_path: Path,
+    cases: dict[str, Case],
+):  # fmt: skip
+    before, marker, wrong = await left(connection, configured), tmp_path / "marker", dict[str, Any]()
+    for name, (change, words) in cases.items():
+        pair = change(good, marker)
+        status, problem = await upload(api, parts(name, pair.forecast, pair.ppo, pair.manifest), STRICT)
+        sentence = problem.get("detail", "")
+        is_told = (status, problem.get("code")) == (422, "package_invalid") and words in sentence
+        if not is_told or "\n" in sentence or str(tmp_path) in sentence:
+            wrong[name] = status, problem
+        if await left(connection, configured) != before or arriving(configured):
+            wrong[name] = "something stayed"
+        if marker.exists():
+            wrong[name] = "code has run"
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("name", [name for name in OTHERS if name not in SOME])
+def test_verdict_when_pair_is_hostile_then_refused_in_these_words(good: PackageFiles, tmp_path: Path, name: str):
+    change, words = OTHERS[name]
+    pair = change(good, tmp_path / "marker")
+    verdict = judge(Task(folder=pair.write(tmp_path / "pair"), given=pair.manifest))
+    assert words in (verdict.refused or ""), verdict
+    assert verdict.trace == ""
+
+
+async def test_upload_when_good_then_ready_with_its_digests(api: Api, good: PackageFiles):
+    pair = probed(good)
+    status, answer = await upload(api, parts("Good", pair.forecast, pair.ppo, pair.manifest), STRICT)
+    assert (status, answer["status"]) == (201, "READY"), answer
+    _, shown = await api.get("/model-packages/good")
+    assert shown["manifest"]["sha256"] == {"forecast_model": shown["forecast_sha256"], "ppo_model": shown["ppo_sha256"]}
+    assert shown["validated_at"] is not None
+
+
+async def test_upload_when_only_what_is_never_read_holds_code_then_it_does_not_run(
+    api: Api, good: PackageFiles, tmp_path: Path
+):
+    marker = tmp_path / "marker"
+    code = base64.b64encode(pickle.dumps(executing(marker))).decode()
+
+    def plant(told: dict[str, Any]) -> None:
+        for part in ("policy_class", "observation_space", "action_space", "lr_schedule"):
+            told[part][":serialized:"] = code
+
+    policy = described(plant)(good.ppo, marker)
+    status, answer = await upload(api, parts("Planted", good.forecast, policy, good.manifest), STRICT)
+    assert status == 201, answer
+    assert not marker.exists()

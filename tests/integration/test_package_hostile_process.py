@@ -1,0 +1,132 @@
+"""The process that looks at packages: what it may use, what it is told of, and how its ends are told."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from prediction_service.runtime.packages import limits
+from prediction_service.usecases import package_checks
+from prediction_service.usecases.package_checks import validate_files
+from shared.errors import PackageInvalid, Unavailable
+from tests.support.package_files import PackageFiles, tiny_package
+from tests.support.uploading import until
+
+Torch = Callable[[str], None]
+
+
+@pytest.fixture(scope="module")
+def good() -> PackageFiles:
+    return tiny_package()
+
+
+@pytest.fixture
+def torch_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Torch:
+    """Give the process another torch: a program that runs when it is imported."""
+
+    def become(program: str) -> None:
+        (tmp_path / "fake").mkdir()
+        (tmp_path / "fake" / "torch.py").write_text(f"import os\nMARKS = {str(tmp_path)!r} + '/'\n{program}\n")
+        given = package_checks._environment()
+        path = f"{tmp_path / 'fake'}{os.pathsep}{given['PYTHONPATH']}"
+        monkeypatch.setattr(package_checks, "_environment", lambda: given | {"PYTHONPATH": path})
+
+    return become
+
+
+def marks(folder: Path, kind: str) -> set[str]:
+    """Give what the program wrote down, as names of empty files: it can write no others."""
+    return {path.name.removeprefix(kind) for path in folder.glob(f"{kind}*")}
+
+
+async def refusal(good: PackageFiles, folder: Path) -> str:
+    with pytest.raises(PackageInvalid) as raised:
+        await validate_files(good.write(folder), good.manifest)
+    return raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("os.kill(os.getpid(), 11)", "ended in a crash (signal 11)"),
+        ("os.abort()", "more memory than files of its size"),
+        ("os.kill(os.getpid(), 24)", "more time to load and answer"),
+        ("os._exit(3)", "without a verdict (exit code 3)"),
+        ("bytearray(20 << 30)", "more memory than files of its size"),
+        ("open(MARKS + 'written', 'w').write('x' * 100_000)", "cannot be loaded (OSError)"),
+        ("[os.dup(1) for _ in range(1000)]", "cannot be loaded (OSError)"),
+        ("print('a verdict?'); raise ValueError('a secret')", "cannot be loaded (ValueError)"),
+        ("while True: os.write(1, bytes(1 << 20)); os._exit(0)", "without a verdict (exit code 0)"),
+    ],
+)  # fmt: skip
+async def test_validation_when_its_process_ends_badly_then_one_sentence(
+    torch_is: Torch, good: PackageFiles, tmp_path: Path, program: str, words: str
+):
+    torch_is(program)
+    sentence = await refusal(good, tmp_path / "pair")
+    assert words in sentence
+    assert "secret" not in sentence
+    assert "\n" not in sentence
+
+
+async def test_validation_when_archives_are_wrong_then_torch_is_never_imported(
+    torch_is: Torch, good: PackageFiles, tmp_path: Path
+):
+    torch_is("open(MARKS + 'imported', 'w').close()\nraise ImportError")
+    cut = PackageFiles(forecast=good.forecast[:-1], ppo=good.ppo, manifest=good.manifest)
+    assert "no complete zip file" in await refusal(cut, tmp_path / "cut")
+    assert not (tmp_path / "imported").exists()
+    await refusal(good, tmp_path / "pair")
+    assert (tmp_path / "imported").exists()
+
+
+@pytest.mark.parametrize("end", ["timeout", "cancel"])
+async def test_validation_when_it_lasts_then_its_process_is_gone(
+    torch_is: Torch, good: PackageFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
+):
+    torch_is("import time\nopen(MARKS + f'pid-{os.getpid()}', 'w').close()\ntime.sleep(600)")
+    if end == "timeout":
+        monkeypatch.setattr(limits, "cpu_seconds", lambda _: 1.0)
+        assert "took more than 3 seconds" in await refusal(good, tmp_path / "pair")
+    else:
+        task = asyncio.create_task(validate_files(good.write(tmp_path / "pair"), good.manifest))
+        await until(lambda: bool(marks(tmp_path, "pid-")))
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    (pid,) = marks(tmp_path, "pid-")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
+
+
+async def test_validation_when_torch_is_missing_then_the_command_that_installs_it(
+    torch_is: Torch, good: PackageFiles, tmp_path: Path
+):
+    torch_is("")
+    (tmp_path / "fake" / "sitecustomize.py").write_text("import sys\nsys.modules['torch'] = None\n")
+    with pytest.raises(Unavailable, match=r"pip install 'pumpcast\[packages\]'"):
+        await validate_files(good.write(tmp_path / "pair"), good.manifest)
+
+
+async def test_validation_when_files_are_gone_then_it_says_which(good: PackageFiles, tmp_path: Path):
+    folder = good.write(tmp_path / "pair")
+    (folder / "ppo_policy.zip").unlink()
+    with pytest.raises(PackageInvalid, match=r"ppo_policy\.zip cannot be read"):
+        await validate_files(folder, good.manifest)
+
+
+async def test_validation_when_this_process_holds_secrets_then_the_other_has_none(
+    torch_is: Torch, good: PackageFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("DB_DSN", "postgresql://user:password@db/rows")
+    monkeypatch.setenv("API_KEYS", "key")
+    torch_is("for name in os.environ: open(MARKS + 'env-' + name, 'w').close()")
+    await refusal(good, tmp_path / "pair")
+    names = marks(tmp_path, "env-")
+    assert "PYTHONPATH" in names
+    assert names <= {
+        "PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE",
+        "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ORT_DISABLE_TELEMETRY",
+    }  # fmt: skip
