@@ -15,6 +15,8 @@ from torch import nn
 
 from prediction_service.runtime.packages.observation import normalised
 from prediction_service.runtime.packages.policy import load_policy
+from prediction_service.runtime.packages.policy_file import read_policy_zip
+from prediction_service.runtime.packages.policy_sizes import read_policy
 from shared.contracts.packages import Normalization, Policy
 from shared.errors import PackageInvalid
 from tests.support.package_files import ppo, saved, saved_by_sb3
@@ -75,7 +77,10 @@ def test_policy_when_rebuilt_from_its_zip_then_acts_as_stable_baselines3(
 ) -> None:
     path = tmp_path / "ppo_policy.zip"
     path.write_bytes(saved_by_sb3(ppo(action_space=space, observations=9, **arguments)))
-    theirs, ours = PPO.load(path, device="cpu"), load_policy(path, policy_of(space, arguments, told))
+    policy = policy_of(space, arguments, told)
+    found = read_policy(read_policy_zip(path))
+    assert Policy.model_validate({"decoder": policy.decoder} | found) == policy
+    theirs, ours = PPO.load(path, device="cpu"), load_policy(path, policy)
     batch = observations()
     expected = np.stack([np.atleast_1d(theirs.predict(row, deterministic=True)[0]) for row in batch])
     acted = [ours.act(row) for row in batch]
