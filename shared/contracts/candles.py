@@ -108,8 +108,8 @@ Interval = Annotated[
 Symbol = Annotated[
     str, Field(min_length=1, max_length=100, pattern=NO_NUL, description="A market such as BTCUSDT, or a mint")
 ]
-Price = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Volume = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Price = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+Volume = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 
 
 class NewCandle(BaseModel):

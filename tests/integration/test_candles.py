@@ -51,6 +51,7 @@ async def test_candles_when_put_then_counted_and_told_to_those_who_wait(api: Api
 FAULTS = {
     "a price of 0": ({"low": 0}, "/candles/1/low", "greater than 0"),
     "a price that is none": ({"close": None}, "/candles/1/close", "valid number"),
+    "a price as text": ({"close": "3.5e-8"}, "/candles/1/close", "valid number"),
     "high below open": ({"high": 2.5e-8}, "/candles/1/high", "below open"),
     "low above open": ({"low": 3.1e-8}, "/candles/1/low", "above open"),
     "close above high": ({"close": 5e-8}, "/candles/1/close", "between low and high"),

@@ -29,7 +29,7 @@ CHECKED_BEYOND_SHAPE = {
     "/api/webhooks/{endpoint_id}/recover", "/api/predict", "/api/coins/{coin_id}/history",
     "/api/paper/account/create", "/api/paper/account/{model_id}", "/api/paper/positions/{model_id}",
     "/api/paper/position/open", "/api/paper/position/{position_id}/close", "/api/paper/price-update",
-    "/api/paper/signal", "/api/paper/equity/{model_id}",
+    "/api/paper/signal", "/api/paper/equity/{model_id}", "/api/candles", "/api/candles/coverage",
 }  # fmt: skip
 
 

@@ -54,6 +54,9 @@ INSERT INTO paper_positions (account_id, symbol, side, size_usdt, margin, levera
     take_profit_pct, stop_loss_pct, expires_at)
 SELECT 'paper_one', 'BTCUSDT', 'LONG', 200, 200 / 7.0, 7, 100, 100, 5, 3, now() + interval '2 days'
 FROM generate_series(1, 3) AS n;
+INSERT INTO candles (symbol, interval, open_time, open, high, low, close, volume)
+SELECT 'BTCUSDT', '15m', '2026-03-01T12:00Z'::timestamptz + n * interval '15 minutes', 100, 101, 99, 100, n
+FROM generate_series(1, 20) AS n WHERE n <> 7;
 """
 
 
