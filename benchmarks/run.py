@@ -26,6 +26,7 @@ TITLES = {
     "training API": "Training API",
     "live": "Live",
     "statistics": "Statistics",
+    "packages": "Packages",
     REAL: "Real sample",
 }
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
@@ -241,6 +242,12 @@ def _training_api() -> Section:
     return Section(title=TITLES["training API"], text=training_api.describe(training_api.measure(tell)))
 
 
+def _packages() -> Section:
+    from benchmarks import packages
+
+    return Section(title=TITLES["packages"], text=packages.describe(packages.measure(tell)))
+
+
 def _real_sample(data: Path, now: datetime) -> Section:
     from benchmarks import real_sample
 
@@ -260,6 +267,7 @@ QUESTIONS: Mapping[str, Callable[[], Section]] = {
     "training API": _training_api,
     "live": _live,
     "statistics": _statistics,
+    "packages": _packages,
 }
 
 if __name__ == "__main__":
