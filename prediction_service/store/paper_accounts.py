@@ -103,6 +103,11 @@ async def reset(connection: Connection, account_id: str) -> PaperAccount:
     return _read(row)
 
 
+async def stop_trading(connection: Connection, account_id: str) -> None:
+    """Let an account trade by itself no more."""
+    await _queries.execute(connection, "stop_trading", id=account_id)
+
+
 async def set_traded_until(connection: Connection, account_id: str, traded_until: datetime) -> None:
     """Remember the newest candle an account acted on by itself, and that it is well."""
     await _queries.execute(connection, "set_traded_until", id=account_id, traded_until=traded_until)

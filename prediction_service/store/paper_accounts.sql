@@ -38,6 +38,9 @@ SET balance = initial_balance, round = round + 1, clock = NULL, reset_at = clock
 WHERE id = :id
 RETURNING *;
 
+-- name: stop_trading
+UPDATE paper_accounts SET auto_trade = false, trouble = NULL WHERE id = :id AND auto_trade;
+
 -- name: set_traded_until
 UPDATE paper_accounts SET traded_until = :traded_until, trouble = NULL WHERE id = :id;
 

@@ -68,6 +68,8 @@ async def delete(pool: Pool, settings: PredictionSettings, model_id: str) -> str
             await _refuse_in_use(connection, package_id)
             await to_end(package_files.mark, root, package_id)
             await packages.delete(connection, package_id)
+            # A package that is called the same one day begins no trading that nobody asked for.
+            await paper_accounts.stop_trading(connection, _ACCOUNT + package_id)
             await packages.announce(connection)
     except BaseException:
         if await packages.get(pool, package_id) is not None:

@@ -33,7 +33,8 @@ SizePct = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False, strict=True)
 MinSize = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False, strict=True)]
 MaxPositions = Annotated[int, Field(ge=1, le=1000), WHOLE_NUMBER]
 Usdt = Annotated[float, Field(ge=0.01, le=1e12, allow_inf_nan=False, strict=True)]
-TakeProfit = Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False, strict=True)]
+StopLoss = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False, strict=True)]
+TakeProfit = Annotated[float, Field(ge=0.01, le=100_000, allow_inf_nan=False, strict=True)]
 Hours = Annotated[float, Field(ge=0.01, le=87_600, allow_inf_nan=False, strict=True)]
 Fee = Annotated[float, Field(ge=0, le=50, allow_inf_nan=False, strict=True)]
 
@@ -74,7 +75,7 @@ class CreateAccount(_Request):
     max_positions: MaxPositions = 5
     max_exposure_pct: SizePct = 10.0
     take_profit_pct: TakeProfit = 5.0
-    stop_loss_pct: SizePct = 3.0
+    stop_loss_pct: StopLoss = 3.0
     max_hours: Hours = 48.0
     fee_pct: Fee = 0.1
     min_confidence: Confidence = 60.0
@@ -91,7 +92,7 @@ class ChangeAccount(_Request):
     max_positions: MaxPositions = 5
     max_exposure_pct: SizePct = 10.0
     take_profit_pct: TakeProfit = 5.0
-    stop_loss_pct: SizePct = 3.0
+    stop_loss_pct: StopLoss = 3.0
     max_hours: Hours = 48.0
     fee_pct: Fee = 0.1
     min_confidence: Confidence = 60.0

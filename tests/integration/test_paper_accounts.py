@@ -84,8 +84,12 @@ async def test_reset_when_done_then_all_is_closed_and_time_may_begin_anew(api: A
 async def test_account_when_its_package_is_deleted_then_its_history_stays_readable(api: Api, pool: Pool):
     await add_package(pool)
     _, answer = await api.post("/paper/signal", signal())
+    await api.call("PATCH", "/paper/account/one", json={"auto_trade": True, "symbol": "BTCUSDT"})
+    assert (await api.call("DELETE", "/model-packages/one"))[0] == 409
     await api.post(f"/paper/position/{answer['opened']['id']}/close", {"price": 101.0})
-    await pool.execute("DELETE FROM model_packages")
+    assert (await api.call("DELETE", "/model-packages/one"))[0] in (200, 204)
+    # One of the same name would not begin to trade unasked.
+    assert (await api.get("/paper/account/one"))[1]["auto_trade"] is False
     for path in ("account/one", "positions/paper_one", "equity/one", "account/one/performance"):
         assert (await api.get(f"/paper/{path}"))[0] == 200
     _, dashboard = await api.get("/paper/dashboard/one")

@@ -36,6 +36,8 @@ TABLE = [
     *(("account/create", CREATE, "initial_balance", wrong) for wrong in (0, -1, 1e300, 1e-9)),
     *(("account/create", CREATE, "max_positions", wrong) for wrong in (0, 1.5, "5", True, 10**30)),
     *(("account/create", CREATE, "max_hours", wrong) for wrong in (0, -1, 1e12)),
+    *(("account/create", CREATE, "stop_loss_pct", wrong) for wrong in (0, -3, 100.1)),
+    *(("account/create", CREATE, "take_profit_pct", wrong) for wrong in (0, 1e-12, 1e300)),
     *(("account/create", CREATE, "fee_pct", wrong) for wrong in (-0.1, 100)),
     *(("account/create", CREATE, "auto_trade", wrong) for wrong in (True, None)),
     *(("account/create", CREATE, "balance", wrong) for wrong in (1,)),
