@@ -89,6 +89,14 @@ def test_two_instances_when_asked_in_turns_then_each_gives_its_own_answers(tmp_p
         np.testing.assert_array_equal(other.answer(candles, EMPTY_ACCOUNT).action_raw, second.action_raw)
 
 
+def test_instance_when_its_files_are_overwritten_in_place_then_answers_as_before(tmp_path: Path) -> None:
+    instance, candles = load(tiny_package(), tmp_path), random_candles(1500)
+    before = instance.answer(candles, EMPTY_ACCOUNT)
+    for name in ("forecast_model.pt", "ppo_policy.zip"):
+        (tmp_path / name).write_bytes(b"")
+    np.testing.assert_array_equal(instance.answer(candles, EMPTY_ACCOUNT).action_raw, before.action_raw)
+
+
 def test_probe_when_files_are_those_of_its_trainer_then_passes_else_tells_how_far_off(tmp_path: Path) -> None:
     package = probed(tiny_package(), bars=760)
     assert load(tiny_package(), tmp_path / "none").check_probe() is None
