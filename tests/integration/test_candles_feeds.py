@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from prediction_service.app import build
+from prediction_service.clients import exchange as client
 from prediction_service.clients.exchange import Exchange, check_feeds
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import candle_feeds
@@ -47,6 +48,9 @@ async def bad() -> AsyncIterator[Stand]:
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feeds, "AFTER_CLOSE_SECONDS", 0.1)
     monkeypatch.setattr(feeds, "LONGEST_PAUSE_SECONDS", 0.3)
+    # Whatever the environment says of proxies is not for feeds.
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
 
 
 @asynccontextmanager
@@ -141,6 +145,18 @@ async def test_feed_when_an_exchange_is_out_then_it_is_told_until_it_is_back_and
     stored = await times(pool, "SOLUSDT")
     assert len(stored) >= 1600
     assert stored == list(range(stored[0], stored[-1] + 1))
+
+
+async def test_feed_when_an_exchange_is_slow_then_it_is_given_up_until_it_answers_in_time(
+    pool: Pool, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, good: Stand, bad: Stand
+):
+    monkeypatch.setattr(client, "REQUEST_SECONDS", 0.4)
+    bad.delay = 2
+    async with following(pool, database, tmp_path, GOOD, BAD, binance=good, binanceus=bad):
+        assert "RequestTimeout" in (await until(pool, BAD, lambda one: one.error)).error
+        assert (await until(pool, GOOD, lambda one: one.last_candle)).error is None
+        bad.delay = 0
+        await until(pool, BAD, lambda one: one.error is None and one.last_candle)
 
 
 def _lies(rows: list[Any]) -> list[Any]:

@@ -142,3 +142,28 @@ async def test_candles_when_resampled_from_a_coin_then_equal_the_plain_formulati
     if expected:
         silent = sum(one[5] == 0 for one in expected)
         assert without_trades(await closed_candles(pool, **wanted, bars=len(expected))) == silent
+
+
+async def test_candles_when_the_table_is_large_then_no_question_reads_all_of_it(pool: Pool, connection: Connection):
+    await connection.execute(
+        "INSERT INTO candles (symbol, interval, open_time, open, high, low, close, volume)"
+        " SELECT 'S' || s, i, '2026-01-01Z'::timestamptz + n * i::interval, 1, 1, 1, 1, 1"
+        " FROM generate_series(1, 5) AS s, unnest('{1m,15m}'::text[]) AS i, generate_series(1, 3000) AS n"
+    )
+    await connection.execute("VACUUM ANALYZE candles")
+    market = {"symbol": "S3", "interval": "15m"}
+    asked: dict[str, dict[str, Any]] = {
+        "newest": {**market, "until": START, "most": 1500},
+        "count_run": {**market, "until": START, "most": 1500, "seconds": 900},
+        "list_page": {**market, "since": START, "until": datetime.now(UTC), "before": datetime.now(UTC), "most": 500},
+        "coverage": {**market, "seconds": 900},
+        "gaps": {**market, "since": START, "seconds": 900, "most": 100},
+        "series": {"after": "", "most": 100},
+    }
+    for name, given in asked.items():
+        query = candles._queries[name]
+        plan = await connection.fetch("EXPLAIN " + query.text, *query.arguments(given))
+        text = "\n".join(record[0] for record in plan)
+        assert "candles_pkey" in text
+        assert "Seq Scan on candles" not in text, f"{name}: {text}"
+    assert len(await candles.list_series(pool, after="S2", most=2)) == 4
