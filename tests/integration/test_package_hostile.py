@@ -11,18 +11,19 @@ from prediction_service.runtime.packages.validator import Task, judge
 from prediction_service.settings import PredictionSettings
 from shared.db import Connection
 from tests.support.hostile_manifests import MANIFESTS, POLICIES, described
-from tests.support.hostile_packages import PICKLES, STRUCTURE, TENSORS, Case
+from tests.support.hostile_packages import CODE, PICKLES, STRUCTURE, TENSORS, Case
 from tests.support.hostile_zips import executing
 from tests.support.package_files import PackageFiles, probed, tiny_package
 from tests.support.serving import Api
 from tests.support.uploading import ROUTE, arriving, left, parts, upload
 
 STRICT = f"{ROUTE}?strict=true"
-OTHERS = TENSORS | POLICIES | MANIFESTS
+OTHERS = PICKLES | TENSORS | POLICIES | MANIFESTS
 SOME = {
     name: OTHERS[name]
     for name in (
-        "billions of one number", "NaN in the forecaster", "infinity in the policy", "SAC", "DQN", "policy on images",
+        "whole module", "program of TorchScript", "billions of one number",
+        "NaN in the forecaster", "infinity in the policy", "SAC", "DQN", "policy on images",
         "recurrent by its class", "description too deep", "another number of observations", "other context length",
         "unknown section", "other files", "probe of nonsense", "nested deeply", "forecaster of another pair",
     )
@@ -34,7 +35,7 @@ def good() -> PackageFiles:
     return tiny_package()
 
 
-@pytest.mark.parametrize("cases", [STRUCTURE, PICKLES, SOME], ids=["archives", "pickles", "others"])
+@pytest.mark.parametrize("cases", [STRUCTURE, CODE, SOME], ids=["archives", "code", "others"])
 async def test_upload_when_hostile_then_refused_and_nothing_stays_or_runs(
     api: Api, configured: PredictionSettings, connection: Connection, good: PackageFiles, tmp_path: Path,
     cases: dict[str, Case],

@@ -86,7 +86,10 @@ async def test_validation_when_archives_are_wrong_then_torch_is_never_imported(
 async def test_validation_when_it_lasts_then_its_process_is_gone(
     torch_is: Torch, good: PackageFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: str
 ):
-    torch_is("import time\nopen(MARKS + f'pid-{os.getpid()}', 'w').close()\ntime.sleep(600)")
+    torch_is("")
+    # At its very start, so that even a busy machine comes to it in time.
+    program = f"import os, time\nopen({str(tmp_path)!r} + f'/pid-{{os.getpid()}}', 'w').close()\ntime.sleep(600)\n"
+    (tmp_path / "fake" / "sitecustomize.py").write_text(program)
     if end == "timeout":
         monkeypatch.setattr(limits, "cpu_seconds", lambda _: 1.0)
         assert "took more than 3 seconds" in await refusal(good, tmp_path / "pair")
