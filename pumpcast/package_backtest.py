@@ -10,7 +10,7 @@ import typer
 
 from prediction_service.settings import PredictionSettings
 from pumpcast.console import moment_option, progress, show, tell
-from pumpcast.packages.backtest import Result, run_backtest
+from pumpcast.packages.backtest import RandomAccounts, Result, run_backtest
 from pumpcast.packages.extras import require
 from pumpcast.packages.figures import Curve
 from pumpcast.packages.history import read_history
@@ -70,25 +70,29 @@ def backtest_package(
 
 def sentence(result: Result) -> str:
     """Give the result as lines for people."""
-    chance, won = result.random, ""
+    won = ""
     if result.win_rate_pct is not None:
         reasons = ", ".join(f"{count} {reason}" for reason, count in result.closed_by.items())
         won = f" ({reasons}), {result.win_rate_pct:.0f} % with a profit"
-    band = (
-        f"5–95 %: {chance.final_equity_5_pct:,.2f} – {chance.final_equity_95_pct:,.2f}; "
-        f"the package did better than {chance.beaten_pct:.0f} %"
-    )
     used = f"fees {result.fees_usdt:,.2f} USDT; in the market {result.time_in_market_pct:.0f} % of the time"
     lines = [
         f"{result.package} on {result.symbol}, {result.candles:,} candles, {result.first_signal} – {result.last_close}",
         _row("package", result.account),
         _row(f"buy and hold, {result.limit_usdt:,.0f} USDT", result.buy_and_hold_at_limit),
         _row("buy and hold, everything", result.buy_and_hold),
-        f"{_start(f'random, median of {chance.runs}', chance.final_equity_median)}   {band}",
+        *([_random_row(result.random)] if result.positions_opened else []),
         f"{result.trades:,} trades{won}; {used}",
         *result.remarks,
     ]
     return "\n".join(lines)
+
+
+def _random_row(random: RandomAccounts) -> str:
+    return (
+        f"{_start(f'random, median of {random.runs}', random.final_equity_median)}   5–95 %: "
+        f"{random.final_equity_5_pct:,.2f} – {random.final_equity_95_pct:,.2f}; "
+        f"the package did better than {random.beaten_pct:.0f} %"
+    )
 
 
 def _start(name: str, equity: float) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -127,12 +128,15 @@ def live_decisions(instance: "Instance", candles: Candles) -> Decide:
 
 def first_signal(candles: Candles, warmup_bars: int, since: int | None) -> int:
     """Give the place of the first candle that closes at or after `since`, microseconds, with `warmup_bars` candles."""
-    start = warmup_bars - 1
-    if since is not None:
-        start = max(start, int(np.searchsorted(candles.close_time, since)))
-    if start >= len(candles) - 1:
+    if len(candles) <= warmup_bars:
         raise Invalid(
             f"{len(candles)} candles without a gap are too few: the package needs {warmup_bars} for its first signal, "
             "and one after it"
         )
+    start = warmup_bars - 1
+    if since is not None:
+        start = max(start, int(np.searchsorted(candles.close_time, since)))
+    if start >= len(candles) - 1:
+        last = datetime.fromtimestamp(int(candles.close_time[-1]) / 1e6, UTC)
+        raise Invalid(f"The candles end at {last:%Y-%m-%dT%H:%M:%SZ}: begin to trade before that")
     return start

@@ -231,6 +231,7 @@ def test_backtest_when_the_package_knows_the_candles_then_it_says_so(
 @pytest.mark.parametrize(
     ("candles", "words"),
     [
+        (random_candles(BARS + 40), "The candles end at 2026-01-09T08:00:00Z: begin to trade before that"),
         (random_candles(BARS), "760 candles without a gap are too few: the package needs 760"),
         (random_candles(BARS + 9, interval_seconds=3600), "made for candles of 900 s, these are of 3600 s"),
     ],
@@ -240,7 +241,13 @@ def test_backtest_when_candles_do_not_fit_then_it_says_what_the_package_needs(
 ) -> None:
     with pytest.raises(Invalid, match=words):
         run_backtest(
-            instance, candles, symbol="X", since=None, runs=2, seed=0, progress=lambda *_: nullcontext(lambda _: None)
+            instance,
+            candles,
+            symbol="X",
+            since=int(candles.close_time[-1]),
+            runs=2,
+            seed=0,
+            progress=lambda *_: nullcontext(lambda _: None),
         )
 
 
