@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from prediction_service.runtime.packages.forecast_sizes import check_forecast
 from prediction_service.runtime.packages.forecaster import build_forecaster, load_forecaster
 from prediction_service.runtime.packages.patchtst_config import read_config, tensor_shapes
+from prediction_service.runtime.packages.pt_file import read_pt
 from shared.contracts.packages import Forecast
 from shared.errors import PackageInvalid
 from tests.support.package_files import saved
@@ -103,7 +105,8 @@ def test_forecaster_of_the_public_implementation_when_loaded_then_forecasts_the_
         np.testing.assert_allclose(
             loaded.predict_many(values)[..., 0], expected[..., place], rtol=1e-5, atol=1e-6 * scale
         )
-        np.testing.assert_array_equal(loaded.predict(values[2]).shape, (config["prediction_length"], 1))
+        assert loaded.predict(values[2]).shape == (config["prediction_length"], 1)
+        check_forecast(read_pt(path), forecast)
 
 
 def test_forecaster_when_projection_is_not_shared_then_each_channel_has_its_own(tmp_path: Path) -> None:

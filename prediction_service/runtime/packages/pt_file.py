@@ -76,9 +76,10 @@ class _Plain:
                 f"{NAME}: config has more than {_MOST_VALUES} values, or deeper than {_DEEPEST} levels"
             )
         if isinstance(value, dict):
-            if not all(isinstance(key, str) for key in value):
-                raise PackageInvalid(f"{NAME}: the keys of config must be texts")
-            return {key: self.copy(inner, depth + 1) for key, inner in value.items()}
+            # transformers numbers the labels that every config of its has.
+            if not all(isinstance(key, str | int) for key in value):
+                raise PackageInvalid(f"{NAME}: the keys of config must be texts or numbers")
+            return {str(key): self.copy(inner, depth + 1) for key, inner in value.items()}
         if isinstance(value, list | tuple):
             return [self.copy(inner, depth + 1) for inner in value]
         if value is None or isinstance(value, str | bool | int | float):
