@@ -24,6 +24,8 @@ class Followed:
     """Market it trades."""
     traded_until: datetime | None
     """Close of the newest candle it acted on."""
+    trouble: str | None
+    """Why it does not trade at present, as far as that was told."""
     market: Mapping[str, Any]
     """That of the manifest."""
 

@@ -44,7 +44,7 @@ LIMIT :most;
 -- name: followed
 -- Accounts that trade by themselves, with the market of their package; before the validation it may be anything.
 SELECT
-    account.id AS account_id, account.package_id, account.symbol, account.traded_until,
+    account.id AS account_id, account.package_id, account.symbol, account.traded_until, account.trouble,
     CASE WHEN package.validated_at IS NULL THEN '{}' ELSE coalesce(package.manifest -> 'market', '{}') END AS market
 FROM paper_accounts AS account
 JOIN model_packages AS package ON package.id = account.package_id

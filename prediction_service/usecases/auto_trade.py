@@ -20,6 +20,7 @@ from prediction_service.usecases.package_market import View, candles, candles_af
 from prediction_service.usecases.paper_trading import mark_candle_in, take_signal_in
 from prediction_service.usecases.signals import ask, held, refuse_unusable
 from shared.coin_metrics.read import moment
+from shared.contracts.candles import interval_text
 from shared.contracts.packages import Market
 from shared.db import Connection, ConnectionLost, Pool, PostgresError, transaction
 from shared.errors import Conflict, PumpcastError
@@ -44,6 +45,17 @@ async def due(pool: Pool) -> list[Followed]:
         if market.source == "coin_metrics" and len(await _missed(pool, _view(account, market), account.traded_until)):
             found.append(account)
     return found
+
+
+async def tell_waiting(pool: Pool) -> None:
+    """Say of accounts that have not begun to trade that they wait for a first candle."""
+    for account in await followed(pool):
+        if account.traded_until is None and account.trouble is None:
+            wanted = _view(account, Market.model_validate(account.market))
+            if not len(await _missed(pool, wanted, None)):
+                interval = interval_text(wanted.interval_seconds)
+                words = f"it waits for a closed candle of {account.symbol} {interval}: there is none"
+                await paper_accounts.set_trouble(pool, account.account_id, words)
 
 
 async def trade(pool: Pool, instances: Instances, folder: Path, accounts: Sequence[Followed]) -> None:

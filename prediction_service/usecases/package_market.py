@@ -10,7 +10,7 @@ from prediction_service.store import candles as store
 from prediction_service.store.package_work import newest_symbols
 from prediction_service.store.packages import Listed
 from prediction_service.usecases.candles import Source, closed_candles, count_closed
-from shared.coin_metrics.read import microseconds
+from shared.coin_metrics.read import microseconds, moment
 from shared.contracts.candles import interval_text
 from shared.contracts.packages import Market
 from shared.db import Executor
@@ -116,16 +116,29 @@ def _view(market: Market, symbol: str, *, at: datetime | None = None, source: So
 
 async def candles_after(executor: Executor, wanted: View, after: datetime | None, *, most: int) -> Candles:
     """Give the candles of a market that closed after a moment, with whatever gaps; without one, the newest alone."""
-    now, length = datetime.now(UTC), timedelta(seconds=wanted.interval_seconds)
-    due = 1 if after is None else min(max((now - after) // length + 1, 1), most)
     if wanted.source == "coin_metrics":
-        known = await count(executor, replace(wanted, bars=due))
-        found = await closed_candles(
-            executor, symbol=wanted.symbol, interval_seconds=wanted.interval_seconds, bars=known, source=wanted.source
-        )
+        found = await _newest_bars(executor, wanted, 1)
+        if len(found) and after is not None:
+            # A recording may have ended long ago: bars are counted from its own newest one.
+            due = _bars_between(after, moment(int(found.close_time[-1])), wanted.interval_seconds)
+            found = await _newest_bars(executor, wanted, min(due, most))
     else:
+        now = datetime.now(UTC)
+        due = 1 if after is None else _bars_between(after, now, wanted.interval_seconds)
         found = await store.newest(
-            executor, symbol=wanted.symbol, interval_seconds=wanted.interval_seconds, close_by=now, most=due
+            executor, symbol=wanted.symbol, interval_seconds=wanted.interval_seconds, close_by=now, most=min(due, most)
         )
     first = 0 if after is None else int(np.searchsorted(found.close_time, microseconds(after), side="right"))
     return found.part(first, len(found))
+
+
+async def _newest_bars(executor: Executor, wanted: View, most: int) -> Candles:
+    known = await count(executor, replace(wanted, bars=most))
+    return await closed_candles(
+        executor, symbol=wanted.symbol, interval_seconds=wanted.interval_seconds, bars=known, source=wanted.source
+    )
+
+
+def _bars_between(after: datetime, until: datetime, interval_seconds: int) -> int:
+    """Count the intervals that end in between, the one that has begun included."""
+    return max(-((after - until) // timedelta(seconds=interval_seconds)), 0)

@@ -64,6 +64,7 @@ class Finder:
         now = time.monotonic()
         if notified or now - self._looked_at_candles >= CANDLES_LOOK_SECONDS:
             self._looked_at_candles = now
+            await auto_trade.tell_waiting(self._pool)
             self._ready = tuple([package.id for package in validated if await self._has_candles(package)])
         waiting = {package.id for package in validated}
         return Work(

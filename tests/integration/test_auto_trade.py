@@ -117,7 +117,7 @@ async def test_auto_trade_when_candles_were_missed_then_they_end_positions_and_o
         "model_id": "tiny", "symbol": "BTCUSDT", "side": "LONG", "price": bars[BEFORE - 1].close,
         "timestamp": closed[BEFORE - 1].isoformat(),
     }  # fmt: skip
-    status, _ = await api.call("PATCH", "/api/paper/account/tiny", json={"stop_loss_pct": 0.001})
+    status, _ = await api.call("PATCH", "/api/paper/account/tiny", json={"stop_loss_pct": 0.01})
     assert status == 200
     status, mine = await api.post("/api/paper/position/open", by_hand)
     assert status in (200, 201), mine
@@ -137,10 +137,12 @@ async def test_auto_trade_when_the_package_cannot_answer_then_the_account_says_w
 ):
     place = await add_decided(pool, configured)
     bars, closed = bars_of(rows), closes(rows)
-    await put(pool, bars[:10])
     await trade_alone(api)
     trouble = "SELECT trouble FROM paper_accounts"
     async with at_work(pool, database, configured):
+        words = "it waits for a closed candle of BTCUSDT 15m: there is none"
+        await until(connection, trouble, expected=words)
+        await put(pool, bars[:10])
         await until(connection, UNTIL, expected=closed[9])
         assert "have 10 of 1500 candles" in await connection.fetchval(trouble)
         await put(pool, bars[10:BEFORE])

@@ -12,7 +12,8 @@ from prediction_service.runtime.packages.instance import Instance
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import packages
 from shared.contracts.packages import Manifest
-from shared.db import Pool
+from shared.db import Connection, Pool
+from tests.support.database import insert_rows, row
 from tests.support.package_files import probed, tiny_package
 from tests.support.serving import Api
 from tests.support.warming import add_package, ask, bars_of, market, put, state
@@ -112,6 +113,22 @@ async def test_signal_when_the_newest_candle_is_old_then_the_answer_says_so(
     _, signal = await ask(api)
     assert 36_000 <= signal["diagnostics"]["age_seconds"] < 36_901
     assert "40 that closed since have not arrived" in signal["diagnostics"]["age"]
+
+
+async def test_signal_when_asked_of_a_coin_then_its_rows_are_resampled_and_quiet_intervals_are_told(
+    api: Api, pool: Pool, connection: Connection, configured: PredictionSettings
+):
+    await add_package(pool, configured.packages_folder, interval_seconds=60)
+    price = 3e-8 * np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.01, 501)))
+    await insert_rows(connection, [row("mint", 180 * n + 5, price_close=float(price[n])) for n in range(500)])
+    status, refused = await ask(api, symbol="mint", source="coin_metrics")
+    assert (status, "have 1497 of 1500 candles of mint 1m" in refused["detail"]) == (409, True), refused
+    await insert_rows(connection, [row("mint", 180 * 500 + 65, price_close=float(price[500]))])
+    status, signal = await ask(api, symbol="mint", source="coin_metrics")
+    assert status == 200, signal
+    found = signal["diagnostics"]
+    assert (found["source"], found["interval_seconds"], found["candles_used"]) == ("coin_metrics", 60, 1500)
+    assert (found["candles_without_trades"], signal["current_price"]) == (1001, pytest.approx(price[499]))
 
 
 async def test_signal_when_its_files_wait_to_be_checked_or_were_refused_then_409_says_so(
