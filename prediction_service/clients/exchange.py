@@ -160,5 +160,5 @@ def _moved(urls: Any, base_url: str) -> Any:
 
 
 def _told(error: Exception) -> str:
-    words = " ".join(str(error).split())[:200]
+    words = "".join(sign for sign in " ".join(str(error).split())[:200] if sign.isprintable())
     return f"{type(error).__name__}: {words}" if words else type(error).__name__

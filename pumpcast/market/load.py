@@ -49,7 +49,9 @@ class LoadResult:
     """Of candles: what is missing now in the series of the file."""
 
 
-async def load(pool: Pool, file: FileRows, *, on_progress: Progress | None = None) -> LoadResult:
+async def load(
+    pool: Pool, file: FileRows, *, on_progress: Progress | None = None, count_gaps: bool = True
+) -> LoadResult:
     """Insert checked rows in their order; candles that are there already are overwritten."""
     gaps: tuple[Gaps, ...] = ()
     try:
@@ -59,7 +61,8 @@ async def load(pool: Pool, file: FileRows, *, on_progress: Progress | None = Non
             if file.table == "coin_metrics":
                 await copy_rows(connection, "coin_metrics", rows, on_progress=on_progress)
             else:
-                gaps = await _merge_candles(connection, rows, on_progress)
+                await _merge_candles(connection, rows, on_progress)
+                gaps = await _gaps(connection) if count_gaps else ()
     except PostgresError as error:
         # Class 22 is a value, 23 a constraint: the file is at fault, not the database.
         if error.sqlstate[:2] not in {"22", "23"}:
@@ -79,11 +82,14 @@ async def load(pool: Pool, file: FileRows, *, on_progress: Progress | None = Non
     )
 
 
-async def _merge_candles(connection: Connection, rows: pa.Table, on_progress: Progress | None) -> tuple[Gaps, ...]:
+async def _merge_candles(connection: Connection, rows: pa.Table, on_progress: Progress | None) -> None:
     await QUERIES.execute(connection, "stage_candles")
     await copy_rows(connection, "incoming_candles", rows, on_progress=on_progress)
     await QUERIES.execute(connection, "merge_candles")
     await candles.announce(connection)
+
+
+async def _gaps(connection: Connection) -> tuple[Gaps, ...]:
     found = []
     for series in await QUERIES.fetch(connection, "loaded_series"):
         sums = await candles.coverage(connection, symbol=series["symbol"], interval=series["interval"])

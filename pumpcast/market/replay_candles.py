@@ -33,7 +33,7 @@ async def replay_candles(
     for start, end, offset in ticks(times):
         if await stopped(stop, (started + offset / 1e6 / speed if speed else started) - loop.time()):
             break
-        await load(pool, FileRows(table="candles", rows=rows.slice(start, end - start), ignored=()))
+        await load(pool, FileRows(table="candles", rows=rows.slice(start, end - start), ignored=()), count_gaps=False)
         done, ticks_done = end, ticks_done + 1
         if on_progress:
             on_progress(done)

@@ -123,6 +123,7 @@ OUTAGES: dict[str, Callable[[], web.Response]] = {
     "down": lambda: web.Response(status=503, text="maintenance"),
     "no JSON": lambda: web.Response(text="<html>hello</html>"),
     "another shape": lambda: web.json_response([[[[1]]], {"symbols": 7}]),
+    "an error that no text column holds": lambda: web.json_response({"code": -1, "msg": "a\0b\ud800"}, status=400),
     "an error of its own": lambda: web.json_response({"code": -1003, "msg": "Too many requests"}, status=429),
 }
 
