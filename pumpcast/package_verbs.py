@@ -82,6 +82,7 @@ def train_package(  # noqa: PLR0913, PLR0917 - each option is an argument
     """
     require("rl")
     from prediction_service.usecases.upload import slug_of
+    from pumpcast.packages.folder import check_place
     from pumpcast.packages.recipes import RECIPES
     from pumpcast.packages.report import described
     from pumpcast.packages.train import Task, train
@@ -90,6 +91,8 @@ def train_package(  # noqa: PLR0913, PLR0917 - each option is an argument
         raise Invalid(f"--name {name!r:.100} must be 1 to {LONGEST_NAME} printable characters")
     if len(description) > LONGEST_DESCRIPTION:
         raise Invalid(f"--description has {len(description)} characters, at most {LONGEST_DESCRIPTION} are kept")
+    out = out or Path(slug_of(name))
+    check_place(out, force=force)
     history = read_history(candles, symbol=symbol, since=since, until=until)
     if history.left_out:
         tell(
@@ -105,7 +108,7 @@ def train_package(  # noqa: PLR0913, PLR0917 - each option is an argument
         learning_fee_pct=learning_fee,
         description=description,
     )
-    report = train(history, task, out or Path(slug_of(name)), bar=progress, force=force)
+    report = train(history, task, out, bar=progress, force=force)
     show(report, as_json=as_json, sentence=described(report))
 
 

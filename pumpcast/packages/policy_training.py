@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any, Final
+from zipfile import ZipFile
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ BATCH: Final = 128
 PASSES: Final = 6
 LEARNING_RATE: Final = 3e-4
 DISCOUNT: Final = 0.99
+SYSTEM_FILE: Final = "system_info.txt"
 
 Progress = Callable[[int], None]
 
@@ -66,7 +68,11 @@ def act(model: PPO, observation: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def saved(model: PPO) -> bytes:
-    """Give the zip of a trained policy."""
-    file = BytesIO()
-    model.save(file)
+    """Give the zip of a trained policy, without what stable-baselines3 tells in it of this machine."""
+    whole, file = BytesIO(), BytesIO()
+    model.save(whole)
+    with ZipFile(whole) as written, ZipFile(file, "w") as kept:
+        for entry in written.infolist():
+            if entry.filename != SYSTEM_FILE:
+                kept.writestr(entry, written.read(entry))
     return file.getvalue()
