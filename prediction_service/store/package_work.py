@@ -45,6 +45,11 @@ async def may_wait(executor: Executor) -> bool:
     return bool(await _queries.fetchval(executor, "may_wait"))
 
 
+async def anybody_trades(executor: Executor) -> bool:
+    """Say whether any account trades by itself."""
+    return bool(await _queries.fetchval(executor, "anybody_trades"))
+
+
 async def is_taken(executor: Executor) -> bool:
     """Say whether a process works on packages of this database."""
     return bool(await _queries.fetchval(executor, "is_taken", key=_LOCK))

@@ -5,6 +5,9 @@ SELECT EXISTS (
     WHERE warmup_status IN ('PENDING', 'RUNNING') AND status <> 'ARCHIVED'
 ) OR EXISTS (SELECT FROM paper_accounts WHERE auto_trade);
 
+-- name: anybody_trades
+SELECT EXISTS (SELECT FROM paper_accounts WHERE auto_trade);
+
 -- name: is_taken
 -- Somebody holds the lock of `take`.
 SELECT EXISTS (

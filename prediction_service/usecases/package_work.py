@@ -99,20 +99,23 @@ class Finder:
 
 
 async def work_on_packages(pool: Pool, settings: PredictionSettings, changes: Wakeup, stop: asyncio.Event) -> None:
-    """Work until `stop`, or until there was nothing to do for a while."""
+    """Work until `stop`, or until there was nothing to do for a while and no account waits for the next candle."""
     worker = _Worker(pool, settings)
     busy_at, notified = time.monotonic(), True
     try:
         while not stop.is_set():
             try:
                 busy = await worker.step(notified=notified)
+                if time.monotonic() - busy_at > IDLE_SECONDS:
+                    # To start anew for each candle would take longer than to act on it.
+                    busy = busy or bool(settings.candle_feeds) or await package_work.anybody_trades(pool)
+                    if not busy:
+                        return
             except (*ConnectionLost, PostgresError) as error:
                 log.warning("work on packages failed, trying again", error=type(error).__name__)
                 busy = True
-            if busy or settings.candle_feeds:
+            if busy:
                 busy_at = time.monotonic()
-            elif time.monotonic() - busy_at > IDLE_SECONDS:
-                return
             notified = await woken(changes, stop)
     finally:
         await worker.leave()

@@ -6,12 +6,14 @@ import signal
 from pathlib import Path
 
 import psutil
+import pytest
 
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import package_work, packages
 from prediction_service.usecases import package_work as working
 from prediction_service.usecases.package_work import Finder
 from shared.db import Connection, Pool, connect
+from shared.wakeup import Wakeup
 from tests.support.live import until
 from tests.support.warming import add_package, bars_of, market, put, state
 from tests.support.workers import worker
@@ -104,3 +106,19 @@ async def test_work_when_packages_wait_then_only_what_can_be_done_now_is_found(
     found = await finder.find(notified=True)
     assert (found.check, found.warm, found.trade) == (("new",), ("fits", "any"), ())
     assert "have 20 of 1500 candles of ETHUSDT 15m" in ((await state(pool, "lacks"))[2] or "")
+
+
+async def test_work_when_there_is_none_for_a_while_then_it_ends_unless_an_account_trades(
+    database: str, pool: Pool, configured: PredictionSettings, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(working, "IDLE_SECONDS", 0.2)
+    monkeypatch.setattr(working, "LOOK_SECONDS", 0.1)
+    await add_package(pool, configured.packages_folder, symbol="BTCUSDT")
+    trading = "INSERT INTO paper_accounts (id, package_id, auto_trade, symbol) VALUES ('paper_tiny', 'tiny', true, 'X')"
+    await pool.execute(trading)
+    async with Wakeup(database, packages.CHANNEL) as changes:
+        task = asyncio.create_task(working.work_on_packages(pool, configured, changes, asyncio.Event()))
+        await asyncio.wait([task], timeout=1.5)
+        assert not task.done()
+        await pool.execute("UPDATE paper_accounts SET auto_trade = false")
+        await asyncio.wait_for(task, 20)
