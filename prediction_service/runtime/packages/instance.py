@@ -73,7 +73,8 @@ class Instance:
     def load(cls, folder: Path, manifest: Manifest) -> "Instance":
         """Read both files of a validated package; PackageInvalid if they are not those any more."""
         try:
-            import prediction_service.runtime.packages.core  # noqa: F401  # needs its library too, later
+            import talib  # noqa: F401  # the features need it, and the first answer should not wait for it
+
             from prediction_service.runtime.packages.forecaster import load_forecaster
             from prediction_service.runtime.packages.policy import load_policy
         except ModuleNotFoundError as error:
