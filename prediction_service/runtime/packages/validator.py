@@ -5,10 +5,12 @@ a verdict too, or the end of this process alone.
 """
 
 import hashlib
+import importlib
 import os
 import sys
 import tempfile
 import traceback
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -57,8 +59,8 @@ class Verdict(BaseModel):
     """Of an error that nobody foresaw, for the log."""
 
 
-def examine(task: Task) -> Verdict:
-    """Look at a pair, first without torch, then with it; PackageInvalid: it must not be used."""
+def examine(task: Task, prepare: Callable[[], None]) -> Verdict:
+    """Look at a pair, first without torch, then `prepare`, then with it; PackageInvalid: it must not be used."""
     forecast, policy = read_pt(task.folder / FORECAST_NAME), read_policy_zip(task.folder / POLICY_NAME)
     from prediction_service.runtime.packages.infer import complete_manifest
 
@@ -66,8 +68,21 @@ def examine(task: Task) -> Verdict:
     manifest = manifest.model_copy(update={"sha256": _digests(task.folder, manifest.sha256)})
     if any(find_spec(library) is None for library in _LIBRARIES):
         return Verdict(unavailable=INSTALL)
+    prepare()
     _try_out(task.folder, manifest)
     return Verdict(manifest=manifest)
+
+
+def import_libraries(file_bytes: int) -> None:
+    """Import what a pair needs, and keep to the limits of its size from then on."""
+    limits.let_libraries_in()
+    for library in _LIBRARIES:
+        importlib.import_module(library)
+    limits.limit_again(file_bytes)
+
+
+def _size(folder: Path) -> int:
+    return sum((folder / name).stat().st_size for name in (FORECAST_NAME, POLICY_NAME))
 
 
 def _digests(folder: Path, told: Digests | None) -> Digests:
@@ -114,10 +129,10 @@ def synthetic_candles(count: int, interval_seconds: int) -> Candles:
     )
 
 
-def judge(task: Task) -> Verdict:
+def judge(task: Task, prepare: Callable[[], None] = lambda: None) -> Verdict:
     """Give a verdict in any case."""
     try:
-        return examine(task)
+        return examine(task, prepare)
     except PackageInvalid as error:
         return Verdict(refused=error.message)
     except (Unavailable, ModuleNotFoundError) as error:
@@ -140,9 +155,9 @@ def main() -> None:
     task = Task.model_validate_json(sys.stdin.buffer.read())
     # Libraries look for a place for temporary files, by trying to write one.
     tempfile.gettempdir()
-    size = sum((task.folder / name).stat().st_size for name in (FORECAST_NAME, POLICY_NAME))
+    size = _size(task.folder)
     limits.apply(size)
-    answers.write(judge(task).model_dump_json() + "\n")
+    answers.write(judge(task, lambda: import_libraries(size)).model_dump_json() + "\n")
     answers.close()
 
 
