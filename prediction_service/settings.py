@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from shared.contracts.candles import Feed, parse_feed
+from shared.contracts.candle_feeds import Feed, parse_feed
 from shared.settings import HEX_KEY, CommaList, Port, ServiceSettings, TrainingAddressPart
 
 

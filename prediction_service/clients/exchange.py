@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
-from shared.contracts.candles import Feed, interval_seconds
+from shared.contracts.candle_feeds import Feed
+from shared.contracts.candles import interval_seconds
 from shared.errors import SettingsInvalid, Unavailable, UpstreamFailed
 
 REQUEST_SECONDS: Final = 15

@@ -10,11 +10,10 @@ from prediction_service.store import candle_feeds, candles
 from prediction_service.store.candles import Bar
 from prediction_service.usecases.candles import put_candles
 from shared.coin_metrics.read import microseconds, moment
+from shared.contracts.candle_feeds import CandleFeed, CandleFeeds
 from shared.contracts.candles import (
     EPOCH,
     Candle,
-    CandleFeed,
-    CandleFeeds,
     CandleFilter,
     CandlePage,
     CandleSeries,

@@ -15,7 +15,8 @@ from prediction_service.settings import PredictionSettings
 from prediction_service.store import candle_feeds, candles
 from prediction_service.store.candles import Bar
 from prediction_service.usecases.candles import put_candles
-from shared.contracts.candles import Feed, interval_seconds
+from shared.contracts.candle_feeds import Feed
+from shared.contracts.candles import interval_seconds
 from shared.db import ConnectionLost, Pool, PostgresError
 from shared.errors import PumpcastError, UpstreamFailed
 

@@ -1,7 +1,6 @@
 """Candles on the wire, and how the length of one is written."""
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -23,10 +22,6 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_CANDLES = 2000
 """Of one request: more than a package warms up on, and well within the largest body."""
 _UNITS = {"d": DAY_SECONDS, "h": 3600, "m": 60, "s": 1}
-_EXAMPLE = "binance:BTC/USDT:15m"
-_FEED = re.compile(
-    r"([a-z][a-z0-9_]{0,40}):([A-Za-z0-9]{1,30}/[A-Za-z0-9]{1,30}(?::[A-Za-z0-9-]{1,30})?):(\w+)", re.ASCII
-)
 _INTERVAL = re.compile(r"([1-9][0-9]{0,4})([smhd])", re.ASCII)
 
 
@@ -63,41 +58,6 @@ def is_aligned(open_time: datetime, seconds: int) -> bool:
 def is_ahead(open_time: datetime, seconds: int) -> bool:
     """Tell whether a candle lies so far in the future that nobody can know of it."""
     return open_time > datetime.now(UTC) + timedelta(seconds=seconds)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Feed:
-    """Candles of an exchange that are followed."""
-
-    exchange: str
-    """As ccxt names it."""
-    market: str
-    """As ccxt names it: BTC/USDT, or BTC/USDT:USDT where it is settled in USDT."""
-    interval: str
-
-    @property
-    def name(self) -> str:
-        """Give it as it is set."""
-        return f"{self.exchange}:{self.market}:{self.interval}"
-
-    @property
-    def symbol(self) -> str:
-        """Give what its candles are stored as: the market without its slash."""
-        return self.market.replace("/", "")
-
-
-def parse_feed(text: str) -> Feed:
-    """Read a feed as exchange:market:interval; ValueError when it is none.
-
-    >>> parse_feed("binance:BTC/USDT:900s").name, parse_feed("kraken:SOL/USD:1h").symbol
-    ('binance:BTC/USDT:15m', 'SOLUSD')
-
-    """
-    found = _FEED.fullmatch(text)
-    if not found:
-        raise ValueError(f"{text!r} is no feed of candles: write it as exchange:market:interval, like {_EXAMPLE}")
-    exchange, market, interval = found.groups()
-    return Feed(exchange=exchange, market=market, interval=interval_text(interval_seconds(interval)))
 
 
 Interval = Annotated[
@@ -283,23 +243,3 @@ class CandleSymbols(BaseModel):
 
     series: list[CandleSeries]
     next_after: str | None = Field(description="Give it as `after` for the next page")
-
-
-class CandleFeed(BaseModel):
-    """A feed from an exchange and how it is."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    feed: str = Field(description="As in CANDLE_FEEDS")
-    symbol: str = Field(description="What its candles are stored as: the market without its slash")
-    interval: str
-    last_candle: AwareDatetime | None = Field(None, description="open_time of the newest that it brought")
-    error: str | None = None
-    error_since: AwareDatetime | None = None
-    updated_at: AwareDatetime | None = Field(None, description="Latest look; null: no worker follows it yet")
-
-
-class CandleFeeds(BaseModel):
-    """All feeds of CANDLE_FEEDS."""
-
-    feeds: list[CandleFeed]
