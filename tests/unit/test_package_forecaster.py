@@ -1,16 +1,19 @@
 """Forecasts equal those of the public implementation of PatchTST, whose state_dicts load."""
 
-import warnings
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers.models.patchtst.configuration_patchtst import PatchTSTConfig
+from transformers.models.patchtst.modeling_patchtst import PatchTSTForPrediction
 
 from prediction_service.runtime.packages.forecast_sizes import check_forecast
 from prediction_service.runtime.packages.forecaster import build_forecaster, load_forecaster
+from prediction_service.runtime.packages.patchtst import PatchTst
 from prediction_service.runtime.packages.patchtst_config import read_config, tensor_shapes
 from prediction_service.runtime.packages.pt_file import read_pt
 from shared.contracts.packages import Forecast
@@ -41,21 +44,11 @@ CONFIGS: list[dict[str, Any]] = [
 ]
 
 
-@cache
-def public() -> Any:
-    with warnings.catch_warnings():
-        # Of the libraries transformers imports, not of its PatchTST.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        from transformers.models.patchtst import configuration_patchtst, modeling_patchtst
-    torch.set_num_threads(1)
-    return configuration_patchtst.PatchTSTConfig, modeling_patchtst.PatchTSTForPrediction
-
-
 def public_model(seed: int = 3, **changes: Any) -> Any:
     """Give one of theirs with weights and running statistics far from their start."""
-    config, model = public()
+    torch.set_num_threads(1)
     torch.manual_seed(seed)
-    built = model(config(**SMALL | changes)).eval()
+    built = PatchTSTForPrediction(PatchTSTConfig(**SMALL | changes)).eval()
     for name, tensor in built.state_dict().items():
         if "batchnorm" in name and tensor.is_floating_point():
             tensor.copy_(0.5 + torch.rand_like(tensor))
@@ -107,6 +100,40 @@ def test_forecaster_of_the_public_implementation_when_loaded_then_forecasts_the_
         )
         assert loaded.predict(values[2]).shape == (config["prediction_length"], 1)
         check_forecast(read_pt(path), forecast)
+
+
+@given(
+    changes=st.fixed_dictionaries(
+        {},
+        optional={
+            "context_length": st.integers(12, 40),
+            "patch_length": st.integers(1, 11),
+            "patch_stride": st.integers(1, 9),
+            "d_model": st.sampled_from([4, 8, 20]),
+            "num_attention_heads": st.sampled_from([1, 2, 4]),
+            "num_hidden_layers": st.integers(0, 3),
+            "ffn_dim": st.integers(1, 9),
+            "prediction_length": st.integers(1, 9),
+            "norm_type": st.sampled_from(["batchnorm", "layernorm"]),
+            "pooling_type": st.sampled_from(["mean", "max", None]),
+            "scaling": st.sampled_from(["std", "mean", None]),
+            "positional_encoding_type": st.sampled_from(["sincos", "random"]),
+            **dict.fromkeys(
+                ("pre_norm", "bias", "share_embedding", "channel_attention", "use_cls_token"), st.booleans()
+            ),
+        },
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_forecaster_of_any_config_when_given_public_weights_then_forecasts_the_same(changes: dict[str, Any]) -> None:
+    model = public_model(**changes)
+    network = PatchTst(read_config(model.config.to_dict())).eval()
+    network.load_state_dict(model.state_dict(), strict=True)
+    values = torch.from_numpy(windows(3, model.config.context_length))
+    with torch.no_grad():
+        expected, got = model(past_values=values).prediction_outputs.numpy(), network(values)[:, :, 0].numpy()
+    largest = np.abs(expected).max(axis=(0, 1))
+    np.testing.assert_array_less(np.abs(got - expected), 1e-5 * np.abs(expected) + 1e-5 * largest + 1e-9)
 
 
 def test_forecaster_when_projection_is_not_shared_then_each_channel_has_its_own(tmp_path: Path) -> None:
