@@ -5,7 +5,7 @@ RUN := $(BIN)/.for-running
 DEV := $(BIN)/.for-developing
 DATA ?=
 
-.PHONY: help setup demo run test check bench chaos clean
+.PHONY: help setup demo run test check bench chaos package clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -47,6 +47,9 @@ bench: $(DEV) ## measure into docs/benchmarks.md; DATA=file.parquet trains and t
 
 chaos: $(DEV) ## 100 jobs while their workers are killed and frozen; JOBS, WORKERS, SEED change that
 	$(BIN)/python -m tests.support.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(SEED),--seed $(SEED))
+
+package: $(DEV) ## train the demonstration package anew, five minutes
+	$(BIN)/python -m pumpcast.packages.demonstration
 
 clean: ## remove the environment, caches and everything the services wrote below ./var
 	rm -rf .venv var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

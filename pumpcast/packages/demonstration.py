@@ -1,6 +1,9 @@
 """The package that comes with the project, made again: `python -m pumpcast.packages.demonstration`."""
 
+import shutil
 import sys
+import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Final
 from prediction_service.runtime.packages import demo
 from pumpcast.console import progress
 from pumpcast.market.candles import INTERVAL_SECONDS, SYMBOL, simulate_candles
+from pumpcast.packages.folder import FILES
 from pumpcast.packages.history import History, as_candles
 from pumpcast.packages.recipes import RECIPES
 from pumpcast.packages.report import described
@@ -19,8 +23,8 @@ SEED: Final = 20_240_101
 BARS: Final = 35_040
 START: Final = datetime(2023, 1, 1, tzinfo=UTC)
 DESCRIPTION: Final = (
-    "Demonstration: trained on simulated candles only, to show what a package is and does. It knows nothing of any real "
-    "market, and in the simulated one fees take more than it earns."
+    "Demonstration: trained on simulated candles only, to show what a package is and does. It knows nothing of any "
+    "real market, and in the simulated one fees take more than it earns."
 )
 TASK: Final = Task(
     name="PPO v1 (demonstration)",
@@ -33,13 +37,17 @@ TASK: Final = Task(
 )
 
 
-def make(folder: Path) -> str:
-    """Train the demonstration into a folder; give its report."""
+def make(target: Path) -> str:
+    """Train the demonstration and put its files into a folder; give its report."""
     rows = simulate_candles(SEED, START, BARS)
     history = History(symbol=SYMBOL, candles=as_candles(rows, INTERVAL_SECONDS), left_out=0)
-    return described(train(history, TASK, folder, bar=progress, force=True))
+    with tempfile.TemporaryDirectory() as waiting:
+        made = Path(waiting) / "demonstration"
+        report = train(history, TASK, made, bar=progress)
+        for name in FILES:
+            shutil.copyfile(made / name, target / name)
+    return described(replace(report, folder=str(target)))
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    sys.stdout.write(make(Path(given[0]) if given else Path(str(files(demo)))) + "\n")
+    sys.stdout.write(make(Path(str(files(demo)))) + "\n")

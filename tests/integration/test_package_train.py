@@ -207,11 +207,17 @@ def test_train_when_done_then_the_report_tells_the_parts_and_its_rivals(folder: 
     assert ("beats the naive" if beaten else "does not beat the naive") in report["verdict"][0]
 
 
+def write(target: Path, text: str, *, force: bool = False, fails: bool = False) -> None:
+    with written(target, force=force) as fresh:
+        (fresh / "manifest.json").write_text(text)
+        if fails:
+            fresh.write_text("a folder is no file")
+
+
 def test_written_when_it_fails_or_the_place_is_taken_then_what_was_there_stays(folder: Path, tmp_path: Path):
     target = tmp_path / "place"
-    with pytest.raises(IsADirectoryError), written(target, force=False) as fresh:
-        (fresh / "manifest.json").write_text("half")
-        fresh.write_text("fails")
+    with pytest.raises(IsADirectoryError):
+        write(target, "half", fails=True)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(Invalid, match="holds a package already"), written(folder, force=False):
         pass
@@ -220,7 +226,6 @@ def test_written_when_it_fails_or_the_place_is_taken_then_what_was_there_stays(f
     with pytest.raises(Invalid, match=r"letters\.txt, which is of no package"), written(target, force=True):
         pass
     (target / "letters.txt").rename(target / "manifest.json")
-    with written(target, force=True) as fresh:
-        (fresh / "manifest.json").write_text("new")
+    write(target, "new", force=True)
     assert (target / "manifest.json").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["place"]
