@@ -18,12 +18,11 @@ from prediction_service.store.packages import CHANNEL
 from prediction_service.usecases.package_work import work_on_packages
 from shared.db import Connection, Pool, transaction
 from shared.wakeup import Wakeup
-from tests.integration.test_package_child import child_of, ended
 from tests.support.live import until
 from tests.support.package_files import tiny_package
 from tests.support.paper import check_books
 from tests.support.serving import Api
-from tests.support.warming import add_package, ask, bars_of, market, put
+from tests.support.warming import add_package, ask, bars_of, child_of, ended, market, put
 from tests.support.workers import worker
 
 BEFORE = 1500

@@ -3,35 +3,24 @@
 import asyncio
 import os
 import signal
+import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
+from prediction_service.runtime import metrics
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import package_work, packages
+from prediction_service.usecases import package_child
 from prediction_service.usecases import package_work as working
 from prediction_service.usecases.package_work import Finder
 from shared.db import Connection, Pool, connect
 from shared.wakeup import Wakeup
 from tests.support.live import until
-from tests.support.warming import add_package, bars_of, market, put, state
+from tests.support.warming import add_package, bars_of, child_of, ended, market, put, state
 from tests.support.workers import worker
 
 STATE = "SELECT warmup_status FROM model_packages WHERE id = 'tiny'"
-
-
-def child_of(process: int) -> psutil.Process | None:
-    """Give the process of packages that a worker has started."""
-    found = [one for one in psutil.Process(process).children() if "prediction_service.child" in one.cmdline()]
-    assert len(found) < 2
-    return found[0] if found else None
-
-
-async def ended(process: psutil.Process) -> None:
-    """Wait until a process is gone."""
-    await asyncio.to_thread(psutil.wait_procs, [process], 20)
-    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 async def test_child_when_a_package_is_uploaded_then_it_is_checked_and_warmed_up_also_across_kills(
@@ -77,6 +66,24 @@ async def test_child_when_files_are_refused_then_the_reason_is_kept_and_nothing_
     assert reason is not None
     assert "forecast_model.pt is no complete zip file" in reason
     assert not await Finder(pool).find(notified=True)
+
+
+async def test_child_when_it_fails_then_that_is_counted_and_the_next_start_waits(
+    database: str, pool: Pool, configured: PredictionSettings, monkeypatch: pytest.MonkeyPatch
+):
+    await add_package(pool, configured.packages_folder, checked=False)
+    monkeypatch.setattr(package_child, "COMMAND", (sys.executable, "-c", "raise SystemExit(1)"))
+    before = metrics.PACKAGE_CHILD_FAILURES._value.get()
+    keeper = package_child._Keeper(pool, database, configured)
+    await keeper.look(notified=True)
+    process = keeper._process
+    assert process is not None
+    await process.wait()
+    for _ in range(3):
+        await keeper.look(notified=True)
+    assert metrics.PACKAGE_CHILD_FAILURES._value.get() == before + 1
+    assert keeper._process is None
+    await keeper.end()
 
 
 async def test_work_when_another_process_has_it_then_nobody_else_takes_it(database: str, connection: Connection):

@@ -1,10 +1,13 @@
 """Packages that were uploaded, and markets to warm them up on."""
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from prediction_service.runtime.packages.candles import Candles
 from prediction_service.store import candles, packages
@@ -84,3 +87,16 @@ async def state(pool: Pool, package_id: str = "tiny") -> tuple[str, str, str | N
     row = await packages.get(pool, package_id)
     assert row is not None
     return row.status, row.warmup_status, row.warmup_error, row.warmup_completed_at is not None
+
+
+def child_of(process: int) -> psutil.Process | None:
+    """Give the process of packages that a worker has started."""
+    found = [one for one in psutil.Process(process).children() if "prediction_service.child" in one.cmdline()]
+    assert len(found) < 2
+    return found[0] if found else None
+
+
+async def ended(process: psutil.Process) -> None:
+    """Wait until a process is gone."""
+    await asyncio.to_thread(psutil.wait_procs, [process], 20)
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
