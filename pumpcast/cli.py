@@ -6,7 +6,7 @@ import os
 import typer
 
 from pumpcast.console import tell
-from pumpcast.data import load_file, replay_file, simulate_candle_market, simulate_market
+from pumpcast.data import load_file, replay_file, simulate_both_markets, simulate_candle_market, simulate_market
 from pumpcast.database import migrate_database, open_psql
 from pumpcast.demo.story import tell_story
 from pumpcast.doctor import examine
@@ -73,6 +73,7 @@ app.command(
         "pumpcast simulate-candles --live",
     ),
 )(simulate_candle_market)
+app.command("simulate-both", hidden=True)(simulate_both_markets)
 app.command(
     "replay",
     short_help="Insert the rows of a file as if live.",

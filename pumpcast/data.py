@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Final, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -25,6 +25,8 @@ from shared.errors import Invalid
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="The same seed gives the same market; default: a new one.")]
 Coins = Annotated[float, typer.Option(help="Coins born per minute.")]
+LIVE_BARS: Final = 1600
+"""What a package usually warms up on, and a reserve."""
 
 
 def load_file(
@@ -87,7 +89,7 @@ def simulate_market(
 
 
 def simulate_candle_market(
-    bars: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many candles of 15 minutes.")] = 1600,
+    bars: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many candles of 15 minutes.")] = LIVE_BARS,
     seed: Seed = None,
     start: Annotated[
         datetime | None,
@@ -113,6 +115,15 @@ def simulate_candle_market(
         result = _simulated_candles(bars=bars, seed=seed, start=start, out=out)
     span = f", {result.first_timestamp} to {result.last_timestamp}" if result.rows else ""
     show(result, as_json=as_json, sentence=f"{result.rows} candles of {result.symbol}{span}, seed {result.seed}")
+
+
+def simulate_both_markets() -> None:
+    """Feed coins and candles from one process, as `up --simulate` does."""
+
+    async def work(pool: Pool, stop: asyncio.Event) -> None:
+        await asyncio.gather(feed(pool, stop=stop), feed_candles(pool, stop=stop, bars=LIVE_BARS))
+
+    run_on_database(work, stoppable=True)
 
 
 def _simulated_candles(*, bars: int, seed: int | None, start: datetime | None, out: Path | None) -> CandleFeedResult:

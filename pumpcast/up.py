@@ -37,10 +37,7 @@ PROGRAMS: Final = (
     Program(name="training-worker", group="workers", entry="training_service.worker:main"),
     Program(name="prediction-worker", group="workers", entry="prediction_service.worker:main"),
 )
-MARKETS: Final = (
-    Program(name="market", group="market", entry="pumpcast.cli:main", arguments=("simulate", "--live")),
-    Program(name="candles", group="market", entry="pumpcast.cli:main", arguments=("simulate-candles", "--live")),
-)
+MARKET: Final = Program(name="market", group="market", entry="pumpcast.cli:main", arguments=("simulate-both",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +86,7 @@ def bring_up(
                 raise Unavailable(f"The database lacks {len(missing)} migrations: run `pumpcast migrate`")
             if simulate and (rows := fill_when_empty(dsn)):
                 tell(f"coin_metrics was empty: {rows} simulated rows of the last hours are in it now")
-            programs = (*PROGRAMS, *MARKETS) if simulate else PROGRAMS
+            programs = (*PROGRAMS, MARKET) if simulate else PROGRAMS
             with Supervision(settings.home, programs, hurry=stop.hurry) as supervision:
                 if _wait_until_ready(supervision, services, programs, stop.asked):
                     known = {state.name: state for state in supervision.states()}

@@ -26,13 +26,16 @@ from pumpcast.packages.report import Report, part_of, verdict
 from pumpcast.packages.stage import Stage, make_stage, untrained_policy
 from pumpcast.packages.windows import Windows, make_windows
 from pumpcast.packages.write import prove, write_files
+from shared.contracts.candles import DAY_SECONDS
 from shared.contracts.packages import Manifest, Market
+from shared.errors import Invalid
 
 Bar = Callable[..., AbstractContextManager[Callable[[int], None]]]
 """bar("what", total=n) gives a function that takes how much is done."""
 
 WARMUP_BARS: Final = 1500
 RANDOM_ACCOUNTS: Final = 400
+SHORTEST_CANDLE: Final = 60
 LIBRARIES: Final = ("pumpcast", "torch", "stable-baselines3", "gymnasium", "numpy", "TA-Lib")
 
 
@@ -62,6 +65,10 @@ def train(history: History, task: Task, out: Path, *, bar: Bar, force: bool = Fa
     began = time.monotonic()
     check_place(out, force=force)
     candles = history.candles
+    if not SHORTEST_CANDLE <= candles.interval_seconds <= DAY_SECONDS:
+        raise Invalid(
+            f"Candles of {candles.interval_seconds} s: packages are made for candles of {SHORTEST_CANDLE} s to a day"
+        )
     parts = split(len(candles), task.recipe)
     windows = make_windows(candles, task.recipe, parts.fit.stop)
     fitted = _fit_forecaster(windows, parts, task, bar)

@@ -130,6 +130,7 @@ def test_train_when_told_then_a_package_that_check_calls_ready(pumpcast: Run, tm
         (["--candles", "candles.parquet", "--symbol", "BTC", "--until", "2020-01-01T00:00:00Z"], "no candle of BTC in"),
         (["--candles", "candles.parquet", "--symbol", "BTC", "--until", "yesterday"], "'yesterday' is not a moment"),
         (["--candles", "wrong.parquet"], "the first is SIMUSDT 2026-01-01T00:30:00+00:00 (row 3)"),
+        (["--candles", "quick.parquet"], "Candles of 30 s: packages are made for candles of 60 s to a day"),
         (["--candles", "twice.parquet"], "the candle of 2026-01-01T00:00:00Z is there twice (3 such)"),
         (["--candles", "candles.parquet", "--symbol", "BTC", "--out", "letter.csv"], "letter.csv is a file"),
         (["--candles", "candles.parquet", "--symbol", "BTC", "--name", " "], "must be 1 to 200 printable characters"),
@@ -144,6 +145,7 @@ def test_train_when_what_is_given_is_wrong_then_exit_2_one_line_nothing_written(
     wrong[2]["close"] = -1.0
     pq.write_table(pa.Table.from_pylist(wrong), tmp_path / "wrong.parquet")
     pq.write_table(pa.concat_tables([table(3), table(3)]), tmp_path / "twice.parquet")
+    pq.write_table(table(5, interval_seconds=30), tmp_path / "quick.parquet")
     before = sorted(tmp_path.iterdir())
     told = refused(pumpcast("train", "--name", "x", "--size", "tiny", *arguments), 2)
     assert words in told

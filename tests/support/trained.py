@@ -20,8 +20,8 @@ ENOUGH = 3861
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def table(bars: int = ENOUGH, *, seed: int = 5, symbol: str = "SIMUSDT") -> pa.Table:
-    return simulate_candles(seed, START, bars, symbol=symbol)
+def table(bars: int = ENOUGH, *, seed: int = 5, symbol: str = "SIMUSDT", interval_seconds: int = 900) -> pa.Table:
+    return simulate_candles(seed, START, bars, interval_seconds, symbol=symbol)
 
 
 def history(bars: int = ENOUGH, *, seed: int = 5) -> History:
