@@ -34,9 +34,7 @@ async def validate_files(folder: Path, given: dict[str, Any]) -> Manifest:
     PackageInvalid: it may not, and why; Unavailable: it cannot be found out here.
     """
     sizes = [await asyncio.to_thread(_size, folder / name) for name in (FORECAST_NAME, POLICY_NAME)]
-    # A processor that others use too may take its time.
-    seconds = 3 * limits.cpu_seconds(sum(sizes))
-    verdict = await _ask(_task(folder, given), seconds)
+    verdict = await _ask(_task(folder, given), limits.wall_seconds(sum(sizes)))
     if verdict.trace:
         log.warning("package cannot be loaded", folder=folder.name, trace=verdict.trace)
     if verdict.unavailable is not None:

@@ -2,7 +2,13 @@
 
 import asyncio
 import os
+import random
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +17,7 @@ from prediction_service.runtime.packages import limits
 from prediction_service.usecases import package_checks
 from prediction_service.usecases.package_checks import validate_files
 from shared.errors import PackageInvalid, Unavailable
+from tests.support.hostile_zips import mutated_pickle, mutated_policy
 from tests.support.package_files import PackageFiles, tiny_package
 from tests.support.uploading import until
 
@@ -91,7 +98,7 @@ async def test_validation_when_it_lasts_then_its_process_is_gone(
     program = f"import os, time\nopen({str(tmp_path)!r} + f'/pid-{{os.getpid()}}', 'w').close()\ntime.sleep(600)\n"
     (tmp_path / "fake" / "sitecustomize.py").write_text(program)
     if end == "timeout":
-        monkeypatch.setattr(limits, "cpu_seconds", lambda _: 1.0)
+        monkeypatch.setattr(limits, "wall_seconds", lambda _: 3.0)
         assert "took more than 3 seconds" in await refusal(good, tmp_path / "pair")
     else:
         task = asyncio.create_task(validate_files(good.write(tmp_path / "pair"), good.manifest))
@@ -133,3 +140,18 @@ async def test_validation_when_this_process_holds_secrets_then_the_other_has_non
         "PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE",
         "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ORT_DISABLE_TELEMETRY",
     }  # fmt: skip
+
+
+def test_limits_when_a_processor_is_used_up_then_the_signal_says_why():
+    limited = "from prediction_service.runtime.packages import limits\nlimits.BASE_CPU_SECONDS = 1\nlimits.apply(0)"
+    program = [sys.executable, "-c", f"{limited}\nwhile True: pass"]
+    assert subprocess.run(program, check=False).returncode == -signal.SIGXCPU
+
+
+async def test_validation_when_files_are_changed_at_random_then_a_verdict(good: PackageFiles, tmp_path: Path):
+    chance = random.Random(11)
+    for attempt in range(8):
+        changed = replace(good, forecast=mutated_pickle(good.forecast, chance), ppo=mutated_policy(good.ppo, chance))
+        with suppress(PackageInvalid):
+            manifest = await validate_files(changed.write(tmp_path / str(attempt)), good.manifest)
+            assert manifest.forecast.arch == "patchtst/1"

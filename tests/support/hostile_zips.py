@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import random
 import stat
 import struct
 import warnings
@@ -165,3 +166,40 @@ def with_number(data: bytes, number: float, *, record: str = "data/0") -> bytes:
         members[name] = np.float32(number).tobytes() + members[name][4:]
 
     return changed(data, put)
+
+
+def mutated(data: bytes, chance: random.Random) -> bytes:
+    """Change bits, take bytes out, put bytes in, say some twice, or cut the end off."""
+    places = sorted(chance.randrange(len(data)) for _ in range(2))
+    start, end = places[0], min(places[1], places[0] + 64)
+    match chance.randrange(6):
+        case 0 | 1:
+            return data[:start] + bytes([data[start] ^ (1 << chance.randrange(8))]) + data[start + 1 :]
+        case 2:
+            return data[:start] + chance.randbytes(end - start) + data[end:]
+        case 3:
+            return data[:start] + data[end:]
+        case 4:
+            return data[:end] + data[start:end] + data[end:]
+    return data[:start]
+
+
+def mutated_pickle(data: bytes, chance: random.Random) -> bytes:
+    """Change the pickle of a file of torch, its checksum made right again."""
+
+    def apply(members: dict[str, bytes]) -> None:
+        name = next(name for name in members if name.endswith("/data.pkl"))
+        members[name] = mutated(members[name], chance)
+
+    return changed(data, apply)
+
+
+def mutated_policy(data: bytes, chance: random.Random) -> bytes:
+    """Change the pickle in policy.pth, or its description, the checksums made right again."""
+    if chance.random() < 0.3:
+        return changed(data, lambda members: members.update(data=mutated(members["data"], chance)))
+
+    def apply(members: dict[str, bytes]) -> None:
+        members["archive/data.pkl"] = mutated(members["archive/data.pkl"], chance)
+
+    return changed_policy(data, apply)

@@ -16,48 +16,11 @@ from prediction_service.runtime.packages.policy_file import open_policy, read_po
 from prediction_service.runtime.packages.pt_file import read_pt
 from prediction_service.runtime.packages.tensors import TensorSpec
 from shared.errors import PackageInvalid
-from tests.support.hostile_zips import changed, changed_policy
+from tests.support.hostile_zips import mutated, mutated_pickle, mutated_policy
 from tests.support.package_files import ppo_bytes, saved
 
 MOST_BYTES = 64 << 20
 SMALL = {"format": "patchtst/1", "config": {"d_model": 3}, "state_dict": {"a": torch.zeros(3, 2), "b": torch.ones(2)}}
-
-
-def mutated(data: bytes, chance: random.Random) -> bytes:
-    """Change bits, take bytes out, put bytes in, say some twice, or cut the end off."""
-    places = sorted(chance.randrange(len(data)) for _ in range(2))
-    start, end = places[0], min(places[1], places[0] + 64)
-    match chance.randrange(6):
-        case 0 | 1:
-            return data[:start] + bytes([data[start] ^ (1 << chance.randrange(8))]) + data[start + 1 :]
-        case 2:
-            return data[:start] + chance.randbytes(end - start) + data[end:]
-        case 3:
-            return data[:start] + data[end:]
-        case 4:
-            return data[:end] + data[start:end] + data[end:]
-    return data[:start]
-
-
-def mutated_pickle(data: bytes, chance: random.Random) -> bytes:
-    """Change the pickle of a file of torch, its checksum made right again."""
-
-    def apply(members: dict[str, bytes]) -> None:
-        name = next(name for name in members if name.endswith("/data.pkl"))
-        members[name] = mutated(members[name], chance)
-
-    return changed(data, apply)
-
-
-def mutated_policy(data: bytes, chance: random.Random) -> bytes:
-    """Change the pickle in policy.pth, or its description, the checksums made right again."""
-    if chance.random() < 0.3:
-        return changed(data, lambda members: members.update(data=mutated(members["data"], chance)))
-
-    def apply(members: dict[str, bytes]) -> None:
-        members["archive/data.pkl"] = mutated(members["archive/data.pkl"], chance)
-
-    return changed_policy(data, apply)
 
 
 def read_by_torch(file: Any) -> dict[str, TensorSpec] | None:
@@ -111,12 +74,12 @@ def test_policy_when_changed_at_random_then_refused_or_read_as_torch_does(tmp_pa
     chance, path, good = random.Random(5), tmp_path / "ppo_policy.zip", ppo_bytes()
     accepted = 0
     tracemalloc.start()
-    for _ in range(200):
+    for _ in range(120):
         path.write_bytes(change(good, chance))
         accepted += check(path, read_policy_zip, open_policy)
     assert tracemalloc.get_traced_memory()[1] < MOST_BYTES
     tracemalloc.stop()
-    assert accepted < 120
+    assert accepted < 80
 
 
 @pytest.mark.parametrize("kind", ["forecast", "ppo"])
@@ -131,7 +94,7 @@ def test_file_when_cut_at_any_of_twenty_places_then_refused(tmp_path: Path, kind
 def test_file_when_flat_bomb_claims_little_then_refused_without_inflating_it(tmp_path: Path):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("policy.pth", bytes(400 << 20))
+        archive.writestr("policy.pth", bytes(100 << 20))
     lying = bytearray(file.getvalue())
     for mark, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
         place = lying.index(mark) + at

@@ -85,7 +85,8 @@ def _shown(name: str) -> str:
 def _check_kind(entry: Entry, *, what: str) -> None:
     name = _shown(entry.name)
     parts = entry.name.split("/")
-    if "\\" in entry.name or ":" in entry.name or not entry.name.isprintable() or "" in parts or {".", ".."} & {*parts}:
+    is_drive = entry.name[1:2] == ":"
+    if "\\" in entry.name or is_drive or not entry.name.isprintable() or "" in parts or {".", ".."} & {*parts}:
         raise PackageInvalid(
             f"{what} holds {name}, which is no plain relative path; pack the files alone, without folders"
         )

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import resource
+import signal
 from pathlib import Path
 
 BASE_MEMORY_BYTES = 1_500_000_000
@@ -23,17 +24,26 @@ def cpu_seconds(file_bytes: int) -> int:
     return BASE_CPU_SECONDS + file_bytes // BYTES_PER_CPU_SECOND
 
 
+def wall_seconds(file_bytes: int) -> int:
+    """Give how long that may last on a processor that others use too."""
+    return 3 * cpu_seconds(file_bytes)
+
+
 def apply(file_bytes: int) -> None:
     """Limit this process for good: memory, time, no writing, few files, no core; others go first."""
     memory = BASE_MEMORY_BYTES + MEMORY_PER_FILE_BYTE * file_bytes
     _limit(resource.RLIMIT_AS, memory, most=memory + LIBRARY_BYTES)
+    seconds = cpu_seconds(file_bytes)
+    # At the first the process ends by a signal that says why, at the second it is killed.
+    _limit(resource.RLIMIT_CPU, seconds, most=seconds + 5)
     for kind, limit in (
-        (resource.RLIMIT_CPU, cpu_seconds(file_bytes)),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NOFILE, _MOST_OPEN_FILES),
         (resource.RLIMIT_CORE, 0),
     ):
         _limit(kind, limit, most=limit)
+    # Whoever started this process ends it before, unless it was killed itself.
+    signal.alarm(2 * wall_seconds(file_bytes))
     with contextlib.suppress(OSError):
         os.nice(_NICENESS)
 

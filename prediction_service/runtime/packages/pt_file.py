@@ -38,7 +38,7 @@ def read_pt(path: Path) -> PtFile:
     name, config, state = None, {}, content
     if "state_dict" in content:
         if set(content) != _FULL_KEYS:
-            extra = ", ".join(ascii(key) for key in sorted(map(str, set(content) ^ _FULL_KEYS))[:5])
+            extra = ", ".join(ascii(key[:60]) for key in sorted(map(str, set(content) ^ _FULL_KEYS))[:5])
             raise PackageInvalid(f"{NAME} must hold exactly format, config and state_dict (differs in {extra})")
         name, config, state = content["format"], content["config"], content["state_dict"]
         if type(name) is not str or type(config) is not dict:

@@ -135,8 +135,10 @@ def judge(task: Task, prepare: Callable[[], None] = lambda: None) -> Verdict:
         return examine(task, prepare)
     except PackageInvalid as error:
         return Verdict(refused=error.message)
-    except (Unavailable, ModuleNotFoundError) as error:
-        return Verdict(unavailable=str(error))
+    except Unavailable as error:
+        return Verdict(unavailable=error.message)
+    except ModuleNotFoundError as error:
+        return Verdict(unavailable=f"{error.name} is missing. {INSTALL}")
     except MemoryError:
         return Verdict(refused=TOO_LARGE)
     except Exception as error:  # noqa: BLE001  # whatever files of strangers bring about is about those files
