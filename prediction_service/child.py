@@ -68,6 +68,7 @@ async def _work(settings: PredictionSettings, stop: asyncio.Event) -> None:
     try:
         async with Wakeup(settings.db_dsn, CHANNEL) as changes, asyncio.TaskGroup() as group:
             if settings.candle_feeds:
+                # What talks to exchanges is an extra.
                 from prediction_service.usecases.feeds import follow_feeds
 
                 group.create_task(follow_feeds(pool, settings, stop), name="candle feeds")

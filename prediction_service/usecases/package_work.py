@@ -4,7 +4,6 @@ import asyncio
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import structlog
 
@@ -14,6 +13,7 @@ from prediction_service.store import package_work, packages
 from prediction_service.store.package_work import Followed
 from prediction_service.store.packages import Listed
 from prediction_service.usecases import auto_trade
+from prediction_service.usecases.package_checks import validate_files
 from prediction_service.usecases.package_market import View, candles, count, no_candles, view_to_warm_up
 from prediction_service.usecases.warm_up import held, recover, warm_up
 from shared.db import ConnectionLost, Pool, PostgresError
@@ -175,22 +175,23 @@ class _Worker:
 
 async def check_files(pool: Pool, settings: PredictionSettings, package_id: str) -> None:
     """Check the files of a package that was uploaded, unless somebody else does."""
-    from prediction_service.usecases.package_checks import validate_files
-
     async with held(pool, package_id) as connection:
         if connection is None:
             return
         package = await packages.get(connection, package_id)
         if package is None or package.status != "UPLOADED" or package.warmup_status != "PENDING":
             return
-        folder: Path = settings.packages_folder / package_id
         try:
-            manifest = await validate_files(folder, dict(package.manifest))
+            manifest = await validate_files(settings.packages_folder / package_id, dict(package.manifest))
         except (PackageInvalid, Unavailable) as error:
-            log.info("package refused", package_id=package_id, reason=error.message)
-            await packages.fail(connection, package, error.message)
+            reason = error.message
+        except Exception as error:
+            # One package must not keep the others from being checked.
+            log.exception("check of a package failed", package_id=package_id)
+            reason = f"its files cannot be checked ({type(error).__name__}); the log of prediction-worker says more"
         else:
             log.info("package is in order", package_id=package_id)
             await packages.set_validated(connection, package, manifest.model_dump(mode="json"))
-            # Its candles may be there already.
-            await packages.announce(connection)
+            return
+        log.info("package refused", package_id=package_id, reason=reason)
+        await packages.fail(connection, package, reason)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from prediction_service.store import package_work, packages
 from prediction_service.usecases import package_child
 from prediction_service.usecases import package_work as working
 from prediction_service.usecases.package_work import Finder
-from shared.db import Connection, Pool, connect
+from shared.db import Connection, Pool, connect, transaction
 from shared.wakeup import Wakeup
 from tests.support.live import until
 from tests.support.warming import add_package, bars_of, child_of, ended, market, put, state
@@ -65,6 +66,11 @@ async def test_child_when_files_are_refused_then_the_reason_is_kept_and_nothing_
     assert (status, warm, completed) == ("UPLOADED", "FAILED", False)
     assert reason is not None
     assert "forecast_model.pt is no complete zip file" in reason
+    shutil.rmtree(place)
+    async with transaction(pool) as changing:
+        await packages.request_warmup(changing, "tiny")
+    await working.check_files(pool, configured, "tiny")
+    assert (await state(pool))[:2] == ("UPLOADED", "FAILED")
     assert not await Finder(pool).find(notified=True)
 
 
