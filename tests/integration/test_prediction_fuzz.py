@@ -22,7 +22,7 @@ from tests.support.training_stub import training_stub
 
 load_all_checks()
 schema = schemathesis.openapi.from_dict(build(settings("postgresql://nobody@nowhere/none", Path("/nowhere"))).openapi())
-# A cursor that nobody gave, an address inside the network, a time before all years: of the right shape, and wrong.
+# A cursor that nobody gave, an address inside the network, a file called picture.png: of the right shape, and wrong.
 CHECKED_BEYOND_SHAPE = {
     "/api/webhooks", "/api/webhooks/{endpoint_id}", "/api/predictions", "/api/webhook-deliveries", "/api/promotions",
     "/api/models/{active_id}/settings", "/api/models/{active_id}/promote", "/api/models/{active_id}/statistics",
@@ -30,6 +30,7 @@ CHECKED_BEYOND_SHAPE = {
     "/api/paper/account/create", "/api/paper/account/{model_id}", "/api/paper/positions/{model_id}",
     "/api/paper/position/open", "/api/paper/position/{position_id}/close", "/api/paper/price-update",
     "/api/paper/signal", "/api/paper/equity/{model_id}", "/api/candles", "/api/candles/coverage",
+    "/api/model-packages/upload",
 }  # fmt: skip
 
 
