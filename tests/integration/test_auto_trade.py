@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from prediction_service.runtime.packages.candles import Candles
@@ -18,6 +19,7 @@ from prediction_service.store.packages import CHANNEL
 from prediction_service.usecases.package_work import work_on_packages
 from shared.db import Connection, Pool, transaction
 from shared.wakeup import Wakeup
+from tests.support.database import START, insert_rows, row
 from tests.support.live import until
 from tests.support.package_files import tiny_package
 from tests.support.paper import check_books
@@ -52,10 +54,10 @@ async def add_decided(pool: Pool, configured: PredictionSettings) -> Path:
     return await add_package(pool, configured.packages_folder, files=decided, symbol="BTCUSDT")
 
 
-async def trade_alone(api: Api) -> None:
+async def trade_alone(api: Api, symbol: str = "BTCUSDT") -> None:
     """Have the account of the package trade by itself: each signal opens, and nothing but a flip ends it."""
     body = {
-        "auto_trade": True, "symbol": "BTCUSDT", "min_confidence": 0, "stop_loss_pct": 100, "take_profit_pct": 1000,
+        "auto_trade": True, "symbol": symbol, "min_confidence": 0, "stop_loss_pct": 100, "take_profit_pct": 1000,
         "leverage": 1, "max_positions": 50, "size_pct": 1, "max_exposure_pct": 100,
     }  # fmt: skip
     status, answer = await api.call("PATCH", "/api/paper/account/tiny", json=body)
@@ -97,8 +99,8 @@ async def test_auto_trade_when_candles_are_replayed_then_each_is_acted_on_once_a
         await until(connection, UNTIL, expected=closed[BEFORE + 4])
     assert await opened(connection) == closed[BEFORE - 1 : BEFORE + 5]
     entries = {at: float(price) for at, price in zip(closed, rows.close, strict=True)}
-    for row in await connection.fetch("SELECT opened_at, entry_price FROM paper_positions"):
-        assert row["entry_price"] == entries[row["opened_at"]]
+    for one in await connection.fetch("SELECT opened_at, entry_price FROM paper_positions"):
+        assert one["entry_price"] == entries[one["opened_at"]]
     await check_books(pool)
 
 
@@ -193,3 +195,24 @@ async def test_auto_trade_when_the_process_is_killed_in_the_middle_then_no_candl
         await until(connection, UNTIL, expected=closed[BEFORE + 1])
     assert await opened(connection) == closed[BEFORE - 1 : BEFORE + 2]
     await check_books(pool)
+
+
+async def test_auto_trade_when_the_market_is_a_coin_then_its_intervals_are_acted_on_by_the_recording_clock(
+    api: Api, pool: Pool, connection: Connection, database: str, configured: PredictionSettings
+):
+    await add_package(pool, configured.packages_folder, interval_seconds=60, source="coin_metrics", symbol="mint")
+    price = 3e-8 * np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.01, 520)))
+    rows = [row("mint", 180 * n + 5, price_close=float(price[n])) for n in range(520)]
+    await insert_rows(connection, rows[:510])
+    await trade_alone(api, symbol="mint")
+    async with at_work(pool, database, configured):
+        # The newest row is in an interval that has not ended.
+        await until(connection, UNTIL, expected=START + timedelta(minutes=3 * 509))
+        await until(connection, "SELECT warmup_status FROM model_packages", expected="DONE")
+        await insert_rows(connection, rows[510:])
+        await until(connection, UNTIL, expected=START + timedelta(minutes=3 * 519))
+    assert await connection.fetchval("SELECT trouble FROM paper_accounts") is None
+    marked = (
+        "SELECT count(DISTINCT recorded_at) FROM paper_equity_history WHERE reason <> 'CREATE' AND recorded_at > $1"
+    )
+    assert await connection.fetchval(marked, START + timedelta(minutes=3 * 509)) == 30
