@@ -12,7 +12,7 @@ from prediction_service.store.packages import Package as StoredPackage
 from prediction_service.usecases import packages as package_usecases
 from prediction_service.usecases.package_body import Body
 from prediction_service.usecases.upload import upload_package
-from shared.contracts.packages import Package, PackageDetails, Packages, UploadedPackage
+from shared.contracts.packages import Package, PackageDetails, Packages, UploadedPackage, UploadOptions
 from shared.errors import Malformed
 
 router = APIRouter(tags=["packages"])
@@ -80,7 +80,7 @@ async def upload(
     uploads: UploadsDep,
     caller: CallerDep,
     request: Request,
-    strict: Annotated[bool, Query(description="Answer 422 to files that are not safe or do not fit")] = False,
+    options: Annotated[UploadOptions, Query()],
 ) -> UploadedPackage:
     length = request.headers.get("content-length", "")
     body = Body(
@@ -89,7 +89,7 @@ async def upload(
         content_length=int(length) if length.isdecimal() and length.isascii() else None,
     )
     try:
-        added = await upload_package(pool, settings, uploads, body, strict=strict, by=caller)
+        added = await upload_package(pool, settings, uploads, body, strict=options.strict, by=caller)
     except ClientDisconnect:
         raise Malformed("The body ended too early: send it again") from None
     return UploadedPackage.model_validate(added, from_attributes=True)

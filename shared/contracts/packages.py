@@ -260,6 +260,14 @@ class Packages(BaseModel):
     total: int
 
 
+class UploadOptions(BaseModel):
+    """How an upload is treated."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    strict: bool = Field(False, description="Wait for the validation; 422 to files that are not safe or do not fit")
+
+
 class UploadedPackage(BaseModel):
     """What an upload made."""
 

@@ -96,4 +96,6 @@ async def test_upload_when_it_cannot_be_meant_then_it_is_refused_in_words_and_le
         if found != status or words not in answer["detail"] or answer["status"] != status:
             wrong[case] = found, answer["detail"]
     assert wrong == {}
+    status, answer = await upload(api, path=f"{ROUTE}?stric=true")
+    assert (status, answer["errors"][0]["pointer"]) == (422, "/query/stric")
     assert await left(connection, configured) == (0, [])
