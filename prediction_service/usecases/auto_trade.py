@@ -104,11 +104,11 @@ async def _history(
     pool: Pool, instances: Instances, package: Package, account: Followed, closed_at: datetime
 ) -> tuple[View, Candles]:
     refuse_unusable(package, instances)
-    if package.warmup_status != "DONE":
-        waits = package.warmup_error or package.warmup_status
-        raise Conflict(f"Package {package.id} is not warmed up yet: {waits}")
     wanted = view(package, symbol=account.symbol, at=closed_at)
-    return wanted, await candles(pool, wanted)
+    history = await candles(pool, wanted)
+    if package.warmup_status != "DONE":
+        raise Conflict(f"Package {package.id} is not warmed up yet ({package.warmup_status})")
+    return wanted, history
 
 
 async def _signal(connection: Connection, instance: Instance, package: Package, wanted: View, history: Candles) -> None:

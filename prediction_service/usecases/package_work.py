@@ -153,7 +153,10 @@ class _Worker:
             done.result()
         if self._preparing is None and (work.check or work.warm):
             self._preparing = asyncio.create_task(self._prepare(work), name="prepare packages")
-        await auto_trade.trade(self._pool, self._instances, self._folder, work.trade)
+        # An account whose package is about to be warm waits for it.
+        prepared = {*work.check, *work.warm}
+        ready = [account for account in work.trade if account.package_id not in prepared]
+        await auto_trade.trade(self._pool, self._instances, self._folder, ready)
         return bool(work) or self._preparing is not None
 
     async def leave(self) -> None:

@@ -187,10 +187,6 @@ async def test_auto_trade_when_the_process_is_killed_in_the_middle_then_no_candl
             await ended(first)
             await held.rollback()
         await until(connection, UNTIL, expected=closed[BEFORE])
-        second = child_of(process.pid)
-        assert second is not None
-        os.kill(second.pid, signal.SIGKILL)
-        await ended(second)
         await put(pool, bars[BEFORE + 1 : BEFORE + 2])
         await until(connection, UNTIL, expected=closed[BEFORE + 1])
     assert await opened(connection) == closed[BEFORE - 1 : BEFORE + 2]
