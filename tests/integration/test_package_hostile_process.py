@@ -150,7 +150,7 @@ def test_limits_when_a_processor_is_used_up_then_the_signal_says_why():
 
 async def test_validation_when_files_are_changed_at_random_then_a_verdict(good: PackageFiles, tmp_path: Path):
     chance = random.Random(11)
-    for attempt in range(8):
+    for attempt in range(5):
         changed = replace(good, forecast=mutated_pickle(good.forecast, chance), ppo=mutated_policy(good.ppo, chance))
         with suppress(PackageInvalid):
             manifest = await validate_files(changed.write(tmp_path / str(attempt)), good.manifest)
