@@ -31,7 +31,7 @@ def main() -> None:
     """Work until there is nothing to do, or until told to end."""
     faulthandler.enable()
     # Live predictions come first.
-    os.nice(10)
+    os.nice(5)
     settings = PredictionSettings.model_validate_json(_read_line())
     set_up_logging(settings, service="prediction-packages")
     threading.Thread(target=_follow_parent, daemon=True).start()

@@ -19,6 +19,7 @@ from prediction_service.store.packages import CHANNEL
 from prediction_service.usecases.package_work import work_on_packages
 from shared.db import Connection, Pool, transaction
 from shared.wakeup import Wakeup
+from tests.support import live
 from tests.support.database import START, insert_rows, row
 from tests.support.live import until
 from tests.support.package_files import tiny_package
@@ -166,8 +167,10 @@ async def test_auto_trade_when_the_package_cannot_answer_then_the_account_says_w
 
 async def test_auto_trade_when_the_process_is_killed_in_the_middle_then_no_candle_is_acted_on_twice(
     api: Api, pool: Pool, connection: Connection, database: str, configured: PredictionSettings, tmp_path: Path,
-    rows: Candles,
+    rows: Candles, monkeypatch: pytest.MonkeyPatch,
 ):  # fmt: skip
+    # Behind whatever else runs, the process of packages is slow to start.
+    monkeypatch.setattr(live, "PATIENCE_SECONDS", 90)
     await add_decided(pool, configured)
     bars, closed = bars_of(rows), closes(rows)
     await put(pool, bars[:BEFORE])

@@ -17,6 +17,7 @@ from prediction_service.usecases import package_work as working
 from prediction_service.usecases.package_work import Finder
 from shared.db import Connection, Pool, connect, transaction
 from shared.wakeup import Wakeup
+from tests.support import live
 from tests.support.live import until
 from tests.support.warming import add_package, bars_of, child_of, ended, market, put, state
 from tests.support.workers import worker
@@ -25,8 +26,10 @@ STATE = "SELECT warmup_status FROM model_packages WHERE id = 'tiny'"
 
 
 async def test_child_when_a_package_is_uploaded_then_it_is_checked_and_warmed_up_also_across_kills(
-    database: str, tmp_path: Path, pool: Pool, connection: Connection
+    database: str, tmp_path: Path, pool: Pool, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ):
+    # Behind whatever else runs, the process of packages is slow to start.
+    monkeypatch.setattr(live, "PATIENCE_SECONDS", 90)
     with worker(database, tmp_path) as process:
         await add_package(pool, tmp_path / "packages", checked=False)
         words = "have 0 of 1500 candles: no market has any of 15m, send some to POST /candles"
