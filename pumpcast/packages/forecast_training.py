@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from prediction_service.runtime.packages.forecaster import Forecaster, build_forecaster, forecast_channel
+from prediction_service.runtime.packages.patchtst import PatchTst, window_scale
 from pumpcast.packages.parts import Parts, answered, every
-from pumpcast.packages.recipes import QUANTILES
+from pumpcast.packages.recipes import PREDICTION_LENGTH, QUANTILES
 from pumpcast.packages.windows import Windows
 
 BATCH: Final = 64
@@ -24,6 +25,10 @@ VALIDATED: Final = 1000
 """Windows whose loss is looked at after each epoch; neighbours hardly differ."""
 LARGEST_GRADIENT: Final = 1.0
 FORECAST_BATCH: Final = 256
+SAMPLED: Final = 1000
+"""Windows whose returns the first forecast is made of."""
+FIRST_WEIGHTS: Final = 0.1
+"""Of the head, as a part of what they usually are."""
 
 Progress = Callable[[int], None]
 
@@ -72,6 +77,7 @@ def fit_forecaster(
     torch.manual_seed(seed)
     network = build_forecaster(windows.forecast, config)
     channel = forecast_channel(windows.forecast, config)
+    _begin_naive(network, channel, windows, parts)
     rows = every(parts.fit)
     validation = spread(parts.validation, VALIDATED)
     # A miss over 192 steps is usually fourteen times one over a single step: each step counts the same.
@@ -116,6 +122,19 @@ def forecast_at(windows: Windows, forecaster: Forecaster, rows: NDArray[np.int64
     """Forecast from these candles, (k, 192, 3)."""
     chunks = [rows[start : start + FORECAST_BATCH] for start in range(0, len(rows), FORECAST_BATCH)]
     return np.concatenate([forecaster.predict_many(windows.at(chunk)) for chunk in chunks])
+
+
+def _begin_naive(network: PatchTst, channel: int, windows: Windows, parts: Parts) -> None:
+    """Let an untrained network forecast the quantiles of the returns, in units of what each window has as its scale.
+
+    It then has to learn only in what it differs from knowing nothing, and overfits later.
+    """
+    rows = spread(range(parts.fit.start, parts.fit.stop + PREDICTION_LENGTH), SAMPLED)
+    location, scale = window_scale(torch.from_numpy(windows.at(rows)), network.config)
+    returns = (torch.from_numpy(windows.labels(rows)) - location[:, :, channel]) / scale[:, :, channel]
+    with torch.no_grad():
+        network.head.projection.weight.mul_(FIRST_WEIGHTS)
+        network.head.projection.bias.copy_(torch.quantile(returns, torch.tensor(QUANTILES), dim=0).T.reshape(-1))
 
 
 def _loss(network: nn.Module, channel: int, windows: Windows, rows: NDArray[np.int64], usual: Tensor) -> Tensor:

@@ -203,6 +203,8 @@ def test_train_when_done_then_the_report_tells_the_parts_and_its_rivals(folder: 
     close = history().candles.close[parts.test.start :]
     kept = 10_000 / 1.001 * close[-1] / close[0]
     assert report["trading"]["buy_and_hold"]["final_equity"] == pytest.approx(kept, rel=1e-4)
+    # What cannot be known is not made up: hardly worse than the quantiles of the past.
+    assert report["forecast"]["overall"]["pinball"] < 1.1 * report["forecast"]["overall"]["pinball_naive"]
     beaten = report["forecast"]["overall"]["pinball"] < report["forecast"]["overall"]["pinball_naive"]
     assert ("beats the naive" if beaten else "does not beat the naive") in report["verdict"][0]
 
