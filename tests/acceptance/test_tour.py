@@ -1,4 +1,4 @@
-"""The README's five-minute tour does what it says, line by line."""
+"""The README's five-minute tour and the guide to packages do what they say, line by line."""
 
 import json
 import os
@@ -19,6 +19,7 @@ from tests.support.processes import PUMPCAST, environment, place
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 README = Path(__file__).resolve().parents[2] / "README.md"
+GUIDE = README.parent / "docs" / "PACKAGES.md"
 PATIENCE = 240
 # What the README's reader sees, and which setting moves it.
 PORTS = {"8001": "TRAINING_API_PORT", "8000": "PREDICTION_API_PORT"}
@@ -33,9 +34,13 @@ class Block:
     code: str
 
 
-def blocks_of(text: str) -> list[Block]:
-    """Give the console and bash blocks between the marks; of a console block what stands behind its prompts."""
-    start, end = text.index("<!-- tour:start -->"), text.index("<!-- tour:end -->")
+def tour_of(text: str) -> list[Block]:
+    """Give the blocks between the marks."""
+    return blocks_of(text, text.index("<!-- tour:start -->"), text.index("<!-- tour:end -->"))
+
+
+def blocks_of(text: str, start: int = 0, end: int | None = None) -> list[Block]:
+    """Give the console and bash blocks of a part; of a console block what stands behind its prompts."""
     found = []
     for fence in re.finditer(r"^```(bash|console)\n(.*?)^```$", text[start:end], re.MULTILINE | re.DOTALL):
         code = fence[2]
@@ -54,7 +59,7 @@ def script_of(blocks: list[Block], ports: dict[str, str]) -> str:
     return "\n".join(parts)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     with place() as path:
         # The tour activates the environment of the checkout it stands in.
@@ -62,12 +67,12 @@ def folder() -> Iterator[Path]:
         yield path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def settings(folder: Path) -> dict[str, str]:
     return environment(folder)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def services(folder: Path, settings: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """Run everything, as in the other terminal."""
     with (folder / "up.log").open("w") as log:
@@ -90,21 +95,25 @@ def services(folder: Path, settings: dict[str, str]) -> Iterator[subprocess.Pope
     assert process.returncode == 0
 
 
+def follow(blocks: list[Block], settings: dict[str, str], folder: Path) -> list[str]:
+    """Run blocks in one session and give what each said."""
+    done = subprocess.run(
+        ["bash", "-c", script_of(blocks, settings)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, env=settings, cwd=folder, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    said = re.split(rf"{DONE} \d+\n", done.stdout)
+    assert done.returncode == 0, f"the block of line {blocks[len(said) - 1].line} failed: {said[-1][-2000:]}"
+    return said
+
+
 def test_tour_when_followed_then_every_block_does_what_it_says(
     services: subprocess.Popen[str], settings: dict[str, str], folder: Path
 ):
-    blocks = blocks_of(README.read_text(encoding="utf-8"))
+    blocks = tour_of(README.read_text(encoding="utf-8"))
     assert len(blocks) >= 5
-    script = script_of(blocks, settings)
-    done = subprocess.run(
-        ["bash", "-c", script], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env=settings, cwd=folder, timeout=PATIENCE, check=False,
-    )  # fmt: skip
-    said = re.split(rf"{DONE} \d+\n", done.stdout)
-    assert done.returncode == 0, f"line {blocks[len(said) - 1].line} of the README failed: {said[-1][-2000:]}"
+    said = follow(blocks, settings, folder)
     # curl is content with any answer: none of them may be a problem.
-    assert "urn:" not in done.stdout
-    assert "FAILED" not in done.stdout
+    assert not [output for output in said if "urn:" in output or "FAILED" in output]
     said_of = {block.code: output for block, output in zip(blocks, said, strict=False)}
     address = f"http://127.0.0.1:{settings['PREDICTION_API_PORT']}/api"
     with urllib.request.urlopen(f"{address}/predictions?coin_id=MyFirstCoin", timeout=10) as answer:
@@ -125,9 +134,36 @@ def test_tour_when_followed_then_every_block_does_what_it_says(
     assert services.poll() is None
 
 
+def test_guide_to_packages_when_followed_then_a_pair_is_trained_uploaded_warmed_up_and_traded(
+    services: subprocess.Popen[str], settings: dict[str, str], folder: Path
+):
+    blocks = []
+    for block in blocks_of(GUIDE.read_text(encoding="utf-8")):
+        # The libraries are there, and everything runs; a short training shows the same.
+        code = re.sub(r"^(pip install .*|pumpcast up)\n", "", block.code, flags=re.MULTILINE)
+        code = code.replace("--size tiny", "--size tiny --epochs 1 --timesteps 512")
+        blocks.append(Block(line=block.line, code=code))
+    env = settings | {"PATH": f"{Path(sys.prefix) / 'bin'}:{settings['PATH']}"}
+    said = follow(blocks, env, folder)
+    assert not [output for output in said if "urn:" in output or "FAILED" in output]
+    said_of = {block.code: output for block, output in zip(blocks, said, strict=False)}
+    for promise, command in (
+        ("my_first is READY: its probe holds", "package check"),
+        ("promises nothing", "package backtest"),
+        ("my_first: READY, warm-up DONE", "package upload"),
+        ('"lookback_rows_used":828', "/paper/ml-signal/my_first"),
+        ('"auto_trade":true', "/paper/account/my_first"),
+        ('"reason":', "/paper/signal "),
+    ):
+        (output,) = (output for code, output in said_of.items() if command in code)
+        assert promise in output, output
+    assert (folder / "my_first.svg").stat().st_size > 10_000
+    assert services.poll() is None
+
+
 def test_blocks_when_console_then_only_commands_are_kept():
     text = "<!-- tour:start -->\n```console\n$ one\nits output\n$ two\n```\n```bash\nthree\n```\n<!-- tour:end -->"
-    assert [block.code for block in blocks_of(text)] == ["one\ntwo\n", "three\n"]
+    assert [block.code for block in tour_of(text)] == ["one\ntwo\n", "three\n"]
 
 
 def test_commands_of_the_readme_when_they_name_a_verb_then_pumpcast_has_it():
