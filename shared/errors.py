@@ -9,6 +9,7 @@ PumpcastError
 ├── NotFound               404
 ├── Conflict               409
 │   └── TooFewCandles      409  fewer closed candles without a gap than a package needs
+│       └── CandlesUnusable 409  candles with prices that cannot be, which features cannot be computed from
 ├── Forbidden              403
 ├── TooSlow                408  a body that does not arrive
 ├── TooLarge               413
@@ -85,6 +86,12 @@ class TooFewCandles(Conflict):
     """Fewer closed candles without a gap than are needed; more may come."""
 
     code = "too_few_candles"
+
+
+class CandlesUnusable(TooFewCandles):
+    """Candles with prices that cannot be; they may be corrected, and leave the window in time."""
+
+    code = "candles_unusable"
 
 
 class Forbidden(PumpcastError):
