@@ -747,6 +747,10 @@ CREATE TABLE model_packages (
     archived_at         timestamptz, -- set while it is archived
     warmup_requested_at timestamptz NOT NULL DEFAULT now(), -- latest request of a validation and warm-up
     warmup_diagnostics  jsonb NOT NULL DEFAULT '{}', -- what the latest warm-up found
+    warmup_cut_off      integer NOT NULL DEFAULT 0, -- warm-ups in a row whose process ended meanwhile
+    market              jsonb NOT NULL GENERATED ALWAYS AS ( -- that of a complete manifest; lists need not read that one
+        CASE WHEN validated_at IS NULL THEN '{}' ELSE coalesce(manifest -> 'market', '{}') END
+    ) STORED,
     CONSTRAINT chk_package_id CHECK (id ~ '^[a-z0-9_]{1,128}$'),
     CONSTRAINT chk_package_name CHECK (name <> '' AND char_length(name) <= 200),
     CONSTRAINT chk_package_forecast_sha256 CHECK (forecast_sha256 ~ '^[0-9a-f]{64}$'),
@@ -760,7 +764,8 @@ CREATE TABLE model_packages (
     CONSTRAINT chk_package_ready CHECK (status <> 'READY' OR validated_at IS NOT NULL),
     CONSTRAINT chk_package_archived CHECK ((status = 'ARCHIVED') = (archived_at IS NOT NULL)),
     CONSTRAINT chk_package_warm CHECK (warmup_status <> 'DONE' OR validated_at IS NOT NULL),
-    CONSTRAINT chk_warmup_diagnostics CHECK (jsonb_typeof(warmup_diagnostics) = 'object')
+    CONSTRAINT chk_warmup_diagnostics CHECK (jsonb_typeof(warmup_diagnostics) = 'object'),
+    CONSTRAINT chk_warmup_cut_off CHECK (warmup_cut_off >= 0)
 );
 
 -- List of packages, newest first.
@@ -803,6 +808,7 @@ CREATE TABLE candle_feeds (
     last_candle timestamptz, -- start of the newest that it brought
     error       text, -- what is wrong with it
     error_since timestamptz, -- since when
+    note        text, -- what one should know of it though it works
     updated_at  timestamptz NOT NULL DEFAULT now(), -- latest look
     CONSTRAINT chk_feed CHECK (feed <> ''),
     CONSTRAINT chk_feed_symbol CHECK (symbol <> ''),
@@ -835,6 +841,8 @@ CREATE TABLE paper_accounts (
     traded_until     timestamptz, -- close of the newest candle it acted on by itself
     trouble          text, -- why it does not trade by itself at present
     round            integer NOT NULL DEFAULT 0, -- how many resets came before
+    peak_equity      double precision NOT NULL DEFAULT 10000, -- USDT, highest of the round
+    max_drawdown     double precision NOT NULL DEFAULT 0, -- largest fall from a peak in the round, share of the peak
     CONSTRAINT uq_paper_accounts_package UNIQUE (package_id),
     CONSTRAINT chk_account_id CHECK (id = 'paper_' || package_id),
     CONSTRAINT chk_account_initial_balance CHECK (initial_balance > 0 AND initial_balance < 'Infinity'),
@@ -851,7 +859,9 @@ CREATE TABLE paper_accounts (
     CONSTRAINT chk_account_min_confidence CHECK (min_confidence BETWEEN 0 AND 100),
     CONSTRAINT chk_account_round CHECK (round >= 0),
     CONSTRAINT chk_account_symbol CHECK (symbol <> ''),
-    CONSTRAINT chk_account_auto_trade CHECK (NOT auto_trade OR symbol IS NOT NULL)
+    CONSTRAINT chk_account_auto_trade CHECK (NOT auto_trade OR symbol IS NOT NULL),
+    CONSTRAINT chk_account_peak_equity CHECK (peak_equity > 0 AND peak_equity < 'Infinity'),
+    CONSTRAINT chk_account_max_drawdown CHECK (max_drawdown >= 0 AND max_drawdown < 'Infinity')
 );
 
 -- Positions of paper accounts.
@@ -928,8 +938,8 @@ CREATE TABLE paper_equity_history (
     CONSTRAINT chk_equity_reason CHECK (reason IN ('CREATE', 'OPEN', 'CLOSE', 'MARK', 'RESET'))
 );
 
--- Equity of one account, newest first.
-CREATE INDEX idx_paper_equity_account ON paper_equity_history (account_id, recorded_at DESC, id DESC);
+-- Equity of one round of an account, newest first.
+CREATE INDEX idx_paper_equity_round ON paper_equity_history (account_id, round, recorded_at DESC, id DESC);
 
 CREATE FUNCTION pumpcast_wakeup() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -217,6 +217,7 @@ REFUSED = {
         "chk_package_archived": ["status = 'ARCHIVED'", "archived_at = now()"],
         "chk_package_warm": ["warmup_status = 'DONE', warmup_completed_at = now()"],
         "chk_warmup_diagnostics": ["warmup_diagnostics = '[]'"],
+        "chk_warmup_cut_off": ["warmup_cut_off = -1"],
     },
     "package_seeds": {"chk_seed_id": ["id = 'PPO v1'"]},
     "candles": {
@@ -248,6 +249,8 @@ REFUSED = {
         "chk_account_round": ["round = -1"],
         "chk_account_symbol": ["symbol = ''"],
         "chk_account_auto_trade": ["auto_trade = true"],
+        "chk_account_peak_equity": ["peak_equity = 0"],
+        "chk_account_max_drawdown": ["max_drawdown = -0.1", "max_drawdown = 'Infinity'"],
     },
     "paper_positions": {
         "chk_position_symbol": ["symbol = ''"],
