@@ -219,9 +219,8 @@ def _performance(found: paper_reports.Performance) -> Performance:
     return Performance(
         account_id=row.id,
         round=row.round,
-        fees=found.fees,
         return_pct=found.return_pct,
         max_drawdown_pct=found.max_drawdown_pct,
         exposure_time_pct=found.exposure_time_pct,
-        **asdict(found.figures),
+        **asdict(found.figures) | {"fees": found.fees},
     )

@@ -182,18 +182,21 @@ def take_signal(
     confidence: float,
     price: float,
     at: int,
+    clock: int | None = None,
     forbidden: Refusal | None = None,
 ) -> Step:
     """Act on a signal at a price: mark it, close what stands against the signal, then open with it.
 
     Confidence and `forbidden` keep from opening only. FLAT neither opens nor closes: open positions keep their rules.
+    `clock` is the newest moment the account was told of. A price from before it values and ends nothing by rules.
 
     >>> step = take_signal(Account(), symbol="X", signal="LONG", confidence=59.0, price=1.0, at=0)
     >>> step.opened, step.refusal.rule
     (None, 'min_confidence')
 
     """
-    marked = mark_price(account, symbol=symbol, price=price, at=at)
+    late = clock is not None and clock > at
+    marked = Step(account=account) if late else mark_price(account, symbol=symbol, price=price, at=at)
     if signal == "FLAT":
         flat = Refusal(rule="signal", sentence="FLAT opens nothing; open positions keep their rules.")
         return replace(marked, refusal=flat)

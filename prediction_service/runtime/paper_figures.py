@@ -1,25 +1,38 @@
-"""Figures of closed positions: how often they won, what they brought, how long an account was in the market."""
+"""Figures of closed positions: how often they won, what they brought."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from statistics import fmean, stdev
 
 from prediction_service.runtime.paper import CloseReason, Side
 
-FEWEST_FOR_SPREAD = 2
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trade:
-    """A closed position."""
+class Tally:
+    """Closed positions of one kind, summed up."""
 
-    side: Side
-    """Long or short."""
-    close_reason: CloseReason
-    """Why it ended."""
+    side: Side | None
+    """Those of this side; None: of both."""
+    close_reason: CloseReason | None
+    """Those that ended so; None: for whatever reason. With both None it is all of them."""
+    trades: int
+    """How many."""
+    wins: int
+    """With a profit after fees."""
     pnl: float
-    """USDT after both fees."""
+    """USDT together, after both fees."""
+    won: float
+    """USDT of the wins, ≥ 0."""
+    lost: float
+    """USDT of the others, ≥ 0."""
+    fees: float
+    """USDT together."""
+    spread: float | None
+    """Standard deviation of the pnl, USDT, ddof 1; None for a single one."""
+
+
+NOTHING = Tally(
+    side=None, close_reason=None, trades=0, wins=0, pnl=0.0, won=0.0, lost=0.0, fees=0.0, spread=None
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +69,8 @@ class Figures:
     """Mean pnl of losses, USDT, ≤ 0."""
     sharpe_per_trade: float | None
     """Mean pnl over its standard deviation, ddof 1; None without a spread."""
+    fees: float
+    """USDT together."""
     pnl: float
     """USDT together."""
     by_close_reason: dict[CloseReason, Share]
@@ -64,56 +79,39 @@ class Figures:
     """Only sides that occurred."""
 
 
-def figures(trades: Sequence[Trade]) -> Figures:
-    """Give trades in figures.
+def figures(tallies: Iterable[Tally]) -> Figures:
+    """Give closed positions in figures, of the tallies of all, of each side and of each reason; none are no trades.
 
-    >>> one, two = (Trade(side="LONG", close_reason=reason, pnl=pnl) for reason, pnl in (("TP", 3.0), ("SL", -1.0)))
-    >>> found = figures([one, two])
+    >>> one = Tally(side=None, close_reason=None, trades=2, wins=1, pnl=2.0, won=3.0, lost=1.0, fees=0.8, spread=8**0.5)
+    >>> found = figures([one])
     >>> found.win_rate, found.profit_factor, found.expectancy, round(found.sharpe_per_trade, 4)
     (0.5, 3.0, 1.0, 0.3536)
 
     """
-    pnls = [trade.pnl for trade in trades]
-    won, lost = [pnl for pnl in pnls if pnl > 0], [pnl for pnl in pnls if pnl <= 0]
-    spread = stdev(pnls) if len(pnls) >= FEWEST_FOR_SPREAD else 0.0
-    given_away = -math.fsum(lost)
+    known = list(tallies)
+    total = next((one for one in known if one.side is None and one.close_reason is None), NOTHING)
+    losses = total.trades - total.wins
+    mean = _share_of(total.pnl, total.trades)
     return Figures(
-        trades=len(pnls),
-        wins=len(won),
-        losses=len(lost),
-        win_rate=len(won) / len(pnls) if pnls else None,
-        profit_factor=math.fsum(won) / given_away if given_away > 0 else None,
-        expectancy=_mean(pnls),
-        average_win=_mean(won),
-        average_loss=_mean(lost),
-        sharpe_per_trade=fmean(pnls) / spread if spread > 0 else None,
-        pnl=math.fsum(pnls),
-        by_close_reason={reason: _share(trade for trade in trades if trade.close_reason == reason)
-                         for reason in dict.fromkeys(trade.close_reason for trade in trades)},
-        by_side={side: _share(trade for trade in trades if trade.side == side)
-                 for side in dict.fromkeys(trade.side for trade in trades)},
-    )  # fmt: skip
+        trades=total.trades,
+        wins=total.wins,
+        losses=losses,
+        win_rate=_share_of(total.wins, total.trades),
+        profit_factor=_share_of(total.won, total.lost),
+        expectancy=mean,
+        average_win=_share_of(total.won, total.wins),
+        average_loss=_share_of(-total.lost, losses),
+        sharpe_per_trade=None if mean is None else _share_of(mean, total.spread or 0.0),
+        fees=total.fees,
+        pnl=total.pnl,
+        by_close_reason={one.close_reason: _share(one) for one in known if one.close_reason is not None},
+        by_side={one.side: _share(one) for one in known if one.side is not None},
+    )
 
 
-def covered(spans: Iterable[tuple[int, int]]) -> int:
-    """Give the length that spans cover together, counted once where they overlap.
-
-    >>> covered([(0, 10), (5, 12), (20, 21)])
-    13
-
-    """
-    total, reached = 0, None
-    for start, end in sorted(spans):
-        begin = start if reached is None else max(start, reached)
-        total += max(end - begin, 0)
-        reached = end if reached is None else max(end, reached)
-    return total
+def _share_of(part: float, whole: float) -> float | None:
+    return part / whole if whole > 0 else None
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return fmean(values) if values else None
-
-
-def _share(trades: Iterable[Trade]) -> Share:
-    pnls = [trade.pnl for trade in trades]
-    return Share(trades=len(pnls), wins=sum(pnl > 0 for pnl in pnls), pnl=math.fsum(pnls))
+def _share(tally: Tally) -> Share:
+    return Share(trades=tally.trades, wins=tally.wins, pnl=tally.pnl)

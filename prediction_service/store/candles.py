@@ -109,6 +109,22 @@ async def newest(executor: Executor, *, symbol: str, interval_seconds: int, clos
     return Candles(open_time=times, **columns, interval_seconds=interval_seconds)
 
 
+async def closes_at(
+    executor: Executor, *, symbol: str, interval_seconds: int, moments: Sequence[datetime]
+) -> list[float | None]:
+    """Give the newest close known at each of some moments, oldest first; None before the first."""
+    rows = await _queries.fetch(
+        executor,
+        "closes_at",
+        symbol=symbol,
+        interval=interval_text(interval_seconds),
+        seconds=interval_seconds,
+        moments=moments,
+        first=moments[0],
+    )
+    return [row["close"] for row in rows]
+
+
 async def count_run(executor: Executor, *, symbol: str, interval_seconds: int, close_by: datetime, most: int) -> int:
     """Count the newest candles without a gap that close by then, up to `most`."""
     return int(

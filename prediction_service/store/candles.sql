@@ -33,6 +33,19 @@ FROM (
     LIMIT :most
 ) AS newest;
 
+-- name: closes_at
+-- At each moment the close of the newest candle, which must have closed within an interval of the first moment, or later.
+SELECT (
+    SELECT candle.close FROM candles AS candle
+    WHERE candle.symbol = :symbol AND candle.interval = :interval
+      AND candle.open_time <= given.moment - make_interval(secs => :seconds)
+      AND candle.open_time > :first::timestamptz - make_interval(secs => 2 * :seconds)
+    ORDER BY candle.open_time DESC
+    LIMIT 1
+) AS close
+FROM unnest(:moments::timestamptz[]) WITH ORDINALITY AS given (moment, place)
+ORDER BY given.place;
+
 -- name: count_run
 -- How many of the newest candles follow each other without a gap.
 SELECT count(*) FROM (

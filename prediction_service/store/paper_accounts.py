@@ -37,6 +37,10 @@ class PaperAccount:
     """Why it does not trade by itself at present."""
     round: int
     """How many resets came before."""
+    peak_equity: float
+    """USDT, highest of the round."""
+    max_drawdown: float
+    """Largest fall from a peak in the round, share of the peak."""
     reset_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -91,9 +95,13 @@ async def change(
     return _read(row)
 
 
-async def settle(connection: Connection, account_id: str, *, balance: float, clock: datetime) -> None:
+async def settle(
+    connection: Connection, account_id: str, *, balance: float, equity: float, clock: datetime
+) -> PaperAccount:
     """Write what an event made of an account."""
-    await _queries.execute(connection, "settle", id=account_id, balance=balance, clock=clock)
+    row = await _queries.fetchrow(connection, "settle", id=account_id, balance=balance, equity=equity, clock=clock)
+    assert row is not None
+    return _read(row)
 
 
 async def reset(connection: Connection, account_id: str) -> PaperAccount:

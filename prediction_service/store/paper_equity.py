@@ -33,22 +33,10 @@ class Curve:
     """How many there are, the ones left out included."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """One round in figures."""
-
-    drawdown: float
-    """Largest fall from a peak, share of the peak."""
-    peak: float
-    """Highest equity, USDT."""
-    first_at: datetime
-    """When the round began."""
-
-
 async def insert(
     connection: Connection, account_id: str, account: Account, *, round_: int, at: datetime, reason: Reason
 ) -> None:
-    """Write what an account is worth; a mark only when the newest row is a minute old."""
+    """Write what an account is worth; a mark only when the newest row is a quarter of an hour old."""
     values = {
         "account_id": account_id,
         "round": round_,
@@ -69,10 +57,10 @@ async def begin_earlier(connection: Connection, account_id: str, *, round_: int,
     await _queries.execute(connection, "begin_earlier", account_id=account_id, round=round_, at=at)
 
 
-async def get_summary(executor: Executor, account_id: str, *, round_: int) -> Summary | None:
-    """Give one round in figures."""
-    row = await _queries.fetchrow(executor, "summary", account_id=account_id, round=round_)
-    return None if row is None or row["peak"] is None else Summary(**row)
+async def began_at(executor: Executor, account_id: str, *, round_: int) -> datetime | None:
+    """Give when a round began."""
+    begun: datetime | None = await _queries.fetchval(executor, "began_at", account_id=account_id, round=round_)
+    return begun
 
 
 async def get_curve(

@@ -4,13 +4,13 @@ INSERT INTO paper_equity_history
 VALUES (:account_id, :round, :recorded_at, :balance, :unrealised_pnl, :equity, :open_positions, :reason);
 
 -- name: insert_mark
--- At most one a minute of the account's own time.
+-- At most one in 15 minutes of the account's own time: a year is 35,000.
 INSERT INTO paper_equity_history
     (account_id, round, recorded_at, balance, unrealised_pnl, equity, open_positions, reason)
 SELECT :account_id, :round, :recorded_at, :balance, :unrealised_pnl, :equity, :open_positions, 'MARK'
 WHERE NOT EXISTS (
     SELECT FROM paper_equity_history
-    WHERE account_id = :account_id AND round = :round AND recorded_at > :recorded_at::timestamptz - interval '1 minute'
+    WHERE account_id = :account_id AND round = :round AND recorded_at > :recorded_at::timestamptz - interval '15 minutes'
 );
 
 -- name: begin_earlier
@@ -18,34 +18,37 @@ WHERE NOT EXISTS (
 UPDATE paper_equity_history SET recorded_at = :at
 WHERE account_id = :account_id AND round = :round AND recorded_at > :at;
 
--- name: summary
-SELECT max((peak - equity) / peak) AS drawdown, max(peak) AS peak, min(recorded_at) AS first_at
-FROM (
-    SELECT equity, recorded_at, max(equity) OVER (ORDER BY recorded_at, id) AS peak
-    FROM paper_equity_history
-    WHERE account_id = :account_id AND round = :round
-) AS curve;
+-- name: began_at
+SELECT recorded_at FROM paper_equity_history
+WHERE account_id = :account_id AND round = :round
+ORDER BY recorded_at, id
+LIMIT 1;
 
 -- name: curve
--- Of more points than wanted: the first, the last, and the lowest and highest of each of equally many.
+-- Of more points than wanted: the first, the last, and the lowest and highest of each of equally many. Arrays are
+-- compared by their first elements first, so that one pass finds each extreme together with its row.
 WITH chosen AS (
-    SELECT
-        recorded_at, balance, unrealised_pnl, equity, open_positions, reason,
-        row_number() OVER (ORDER BY recorded_at, id) AS place, count(*) OVER () AS total
+    SELECT id, equity, row_number() OVER (ORDER BY recorded_at, id) - 1 AS place
     FROM paper_equity_history
     WHERE account_id = :account_id AND round = :round
-      AND (:from_at::timestamptz IS NULL OR recorded_at >= :from_at)
-      AND (:until_at::timestamptz IS NULL OR recorded_at <= :until_at)
-), ranked AS (
-    SELECT
-        *,
-        row_number() OVER (PARTITION BY (place - 1) * :parts::bigint / total ORDER BY equity, place) AS from_lowest,
-        row_number() OVER (PARTITION BY (place - 1) * :parts::bigint / total ORDER BY equity DESC, place) AS from_highest
-    FROM chosen
+      AND recorded_at BETWEEN coalesce(:from_at::timestamptz, '-infinity') AND coalesce(:until_at::timestamptz, 'infinity')
+), counted AS (
+    SELECT count(*) AS total, CASE WHEN count(*) <= :most::bigint THEN count(*) ELSE :parts::bigint END AS parts
+    FROM paper_equity_history
+    WHERE account_id = :account_id AND round = :round
+      AND recorded_at BETWEEN coalesce(:from_at::timestamptz, '-infinity') AND coalesce(:until_at::timestamptz, 'infinity')
+), extremes AS (
+    SELECT min(ARRAY[equity, place, id]) AS lowest, max(ARRAY[equity, -place, id]) AS highest
+    FROM chosen CROSS JOIN counted
+    GROUP BY place * parts / total
+), kept AS (
+    SELECT lowest[3]::bigint AS id FROM extremes
+    UNION SELECT highest[3]::bigint FROM extremes
+    UNION SELECT id FROM chosen CROSS JOIN counted WHERE place IN (0, total - 1)
 )
-SELECT recorded_at, balance, unrealised_pnl, equity, open_positions, reason, total FROM ranked
-WHERE total <= :most OR from_lowest = 1 OR from_highest = 1 OR place IN (1, total)
-ORDER BY place;
+SELECT recorded_at, balance, unrealised_pnl, equity, open_positions, reason, (SELECT total FROM counted) AS total
+FROM kept JOIN paper_equity_history USING (id)
+ORDER BY recorded_at, id;
 
 -- name: delete_all
 DELETE FROM paper_equity_history WHERE account_id = :account_id;

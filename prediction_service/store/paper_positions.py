@@ -7,7 +7,7 @@ from typing import Literal
 
 from prediction_service.runtime.paper import CloseReason, Position, Side
 from prediction_service.runtime.paper_account import Closed
-from prediction_service.runtime.paper_figures import Trade
+from prediction_service.runtime.paper_figures import Tally
 from shared.coin_metrics.read import microseconds, moment
 from shared.db import Connection, Executor, Queries, Record
 
@@ -67,22 +67,6 @@ class PaperPosition:
             opened_at=microseconds(self.opened_at),
             expires_at=microseconds(self.expires_at),
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClosedTrade:
-    """A closed position, as far as figures need it."""
-
-    side: Side
-    close_reason: CloseReason
-    pnl: float
-    fees: float
-    opened_at: datetime
-    closed_at: datetime
-
-    def as_trade(self) -> Trade:
-        """Give it as the figures know it."""
-        return Trade(side=self.side, close_reason=self.close_reason, pnl=self.pnl)
 
 
 _COLUMNS = tuple(column.name for column in fields(PaperPosition))
@@ -182,10 +166,15 @@ async def list_page(
     return [_read(row) for row in rows]
 
 
-async def list_trades(executor: Executor, account_id: str, *, round_: int) -> list[ClosedTrade]:
-    """Give the closed positions of one round, oldest first."""
-    rows = await _queries.fetch(executor, "list_closed_of_round", account_id=account_id, round=round_)
-    return [ClosedTrade(**row) for row in rows]
+async def tallies(executor: Executor, account_id: str, *, round_: int) -> list[Tally]:
+    """Sum up the closed positions of one round: all of them, those of each side, those of each reason."""
+    rows = await _queries.fetch(executor, "tallies", account_id=account_id, round=round_)
+    return [Tally(**row) for row in rows]
+
+
+async def exposed_seconds(executor: Executor, account_id: str, *, round_: int, now: datetime) -> float:
+    """Give how long any position of one round was open, until now for those that are."""
+    return float(await _queries.fetchval(executor, "exposed", account_id=account_id, round=round_, now=now))
 
 
 async def delete_closed(connection: Connection, account_id: str) -> None:

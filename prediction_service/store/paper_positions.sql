@@ -53,10 +53,27 @@ LIMIT :most;
 ORDER BY id DESC
 LIMIT :most;
 
--- name: list_closed_of_round
-SELECT side, close_reason, pnl, fees, opened_at, closed_at FROM paper_positions
+-- name: tallies
+-- Closed positions by kind. Equal numbers have no spread, whatever rounding makes of it.
+SELECT
+    CASE WHEN grouping(side) = 0 THEN side END AS side,
+    CASE WHEN grouping(close_reason) = 0 THEN close_reason END AS close_reason,
+    count(*) AS trades, count(*) FILTER (WHERE pnl > 0) AS wins, coalesce(sum(pnl), 0) AS pnl,
+    coalesce(sum(pnl) FILTER (WHERE pnl > 0), 0) AS won, coalesce(-sum(pnl) FILTER (WHERE pnl <= 0), 0) AS lost,
+    coalesce(sum(fees), 0) AS fees,
+    CASE WHEN min(pnl) < max(pnl) THEN stddev_samp(pnl) ELSE 0 END AS spread
+FROM paper_positions
 WHERE account_id = :account_id AND status = 'CLOSED' AND round = :round
-ORDER BY id;
+GROUP BY GROUPING SETS ((), (side), (close_reason))
+ORDER BY min(id);
+
+-- name: exposed
+-- How long any position was open, counted once where they overlap; open ones are so until now.
+SELECT coalesce(sum(extract(epoch FROM upper(span) - lower(span))), 0)::float8 FROM (
+    SELECT unnest(range_agg(tstzrange(opened_at, greatest(coalesce(closed_at, :now), opened_at)))) AS span
+    FROM paper_positions
+    WHERE account_id = :account_id AND status IN ('OPEN', 'CLOSED') AND round = :round
+) AS spans;
 
 -- name: delete_closed
 DELETE FROM paper_positions WHERE account_id = :account_id AND status = 'CLOSED';

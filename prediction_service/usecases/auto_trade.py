@@ -1,11 +1,11 @@
 """Accounts that trade by themselves: once on each closed candle, in order.
 
-A candle that was missed still ends positions, but no signal is taken in the past. What a candle does and that it was
-acted on are one transaction.
+A candle that was missed still ends positions, but no signal is taken in the past, nor far behind the clock of the
+account. What a candle does and that it was acted on are one transaction.
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -16,7 +16,9 @@ from prediction_service.runtime.packages.instances import Instances
 from prediction_service.store import packages, paper_accounts
 from prediction_service.store.package_work import Followed, Mark, followed, newer_candles
 from prediction_service.store.packages import Package
+from prediction_service.store.paper_accounts import PaperAccount
 from prediction_service.usecases.package_market import View, candles, candles_after, view
+from prediction_service.usecases.paper_books import written
 from prediction_service.usecases.paper_trading import mark_candle_in, take_signal_in
 from prediction_service.usecases.signals import ask, held, refuse_unusable
 from shared.coin_metrics.read import moment
@@ -63,13 +65,8 @@ async def trade(pool: Pool, instances: Instances, folder: Path, accounts: Sequen
     for account in accounts:
         try:
             await _follow(pool, instances, folder, account)
-        except (*ConnectionLost, PostgresError):
-            raise
-        except Exception as error:
-            # Whatever is wrong with one package must not keep the others from trading, nor be tried for ever.
-            if not isinstance(error, PumpcastError):
-                log.exception("automatic trading failed", account_id=account.account_id)
-            await _pass_over(pool, account, _words(error))
+        except PumpcastError as error:
+            await paper_accounts.set_trouble(pool, account.account_id, error.message)
 
 
 async def _follow(pool: Pool, instances: Instances, folder: Path, account: Followed) -> None:
@@ -77,11 +74,20 @@ async def _follow(pool: Pool, instances: Instances, folder: Path, account: Follo
     if package is None:
         return
     rows = await _missed(pool, _view(account, Market.model_validate(account.market)), account.traded_until)
-    for place in range(len(rows) - 1):
-        async with transaction(pool) as connection:
-            await _mark(connection, account, rows, place)
-    if len(rows):
-        await _act(pool, instances, folder, account, package, rows)
+    for place in range(len(rows)):
+        try:
+            if place == len(rows) - 1:
+                await _act(pool, instances, folder, account, package, rows)
+            else:
+                async with transaction(pool) as connection:
+                    await _mark(connection, account, rows, place)
+        except (*ConnectionLost, PostgresError):
+            raise
+        except Exception as error:
+            # A candle that cannot be, or a package that fails, must not be tried for ever, nor hide what follows.
+            if not isinstance(error, PumpcastError):
+                log.exception("automatic trading failed", account_id=account.account_id)
+            await _pass_over(pool, account, moment(int(rows.close_time[place])), _words(error))
 
 
 async def _act(
@@ -92,11 +98,14 @@ async def _act(
     try:
         wanted, history = await _history(pool, instances, package, account, closed_at)
         async with held(instances, folder, package) as instance, transaction(pool) as connection:
-            if await _mark(connection, account, rows, len(rows) - 1):
+            before = await _mark(connection, account, rows, len(rows) - 1)
+            if before is not None and (late := _late(before, closed_at, rows.interval_seconds)):
+                await paper_accounts.set_trouble(connection, account.account_id, late)
+            elif before is not None:
                 await _signal(connection, instance, package, wanted, history)
     except PumpcastError as error:
         async with transaction(pool) as connection:
-            if await _mark(connection, account, rows, len(rows) - 1):
+            if await _mark(connection, account, rows, len(rows) - 1) is not None:
                 await paper_accounts.set_trouble(connection, account.account_id, error.message)
 
 
@@ -124,34 +133,41 @@ async def _signal(connection: Connection, instance: Instance, package: Package, 
     )  # fmt: skip
 
 
-async def _mark(connection: Connection, account: Followed, rows: Candles, place: int) -> bool:
-    """Tell an account a candle; False when that is not wanted any more, or was done by another process."""
+def _late(account: PaperAccount, closed_at: datetime, interval_seconds: int) -> str | None:
+    """Say that an account was told of what came long after a candle, so that its price is none to trade at."""
+    if account.clock is None or account.clock - closed_at <= timedelta(seconds=interval_seconds):
+        return None
+    return (
+        f"the candle of {written(closed_at)} closed before the account's clock {written(account.clock)}: no signal is "
+        f"taken. POST /paper/account/{account.package_id}/reset begins anew, as for a replay of the past"
+    )
+
+
+async def _mark(connection: Connection, account: Followed, rows: Candles, place: int) -> PaperAccount | None:
+    """Tell an account a candle and give it as it was before; None when that is not wanted, or was done by another."""
     closed_at, opened_at = moment(int(rows.close_time[place])), moment(int(rows.open_time[place]))
-    if not await _is_next(connection, account, closed_at):
-        return False
+    if (before := await _next(connection, account, closed_at)) is None:
+        return None
     await mark_candle_in(
         connection, account.account_id, symbol=account.symbol, open=float(rows.open[place]),
         high=float(rows.high[place]), low=float(rows.low[place]), close=float(rows.close[place]), at=closed_at,
         since=opened_at,
     )  # fmt: skip
     await paper_accounts.set_traded_until(connection, account.account_id, closed_at)
-    return True
+    return before
 
 
-async def _is_next(connection: Connection, account: Followed, closed_at: datetime) -> bool:
+async def _next(connection: Connection, account: Followed, closed_at: datetime) -> PaperAccount | None:
+    """Lock an account for a candle it did not act on yet."""
     now = await paper_accounts.lock(connection, account.account_id)
-    return (
-        now is not None
-        and now.auto_trade
-        and now.symbol == account.symbol
-        and (now.traded_until is None or now.traded_until < closed_at)
-    )
+    if now is None or not now.auto_trade or now.symbol != account.symbol:
+        return None
+    return now if now.traded_until is None or now.traded_until < closed_at else None
 
 
-async def _pass_over(pool: Pool, account: Followed, trouble: str) -> None:
-    rows = await _missed(pool, _view(account, Market.model_validate(account.market)), account.traded_until)
+async def _pass_over(pool: Pool, account: Followed, closed_at: datetime, trouble: str) -> None:
     async with transaction(pool) as connection:
-        if len(rows) and await _is_next(connection, account, closed_at := moment(int(rows.close_time[-1]))):
+        if await _next(connection, account, closed_at) is not None:
             await paper_accounts.set_traded_until(connection, account.account_id, closed_at)
             await paper_accounts.set_trouble(connection, account.account_id, trouble)
     log.warning("candle passed over", account_id=account.account_id, reason=trouble)

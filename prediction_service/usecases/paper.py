@@ -42,13 +42,13 @@ async def create_account(pool: Pool, wanted: CreateAccount) -> Book:
 async def get_account(pool: Pool, model_id: str) -> Book:
     """Give an account, opened now when its package has none."""
     package_id = await paper_books.package_id_of(pool, model_id)
-    row = await paper_accounts.get(pool, PREFIX + package_id)
-    if row is None:
+    book = await paper_books.find(pool, package_id)
+    if book is None:
         async with transaction(pool) as connection:
             await paper_books.ensure(connection, package_id)
-        row = await paper_accounts.get(pool, PREFIX + package_id)
-        assert row is not None
-    return await paper_books.read(pool, row)
+        book = await paper_books.find(pool, package_id)
+        assert book is not None
+    return book
 
 
 async def change_account(pool: Pool, model_id: str, change: ChangeAccount) -> Book:

@@ -1,6 +1,8 @@
 """The books of one paper account: held under its lock, changed by one event, written whole."""
 
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from prediction_service.runtime.paper import Rules
@@ -33,7 +35,7 @@ class Written:
     """What an event wrote."""
 
     row: PaperAccount
-    """The account before the event, but for balance and clock."""
+    """Its row now."""
     account: Account
     """Afterwards."""
     closed: tuple[PaperPosition, ...] = ()
@@ -93,6 +95,26 @@ async def lock_of_package(connection: Connection, package_id: str) -> tuple[Book
     return book, await packages.hold(connection, package_id)
 
 
+@asynccontextmanager
+async def snapshot(executor: Executor) -> AsyncIterator[Connection]:
+    """Give one moment of the database to read from; a transaction of the caller sees by its locks."""
+    if not hasattr(executor, "is_in_transaction"):  # a pool
+        async with executor.acquire() as connection, snapshot(connection) as reading:
+            yield reading
+    elif executor.is_in_transaction():
+        yield executor
+    else:
+        async with executor.transaction(isolation="repeatable_read", readonly=True):
+            yield executor
+
+
+async def find(executor: Executor, package_id: str) -> Book | None:
+    """Give the books of a package; account and positions are of one moment."""
+    async with snapshot(executor) as reading:
+        row = await paper_accounts.get(reading, PREFIX + package_id)
+        return None if row is None else await read(reading, row)
+
+
 async def read(executor: Executor, row: PaperAccount) -> Book:
     """Give the books that belong to a row."""
     held = await paper_positions.list_open(executor, row.id)
@@ -141,10 +163,9 @@ async def write(
         )
     if row.clock is None:
         await paper_equity.begin_earlier(connection, row.id, round_=row.round, at=at)
-    await paper_accounts.settle(connection, row.id, balance=after.balance, clock=at)
+    changed = await paper_accounts.settle(connection, row.id, balance=after.balance, equity=after.equity, clock=at)
     reason: Reason = "OPEN" if opened else "CLOSE" if closed else "MARK"
     await paper_equity.insert(connection, row.id, after, round_=row.round, at=at, reason=reason)
-    changed = replace(row, balance=after.balance, clock=at)
     return Written(row=changed, account=after, closed=tuple(closed), opened=opened)
 
 

@@ -5,23 +5,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-
 from prediction_service.runtime.paper_account import Refusal
-from prediction_service.runtime.paper_figures import Figures, covered, figures
+from prediction_service.runtime.paper_figures import Figures, figures
 from prediction_service.store import candles, packages, paper_equity, paper_positions
 from prediction_service.store.packages import Listed
 from prediction_service.store.paper_equity import Point
 from prediction_service.store.paper_positions import PaperPosition
-from prediction_service.usecases import paper
-from prediction_service.usecases.paper_books import Book, micros
+from prediction_service.usecases import paper, paper_books
+from prediction_service.usecases.paper_books import Book
 from prediction_service.usecases.paper_trading import gate
 from shared.contracts.packages import Market
 from shared.contracts.paper_reports import EquityFilter
-from shared.db import Pool
+from shared.db import Connection, Pool
 from shared.errors import NotFound
 
-MOST_CANDLES = 100_000
 LAST_CLOSED = 20
 
 
@@ -67,44 +64,47 @@ class Equity:
 
 async def performance(pool: Pool, model_id: str) -> Performance:
     """Give the figures of an account since it began or was last reset."""
-    return await _performance(pool, await paper.get_account(pool, model_id))
+    package_id = (await paper.get_account(pool, model_id)).row.package_id
+    async with paper_books.snapshot(pool) as reading:
+        return await _performance(reading, package_id)
 
 
-async def _performance(pool: Pool, book: Book) -> Performance:
+async def _performance(reading: Connection, package_id: str) -> Performance:
+    book = await paper_books.find(reading, package_id)
+    assert book is not None  # no account is ever deleted
     row, account = book.row, book.account
-    trades = await paper_positions.list_trades(pool, row.id, round_=row.round)
-    summary = await paper_equity.get_summary(pool, row.id, round_=row.round)
-    drawdown, exposed = 0.0, None
-    if summary is not None:
-        peak = max(summary.peak, account.equity)
-        drawdown = max(summary.drawdown, (peak - account.equity) / peak)
-        now = max(row.clock or summary.first_at, summary.first_at)
-        spans = [(micros(one.opened_at), micros(one.closed_at)) for one in trades]
-        spans += [(position.opened_at, micros(now)) for position in account.positions]
-        if (lived := micros(now) - micros(summary.first_at)) > 0:
-            exposed = 100 * covered(spans) / lived
-    paid = [one.fees for one in trades] + [position.fees for position in account.positions]
+    tallied = figures(await paper_positions.tallies(reading, row.id, round_=row.round))
+    begun = await paper_equity.began_at(reading, row.id, round_=row.round)
+    exposed = None
+    if begun is not None and row.clock is not None and (lived := (row.clock - begun).total_seconds()) > 0:
+        open_for = await paper_positions.exposed_seconds(reading, row.id, round_=row.round, now=row.clock)
+        exposed = 100 * open_for / lived
     return Performance(
         book=book,
-        figures=figures([one.as_trade() for one in trades]),
-        fees=math.fsum(paid),
+        figures=tallied,
+        fees=tallied.fees + math.fsum(position.fees for position in account.positions),
         return_pct=100 * (account.equity / row.initial_balance - 1),
-        max_drawdown_pct=100 * drawdown,
+        max_drawdown_pct=100 * row.max_drawdown,
         exposure_time_pct=exposed,
     )
 
 
 async def dashboard(pool: Pool, model_id: str) -> Dashboard:
-    """Give everything about an account."""
-    book = await paper.get_account(pool, model_id)
-    package = await packages.find(pool, book.row.package_id)
-    return Dashboard(
-        performance=await _performance(pool, book),
-        package=package,
-        refusal=gate(package, book.row.package_id),
-        open_positions=await paper_positions.list_open(pool, book.row.id),
-        closed=await paper_positions.list_page(pool, book.row.id, status="CLOSED", before_id=None, most=LAST_CLOSED),
-    )
+    """Give everything about an account, as of one moment."""
+    package_id = (await paper.get_account(pool, model_id)).row.package_id
+    async with paper_books.snapshot(pool) as reading:
+        package = await packages.find(reading, package_id)
+        found = await _performance(reading, package_id)
+        account_id = found.book.row.id
+        return Dashboard(
+            performance=found,
+            package=package,
+            refusal=gate(package, package_id),
+            open_positions=await paper_positions.list_open(reading, account_id),
+            closed=await paper_positions.list_page(
+                reading, account_id, status="CLOSED", before_id=None, most=LAST_CLOSED
+            ),
+        )
 
 
 async def equity(pool: Pool, model_id: str, wanted: EquityFilter) -> Equity:
@@ -136,18 +136,11 @@ async def _held(
     """Give what the initial balance would be worth at each point, bought at the first that a candle is known for."""
     if symbol is None or not points:
         return [None] * len(points)
-    # What closed by a point; the candle before the first tells the price at which was bought.
-    until = points[-1].recorded_at
-    most = int((until - points[0].recorded_at).total_seconds() // interval_seconds) + 2
-    found = await candles.newest(
-        pool, symbol=symbol, interval_seconds=interval_seconds, close_by=until, most=min(most, MOST_CANDLES)
+    closes = await candles.closes_at(
+        pool, symbol=symbol, interval_seconds=interval_seconds, moments=[point.recorded_at for point in points]
     )
-    times = np.array([micros(point.recorded_at) for point in points], np.int64)
-    places = np.searchsorted(found.close_time, times, side="right") - 1
-    if not (known := places >= 0).any():
-        return [None] * len(points)
-    bought = found.close[places[known][0]]
-    return [initial * float(found.close[place] / bought) if place >= 0 else None for place in places]
+    bought = next((close for close in closes if close is not None), None)
+    return [initial * (close / bought) if close is not None and bought is not None else None for close in closes]
 
 
 def seconds_left(position: PaperPosition, clock: datetime | None) -> float:

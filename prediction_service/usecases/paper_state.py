@@ -6,8 +6,6 @@ from prediction_service.runtime import paper_account
 from prediction_service.runtime.packages.account import AccountState
 from prediction_service.runtime.packages.account import account_state as described
 from prediction_service.runtime.paper_account import Account
-from prediction_service.store import paper_accounts
-from prediction_service.store.paper_accounts import PREFIX
 from prediction_service.usecases import paper_books
 from prediction_service.usecases.paper_books import micros, moment_for
 from shared.db import Executor
@@ -17,9 +15,8 @@ async def account_state(
     executor: Executor, package_id: str, *, symbol: str, price: float, at: datetime | None = None
 ) -> AccountState:
     """Give the state of an account were it told a price now; nothing is written, a missing account is an empty one."""
-    row = await paper_accounts.get(executor, PREFIX + package_id)
-    if row is None:
+    book = await paper_books.find(executor, package_id)
+    if book is None:
         return described(Account(), at=0)
-    account = (await paper_books.read(executor, row)).account
-    now = moment_for(row, at, follows=True)
-    return described(paper_account.value(account, symbol=symbol, price=price), at=micros(now))
+    now = moment_for(book.row, at, follows=True)
+    return described(paper_account.value(book.account, symbol=symbol, price=price), at=micros(now))

@@ -87,16 +87,23 @@ async def take_signal_in(  # noqa: PLR0913 - what a signal says
     """Do the same inside a transaction of the caller, which locks the account from here on."""
     book, package = await paper_books.lock_of_package(connection, package_id)
     moment = moment_for(book.row, at, follows=opened_by == "auto")
+    forbidden = gate(package, package_id) or (None if warm else _cold(package_id, "not ready"))
     step = steps.take_signal(
         book.account,
         symbol=symbol,
         signal=signal,
         confidence=confidence,
         price=price,
-        at=micros(moment),
-        forbidden=gate(package, package_id) or (None if warm else _cold(package_id, "not ready")),
+        # What an account takes at the close of a candle is of that moment, though a tick may have come since.
+        at=micros(at if at is not None and opened_by == "auto" else moment),
+        clock=None if book.row.clock is None else micros(book.row.clock),
+        forbidden=forbidden,
     )
-    done = await paper_books.write(connection, book, step, at=moment, opened_by=opened_by, confidence=confidence)
+    if forbidden is not None and not _holds(book, symbol):
+        # It was told nothing, so its time stands still.
+        done = Written(row=book.row, account=book.account)
+    else:
+        done = await paper_books.write(connection, book, step, at=moment, opened_by=opened_by, confidence=confidence)
     refusal = step.refusal
     return Acted(
         account_id=book.row.id,
@@ -137,7 +144,7 @@ async def _mark_in(
     connection: Connection, account_id: str, *, symbol: str, price: float, at: datetime | None
 ) -> Written:
     book = await paper_books.lock(connection, account_id)
-    if not any(position.symbol == symbol for position in book.account.positions):
+    if not _holds(book, symbol):
         return Written(row=book.row, account=book.account)
     moment = moment_for(book.row, at)
     step = steps.mark_price(book.account, symbol=symbol, price=price, at=micros(moment))
@@ -227,6 +234,10 @@ async def close_by_hand(
         )
         done = await paper_books.write(connection, book, step, at=moment)
     return done.closed[0]
+
+
+def _holds(book: Book, symbol: str) -> bool:
+    return any(position.symbol == symbol for position in book.account.positions)
 
 
 def _held(book: Book, position_id: int) -> Position:

@@ -1,5 +1,6 @@
 """Wire models of paper trading: accounts, positions, signals."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -11,12 +12,16 @@ Side = Literal["LONG", "SHORT"]
 PositionStatus = Literal["OPEN", "CLOSED"]
 CloseReason = Literal["TP", "SL", "EXPIRED", "MANUAL", "SIGNAL_FLIP", "RESET"]
 OpenedBy = Literal["manual", "signal", "auto"]
-FIRST_YEAR, LAST_YEAR = 1990, 2200
+FIRST_YEAR = 1990
+AHEAD = timedelta(minutes=5)
+"""So far may the clock of a caller be ahead."""
 
 
 def _near(moment: AwareDatetime) -> AwareDatetime:
-    if not FIRST_YEAR <= moment.year < LAST_YEAR:
-        raise ValueError(f"must lie within the years {FIRST_YEAR} to {LAST_YEAR - 1}")
+    if moment.year < FIRST_YEAR:
+        raise ValueError(f"must not lie before the year {FIRST_YEAR}")
+    if moment > datetime.now(UTC) + AHEAD:
+        raise ValueError("must not lie more than 5 minutes ahead of now")
     return moment
 
 
@@ -27,7 +32,7 @@ Symbol = Annotated[str, Field(min_length=1, max_length=100, pattern=NO_NUL, desc
 Price = Annotated[float, Field(ge=1e-15, le=1e15, allow_inf_nan=False, strict=True)]
 Confidence = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, strict=True)]
 Told = Annotated[Moment, AfterValidator(_near)]
-"""A moment of an account's own time."""
+"""A moment of an account's own time, which goes forward only: one far ahead would stop it for ever."""
 Leverage = Annotated[float, Field(ge=1, le=125, allow_inf_nan=False, strict=True)]
 SizePct = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False, strict=True)]
 MinSize = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False, strict=True)]

@@ -17,7 +17,7 @@ from prediction_service.runtime.paper_account import (
     open_position,
     take_signal,
 )
-from prediction_service.runtime.paper_figures import Trade, covered, figures
+from prediction_service.runtime.paper_figures import NOTHING, figures
 from shared.errors import Invalid
 
 MARKETS = ("BTCUSDT", "SOLUSDT")
@@ -174,10 +174,5 @@ def test_account_when_its_equity_is_gone_then_nothing_opens():
 def test_figures_when_there_are_no_trades_or_no_losses_then_what_is_not_known_is_none():
     nothing = figures([])
     assert (nothing.win_rate, nothing.profit_factor, nothing.sharpe_per_trade) == (None, None, None)
-    won = figures([Trade(side="SHORT", close_reason="TP", pnl=2.0)])
+    won = figures([replace(NOTHING, trades=1, wins=1, pnl=2.0, won=2.0)])
     assert (won.win_rate, won.profit_factor, won.average_loss, won.sharpe_per_trade) == (1.0, None, None, None)
-
-
-@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)).map(lambda two: (min(two), max(two)))))
-def test_time_in_the_market_when_positions_overlap_then_it_counts_once(spans: list[tuple[int, int]]):
-    assert covered(spans) == len({moment for start, end in spans for moment in range(start, end)})
