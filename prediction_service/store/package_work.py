@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.contracts.candles import interval_text
+from shared.contracts.packages import PackageStatus, WarmupStatus
 from shared.db import Connection, Executor, Queries
 
 _queries = Queries.beside(__file__)
@@ -40,9 +41,70 @@ class Mark:
     """None is the beginning."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A package that waits for something, or is being warmed up."""
+
+    id: str
+    status: PackageStatus
+    """UPLOADED waits for its validation."""
+    warmup_status: WarmupStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanting:
+    """A package that waits for candles."""
+
+    package_id: str
+    market: Mapping[str, Any]
+    """That of the manifest."""
+    requested_at: datetime
+    """When its warm-up was asked for."""
+    told: str | None
+    """What it says it waits for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Candles of a market that are to be counted."""
+
+    symbol: str
+    interval_seconds: int
+    most: int
+    """So many are enough."""
+
+
 async def may_wait(executor: Executor) -> bool:
     """Say whether any package or account may need something: cheap, and never False when one does."""
     return bool(await _queries.fetchval(executor, "may_wait"))
+
+
+async def waiting(executor: Executor) -> list[Waiting]:
+    """Give the packages that wait for a validation or a warm-up: those never cut off first, then the oldest."""
+    return [Waiting(**row) for row in await _queries.fetch(executor, "waiting")]
+
+
+async def wanting(executor: Executor) -> list[Wanting]:
+    """Give the packages that wait for a warm-up and are validated."""
+    return [Wanting(**row) for row in await _queries.fetch(executor, "wanting")]
+
+
+async def runs(executor: Executor, wanted: Sequence[Run], *, now: datetime) -> list[int]:
+    """Count of each market the newest closed candles that follow each other without a gap."""
+    rows = await _queries.fetch(
+        executor, "runs", symbols=[one.symbol for one in wanted],
+        intervals=[interval_text(one.interval_seconds) for one in wanted],
+        seconds=[one.interval_seconds for one in wanted], most=[one.most for one in wanted], now=now,
+    )  # fmt: skip
+    return [row["bars"] for row in rows]
+
+
+async def first_candle(executor: Executor, *, symbol: str, interval_seconds: int) -> datetime | None:
+    """Give when the first candle of a market opens."""
+    found: datetime | None = await _queries.fetchval(
+        executor, "first_candle", symbol=symbol, interval=interval_text(interval_seconds)
+    )
+    return found
 
 
 async def anybody_trades(executor: Executor) -> bool:

@@ -5,6 +5,40 @@ SELECT EXISTS (
     WHERE warmup_status IN ('PENDING', 'RUNNING') AND status <> 'ARCHIVED'
 ) OR EXISTS (SELECT FROM paper_accounts WHERE auto_trade);
 
+-- name: waiting
+-- Asked every second.
+SELECT id, status, warmup_status FROM model_packages
+WHERE warmup_status IN ('PENDING', 'RUNNING') AND status <> 'ARCHIVED'
+ORDER BY warmup_cut_off, created_at, id;
+
+-- name: wanting
+SELECT id AS package_id, market, warmup_requested_at AS requested_at, warmup_error AS told FROM model_packages
+WHERE warmup_status = 'PENDING' AND status = 'READY';
+
+-- name: runs
+-- How many of the newest candles follow each other, of many markets.
+SELECT run.bars
+FROM unnest(:symbols::text[], :intervals::text[], :seconds::integer[], :most::integer[])
+    WITH ORDINALITY AS given (symbol, interval, seconds, most, place)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS bars FROM (
+        SELECT
+            open_time, max(open_time) OVER () AS last, row_number() OVER (ORDER BY open_time DESC) - 1 AS place
+        FROM (
+            SELECT candle.open_time FROM candles AS candle
+            WHERE candle.symbol = given.symbol AND candle.interval = given.interval
+              AND candle.open_time <= :now::timestamptz - make_interval(secs => given.seconds)
+            ORDER BY candle.open_time DESC
+            LIMIT given.most
+        ) AS newest
+    ) AS numbered
+    WHERE open_time = last - numbered.place * make_interval(secs => given.seconds)
+) AS run
+ORDER BY given.place;
+
+-- name: first_candle
+SELECT min(open_time) FROM candles WHERE symbol = :symbol AND interval = :interval;
+
 -- name: anybody_trades
 SELECT EXISTS (SELECT FROM paper_accounts WHERE auto_trade);
 
@@ -48,7 +82,7 @@ LIMIT :most;
 -- Accounts that trade by themselves, with the market of their package; before the validation it may be anything.
 SELECT
     account.id AS account_id, account.package_id, account.symbol, account.traded_until, account.trouble,
-    CASE WHEN package.validated_at IS NULL THEN '{}' ELSE coalesce(package.manifest -> 'market', '{}') END AS market
+    package.market
 FROM paper_accounts AS account
 JOIN model_packages AS package ON package.id = account.package_id
 WHERE account.auto_trade

@@ -4,7 +4,7 @@ What a warm-up writes names the row by id and moment of creation: a package that
 the same id is another one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -46,7 +46,7 @@ class Listed:
     created_at: datetime
     updated_at: datetime
     market: Mapping[str, Any]
-    """The part market of its manifest, which may lack anything before the validation."""
+    """The part market of its manifest; empty before the validation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +77,16 @@ class NewPackage:
     """The manifest is complete then."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a package waits for."""
+
+    package_id: str
+    requested_at: datetime
+    """Of its warm-up: whoever asked for another since is not answered with this."""
+    reason: str
+
+
 _LISTED = tuple(field.name for field in fields(Listed))
 _PACKAGE = tuple(field.name for field in fields(Package))
 _NEW = tuple(field.name for field in fields(NewPackage))
@@ -88,7 +98,7 @@ async def lock_registry(connection: Connection) -> None:
 
 
 async def list_ids(executor: Executor, slug: str | None = None) -> frozenset[str]:
-    """Give all ids, or those that are a slug or begin with it and an underscore."""
+    """Give all ids; or those that are a slug or begin with it and an underscore, also of accounts without a package."""
     rows = await (_queries.fetch(executor, "ids") if slug is None else _queries.fetch(executor, "ids_like", slug=slug))
     return frozenset(row["id"] for row in rows)
 
@@ -127,14 +137,9 @@ async def list_all(executor: Executor) -> list[Listed]:
     return [_listed(row) for row in await _queries.fetch(executor, "list_all")]
 
 
-async def pending(executor: Executor) -> list[Listed]:
-    """Give the packages that wait for a validation or a warm-up, oldest first; archived ones do not."""
-    return [_listed(row) for row in await _queries.fetch(executor, "list_by_warmup", warmup_status="PENDING")]
-
-
 async def running(executor: Executor) -> list[Listed]:
     """Give the packages whose warm-up runs, or was left so by a crash."""
-    return [_listed(row) for row in await _queries.fetch(executor, "list_by_warmup", warmup_status="RUNNING")]
+    return [_listed(row) for row in await _queries.fetch(executor, "running")]
 
 
 async def archive(connection: Connection, package_id: str) -> bool:
@@ -174,6 +179,14 @@ async def wait_with(executor: Executor, package: Listed, reason: str) -> bool:
     return await _changed(executor, "wait_with", id=package.id, created_at=package.created_at, reason=reason)
 
 
+async def tell_waiting(executor: Executor, told: Sequence[Told]) -> None:
+    """Say of many packages at once what they wait for, as far as they still do."""
+    await _queries.execute(
+        executor, "tell_waiting", ids=[one.package_id for one in told], moments=[one.requested_at for one in told],
+        reasons=[one.reason for one in told],
+    )  # fmt: skip
+
+
 async def claim_warmup(executor: Executor, package: Listed) -> Package | None:
     """Start a warm-up and give the package as it is now; None when it is gone, archived or warm.
 
@@ -193,6 +206,11 @@ async def finish_warmup(executor: Executor, package: Listed, diagnostics: Mappin
 async def hand_back(executor: Executor, package: Listed) -> bool:
     """Let a package wait again whose warm-up was cut off; False when it is not RUNNING."""
     return await _changed(executor, "hand_back", id=package.id, created_at=package.created_at)
+
+
+async def cut_off(executor: Executor, package: Listed, *, most: int, reason: str) -> bool:
+    """Count a warm-up that a crash cut off, which is FAILED after so many in a row; False when it is not RUNNING."""
+    return await _changed(executor, "cut_off", id=package.id, created_at=package.created_at, most=most, reason=reason)
 
 
 async def try_hold(connection: Connection, package_id: str) -> bool:

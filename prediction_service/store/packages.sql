@@ -3,8 +3,9 @@
 SELECT pg_advisory_xact_lock(hashtextextended('model_packages', 0));
 
 -- name: ids_like
--- The ids that a number may stand behind.
-SELECT id FROM model_packages WHERE id = :slug OR id LIKE replace(:slug, '_', '\_') || '\_%';
+-- The ids that a number may stand behind; that of a package that is gone is taken as long as its account is there.
+SELECT id FROM (SELECT id FROM model_packages UNION ALL SELECT package_id FROM paper_accounts) AS taken
+WHERE id = :slug OR id LIKE replace(:slug, '_', '\_') || '\_%';
 
 -- name: ids
 SELECT id FROM model_packages;
@@ -20,16 +21,16 @@ INSERT INTO model_packages (
 );
 
 -- name: get
-SELECT *, coalesce(manifest -> 'market', '{}') AS market FROM model_packages WHERE id = :id;
+SELECT * FROM model_packages WHERE id = :id;
 
 -- name: lock
-SELECT *, coalesce(manifest -> 'market', '{}') AS market FROM model_packages WHERE id = :id FOR UPDATE;
+SELECT * FROM model_packages WHERE id = :id FOR UPDATE;
 
 -- name: find
 SELECT
     id, name, forecast_rel_path, ppo_rel_path, forecast_sha256, ppo_sha256, forecast_bytes, ppo_bytes, status,
     warmup_required, warmup_status, warmup_error, warmup_completed_at, warmup_requested_at, uploaded_by, is_builtin,
-    validated_at, archived_at, created_at, updated_at, coalesce(manifest -> 'market', '{}') AS market
+    validated_at, archived_at, created_at, updated_at, market
 FROM model_packages
 WHERE id = :id;
 
@@ -38,7 +39,7 @@ WHERE id = :id;
 SELECT
     id, name, forecast_rel_path, ppo_rel_path, forecast_sha256, ppo_sha256, forecast_bytes, ppo_bytes, status,
     warmup_required, warmup_status, warmup_error, warmup_completed_at, warmup_requested_at, uploaded_by, is_builtin,
-    validated_at, archived_at, created_at, updated_at, coalesce(manifest -> 'market', '{}') AS market
+    validated_at, archived_at, created_at, updated_at, market
 FROM model_packages
 WHERE id = :id
 FOR KEY SHARE;
@@ -48,17 +49,17 @@ FOR KEY SHARE;
 SELECT
     id, name, forecast_rel_path, ppo_rel_path, forecast_sha256, ppo_sha256, forecast_bytes, ppo_bytes, status,
     warmup_required, warmup_status, warmup_error, warmup_completed_at, warmup_requested_at, uploaded_by, is_builtin,
-    validated_at, archived_at, created_at, updated_at, coalesce(manifest -> 'market', '{}') AS market
+    validated_at, archived_at, created_at, updated_at, market
 FROM model_packages
 ORDER BY created_at DESC, id;
 
--- name: list_by_warmup
+-- name: running
 SELECT
     id, name, forecast_rel_path, ppo_rel_path, forecast_sha256, ppo_sha256, forecast_bytes, ppo_bytes, status,
     warmup_required, warmup_status, warmup_error, warmup_completed_at, warmup_requested_at, uploaded_by, is_builtin,
-    validated_at, archived_at, created_at, updated_at, coalesce(manifest -> 'market', '{}') AS market
+    validated_at, archived_at, created_at, updated_at, market
 FROM model_packages
-WHERE warmup_status = :warmup_status AND status <> 'ARCHIVED'
+WHERE warmup_status = 'RUNNING' AND status <> 'ARCHIVED'
 ORDER BY created_at;
 
 -- name: archive
@@ -76,13 +77,13 @@ DELETE FROM model_packages WHERE id = :id;
 
 -- name: request_warmup
 UPDATE model_packages
-SET warmup_status = 'PENDING', warmup_error = NULL, warmup_completed_at = NULL,
+SET warmup_status = 'PENDING', warmup_error = NULL, warmup_completed_at = NULL, warmup_cut_off = 0,
     warmup_requested_at = clock_timestamp(), updated_at = clock_timestamp()
 WHERE id = :id;
 
 -- name: set_validated
 UPDATE model_packages
-SET manifest = :manifest, validated_at = clock_timestamp(), updated_at = clock_timestamp(),
+SET manifest = :manifest, validated_at = clock_timestamp(), warmup_cut_off = 0, updated_at = clock_timestamp(),
     status = CASE status WHEN 'ARCHIVED' THEN 'ARCHIVED' ELSE 'READY' END
 WHERE id = :id AND created_at = :created_at;
 
@@ -98,20 +99,40 @@ SET warmup_status = 'PENDING', warmup_error = :reason, warmup_completed_at = NUL
 WHERE id = :id AND created_at = :created_at AND warmup_status IN ('PENDING', 'RUNNING')
   AND (warmup_status, warmup_error) IS DISTINCT FROM ('PENDING', :reason);
 
+-- name: tell_waiting
+-- Whoever changes a package at this moment knows better.
+WITH free AS (
+    SELECT id FROM model_packages
+    WHERE id = ANY(:ids) AND warmup_status = 'PENDING' AND status = 'READY'
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE model_packages AS package SET warmup_error = given.reason, updated_at = clock_timestamp()
+FROM free JOIN unnest(:ids::text[], :moments::timestamptz[], :reasons::text[]) AS given (id, requested_at, reason)
+    ON given.id = free.id
+WHERE package.id = free.id AND package.warmup_requested_at = given.requested_at
+  AND package.warmup_error IS DISTINCT FROM given.reason;
+
 -- name: claim_warmup
 UPDATE model_packages
 SET warmup_status = 'RUNNING', warmup_error = NULL, warmup_completed_at = NULL, updated_at = clock_timestamp()
 WHERE id = :id AND created_at = :created_at AND status <> 'ARCHIVED' AND warmup_status <> 'DONE'
-RETURNING *, coalesce(manifest -> 'market', '{}') AS market;
+RETURNING *;
 
 -- name: finish_warmup
 UPDATE model_packages
 SET warmup_status = 'DONE', warmup_error = NULL, warmup_completed_at = clock_timestamp(),
-    warmup_diagnostics = :diagnostics, updated_at = clock_timestamp()
+    warmup_diagnostics = :diagnostics, warmup_cut_off = 0, updated_at = clock_timestamp()
 WHERE id = :id AND created_at = :created_at AND warmup_status = 'RUNNING';
 
 -- name: hand_back
 UPDATE model_packages SET warmup_status = 'PENDING', updated_at = clock_timestamp()
+WHERE id = :id AND created_at = :created_at AND warmup_status = 'RUNNING';
+
+-- name: cut_off
+UPDATE model_packages
+SET warmup_cut_off = warmup_cut_off + 1, updated_at = clock_timestamp(),
+    warmup_status = CASE WHEN warmup_cut_off + 1 < :most THEN 'PENDING' ELSE 'FAILED' END,
+    warmup_error = CASE WHEN warmup_cut_off + 1 < :most THEN NULL ELSE :reason END
 WHERE id = :id AND created_at = :created_at AND warmup_status = 'RUNNING';
 
 -- name: try_hold

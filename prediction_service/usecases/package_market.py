@@ -1,5 +1,6 @@
 """Which candles a package is asked about."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from prediction_service.runtime.packages.candles import Candles
 from prediction_service.store import candles as store
-from prediction_service.store.package_work import newest_symbols
+from prediction_service.store.package_work import Run, first_candle, newest_symbols, runs
 from prediction_service.store.packages import Listed
 from prediction_service.usecases.candles import Source, closed_candles, count_closed
 from shared.coin_metrics.read import microseconds, moment
@@ -36,6 +37,21 @@ class View:
     """As of then; None is now."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Where a package may be warmed up."""
+
+    view: View | None
+    """None: no market has a candle of its interval."""
+    found: int
+    """So many stored candles follow each other up to now, as far as they are needed."""
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether a warm-up may begin."""
+        return self.view is not None and self.found >= self.view.bars
+
+
 def market_of(package: Listed) -> Market:
     """Give the market a package was made for."""
     return Market.model_validate(package.market)
@@ -56,19 +72,38 @@ def view(
 
 
 async def view_to_warm_up(executor: Executor, package: Listed) -> View | None:
-    """Give the market of the manifest; or, where it names none, the newest that has enough candles, else the newest.
-
-    None when there is no candle of its interval at all.
-    """
+    """Give the market of the manifest; or, where it names none, one that has candles. None when there is no such."""
     market = market_of(package)
-    if market.symbol is not None or market.source != "candles":
-        return None if market.symbol is None else _view(market, market.symbol)
-    symbols = await newest_symbols(executor, interval_seconds=market.interval_seconds, most=MOST_TRIED)
-    views = [_view(market, symbol) for symbol in symbols]
-    for one in views:
-        if await count(executor, one) >= one.bars:
-            return one
-    return views[0] if views else None
+    return (await choose(executor, [market]))[market].view
+
+
+async def choose(executor: Executor, markets: Iterable[Market]) -> dict[Market, Choice]:
+    """Find for all markets at once where to warm up on stored candles, and how many there are.
+
+    Where a manifest names no market it is the newest that has enough candles, else the one with most.
+    """
+    symbols: dict[int, list[str]] = {}
+    views: dict[Market, list[View]] = {}
+    most: dict[tuple[str, int], int] = {}
+    for market in markets:
+        seconds, named = market.interval_seconds, [market.symbol] if market.symbol is not None else []
+        if market.source == "candles":
+            if not named and seconds not in symbols:
+                symbols[seconds] = await newest_symbols(executor, interval_seconds=seconds, most=MOST_TRIED)
+            named = named or symbols[seconds]
+            for symbol in named:
+                most[symbol, seconds] = max(market.warmup_bars, most.get((symbol, seconds), 0))
+        views[market] = [_view(market, symbol) for symbol in named]
+    wanted = [Run(symbol=symbol, interval_seconds=seconds, most=bars) for (symbol, seconds), bars in most.items()]
+    counted = await runs(executor, wanted, now=datetime.now(UTC)) if wanted else []
+    found = dict(zip(most, counted, strict=True))
+    return {market: _best(of_it, found) for market, of_it in views.items()}
+
+
+def _best(views: Sequence[View], found: Mapping[tuple[str, int], int]) -> Choice:
+    choices = [Choice(view=one, found=min(found.get((one.symbol, one.interval_seconds), 0), one.bars)) for one in views]
+    # The first of equals is the newest.
+    return max(choices, key=lambda one: one.found, default=Choice(view=None, found=0))
 
 
 async def candles(executor: Executor, wanted: View) -> Candles:
@@ -81,6 +116,9 @@ async def candles(executor: Executor, wanted: View) -> Candles:
     except TooFewCandles as error:
         if wanted.source != "candles" or not error.message.startswith("have 0 "):
             raise
+        first = await first_candle(executor, symbol=wanted.symbol, interval_seconds=wanted.interval_seconds)
+        if first is not None:
+            raise _too_early(wanted, first) from None
         symbols = await newest_symbols(executor, interval_seconds=wanted.interval_seconds, most=MOST_NAMED)
         others = ", ".join(symbol for symbol in symbols if symbol != wanted.symbol)
         interval = interval_text(wanted.interval_seconds)
@@ -95,13 +133,29 @@ async def count(executor: Executor, wanted: View) -> int:
     )  # fmt: skip
 
 
-def no_candles(package: Listed) -> TooFewCandles:
+def no_candles(market: Market) -> TooFewCandles:
     """Say that there is nothing to warm up on."""
-    market = market_of(package)
+    if market.source == "coin_metrics":
+        return TooFewCandles(
+            f"have 0 of {market.warmup_bars} candles: its manifest names no coin; ask for a signal with ?symbol=<mint>"
+        )
     interval = interval_text(market.interval_seconds)
     return TooFewCandles(
         f"have 0 of {market.warmup_bars} candles: no market has any of {interval}, send some to POST /candles"
     )
+
+
+def _too_early(wanted: View, first: datetime) -> TooFewCandles:
+    interval = interval_text(wanted.interval_seconds)
+    closed_by = "yet" if wanted.at is None else f"by {_written(wanted.at)}"
+    return TooFewCandles(
+        f"have 0 of {wanted.bars} candles of {wanted.symbol} {interval}: none had closed {closed_by}; the first opens "
+        f"at {_written(first)}"
+    )
+
+
+def _written(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _view(market: Market, symbol: str, *, at: datetime | None = None, source: Source | None = None) -> View:

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from dataclasses import dataclass
-from datetime import datetime
 
 import structlog
 
@@ -11,10 +10,9 @@ from prediction_service.runtime.packages.instances import Instances
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import package_work, packages
 from prediction_service.store.package_work import Followed
-from prediction_service.store.packages import Listed
 from prediction_service.usecases import auto_trade
 from prediction_service.usecases.package_checks import validate_files
-from prediction_service.usecases.package_market import View, candles, count, no_candles, view_to_warm_up
+from prediction_service.usecases.package_waiting import CandleLook
 from prediction_service.usecases.warm_up import held, recover, warm_up
 from shared.db import ConnectionLost, Pool, PostgresError
 from shared.errors import PackageInvalid, TooFewCandles, Unavailable
@@ -50,52 +48,30 @@ class Finder:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._candles = CandleLook(pool)
         self._looked_at_candles = -CANDLES_LOOK_SECONDS
-        self._told: dict[str, tuple[datetime, str | None, int]] = {}
-        self._ready: tuple[str, ...] = ()
+        self._ready: frozenset[str] = frozenset()
 
     async def find(self, *, notified: bool) -> Work:
         """Give what can be done now."""
         if not await package_work.may_wait(self._pool):
             return Work()
-        pending = await packages.pending(self._pool)
-        running = await packages.running(self._pool)
-        validated = [package for package in pending if package.status == "READY"]
         now = time.monotonic()
-        if notified or now - self._looked_at_candles >= CANDLES_LOOK_SECONDS:
+        if notified or not self._candles.is_complete or now - self._looked_at_candles >= CANDLES_LOOK_SECONDS:
             self._looked_at_candles = now
             await auto_trade.tell_waiting(self._pool)
-            self._ready = tuple([package.id for package in validated if await self._has_candles(package)])
-        waiting = {package.id for package in validated}
+            self._ready = await self._candles.look()
+        waiting = await package_work.waiting(self._pool)
+        pending = [package for package in waiting if package.warmup_status == "PENDING"]
+        # Last what was cut off: it may end this process again.
         return Work(
             check=tuple(package.id for package in pending if package.status == "UPLOADED"),
-            warm=(*(package.id for package in running), *(one for one in self._ready if one in waiting)),
+            warm=(
+                *(package.id for package in pending if package.status == "READY" and package.id in self._ready),
+                *(package.id for package in waiting if package.warmup_status == "RUNNING"),
+            ),
             trade=tuple(await auto_trade.due(self._pool)),
         )
-
-    async def _has_candles(self, package: Listed) -> bool:
-        chosen = await view_to_warm_up(self._pool, package)
-        found = 0 if chosen is None else await count(self._pool, chosen)
-        if chosen is not None and found >= chosen.bars:
-            return True
-        said = (package.warmup_requested_at, None if chosen is None else chosen.symbol, found)
-        if package.warmup_error is None or self._told.get(package.id) != said:
-            self._told[package.id] = said
-            await self._tell(package, chosen)
-        return False
-
-    async def _tell(self, package: Listed, chosen: View | None) -> None:
-        reason = no_candles(package).message
-        if chosen is not None:
-            try:
-                await candles(self._pool, chosen)
-            except TooFewCandles as error:
-                reason = error.message
-            else:
-                return
-        async with held(self._pool, package.id) as connection:
-            if connection is not None:
-                await packages.wait_with(connection, package, reason)
 
 
 async def work_on_packages(pool: Pool, settings: PredictionSettings, changes: Wakeup, stop: asyncio.Event) -> None:

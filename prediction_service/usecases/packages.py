@@ -103,7 +103,7 @@ async def _refuse_too_few_candles(pool: Pool, package: Package) -> None:
     wanted = await package_market.view_to_warm_up(pool, package)
     try:
         if wanted is None:
-            raise package_market.no_candles(package)
+            raise package_market.no_candles(package_market.market_of(package))
         await package_market.candles(pool, wanted)
     except TooFewCandles as error:
         if package.warmup_status == "PENDING":

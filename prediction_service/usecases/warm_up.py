@@ -6,7 +6,7 @@ was left by a crash.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,19 @@ import structlog
 
 from prediction_service.runtime.packages.account import EMPTY_ACCOUNT
 from prediction_service.runtime.packages.candles import Candles
-from prediction_service.runtime.packages.instance import Answer, Instance
+from prediction_service.runtime.packages.instance import Answer, Instance, refuse_unusable
 from prediction_service.runtime.packages.instances import Instances, Key, Origin
 from prediction_service.store import packages
 from prediction_service.store.packages import Listed, Package
-from prediction_service.usecases.package_market import View, candles, no_candles, view_to_warm_up
-from shared.contracts.packages import Manifest
+from prediction_service.usecases.package_market import View, candles, market_of, no_candles, view_to_warm_up
+from shared.contracts.packages import Forecast, Manifest
 from shared.db import Connection, Pool
 from shared.errors import PackageInvalid, PumpcastError, TooFewCandles, Unavailable
 
 log = structlog.get_logger(__name__)
+
+MOST_CUT_OFF = 3
+"""Warm-ups in a row whose process ended; a package that brings that about is tried no more."""
 
 
 def key_of(package: Listed) -> Key:
@@ -56,29 +59,44 @@ async def held(pool: Pool, package_id: str) -> AsyncIterator[Connection | None]:
 
 
 async def recover(pool: Pool) -> None:
-    """Let packages wait again whose warm-up was cut off by a crash."""
+    """Let packages wait again whose warm-up was cut off by a crash, unless that happens to them each time."""
     for package in await packages.running(pool):
         async with held(pool, package.id) as connection:
-            if connection is not None and await packages.hand_back(connection, package):
-                log.warning("warm-up was cut off, it waits again", package_id=package.id)
+            if connection is not None:
+                await _count_cut_off(connection, package)
+
+
+async def _count_cut_off(connection: Connection, package: Listed) -> None:
+    reason = (
+        f"the process that warmed it up ended before that was done, {MOST_CUT_OFF} times in a row; it may need more "
+        "memory than this machine has, the log says more"
+    )
+    if await packages.cut_off(connection, package, most=MOST_CUT_OFF, reason=reason):
+        log.warning("warm-up was cut off", package_id=package.id)
 
 
 async def warm_up(pool: Pool, instances: Instances, folder: Path, package_id: str, wanted: View | None = None) -> bool:
     """Warm a validated package up that waits for it; False when somebody else is doing so.
 
-    `wanted` is the market of a request, otherwise one is chosen. Too few candles are raised, and written down as what
-    it waits for; whatever else is wrong ends it as FAILED.
+    `wanted` is the market of a request, otherwise one is chosen. Too few candles are raised, and those of its own
+    market written down as what it waits for; whatever else is wrong ends it as FAILED.
     """
     async with held(pool, package_id) as connection:
         if connection is None:
             return False
         package = await packages.get(connection, package_id)
-        if package is None or package.status != "READY" or package.warmup_status not in ("PENDING", "RUNNING"):
+        if package is not None and package.warmup_status == "RUNNING":
+            # Whoever did that held it no longer.
+            await _count_cut_off(connection, package)
+            package = await packages.get(connection, package_id)
+        if package is None or package.status != "READY" or package.warmup_status != "PENDING":
             return True
         try:
             rows, chosen = await _candles(connection, package, wanted)
         except TooFewCandles as error:
-            await packages.wait_with(connection, package, error.message)
+            # What it waits for is its own market, whatever a reader asks about.
+            if wanted is None or wanted == await view_to_warm_up(connection, package):
+                await packages.wait_with(connection, package, error.message)
             raise
         claimed = await packages.claim_warmup(connection, package)
         if claimed is not None:
@@ -89,8 +107,13 @@ async def warm_up(pool: Pool, instances: Instances, folder: Path, package_id: st
 async def _candles(connection: Connection, package: Package, wanted: View | None) -> tuple[Candles, View]:
     chosen = wanted or await view_to_warm_up(connection, package)
     if chosen is None:
-        raise no_candles(package)
-    return await candles(connection, chosen), chosen
+        raise no_candles(market_of(package))
+    rows = await candles(connection, chosen)
+    # Before anything is loaded: the candles are to blame, not the package. Loading tells of a missing library.
+    with suppress(ModuleNotFoundError):
+        forecast = Forecast.model_validate(package.manifest["forecast"])
+        await asyncio.to_thread(refuse_unusable, rows, forecast)
+    return rows, chosen
 
 
 async def _run(

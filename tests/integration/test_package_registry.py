@@ -148,7 +148,10 @@ async def test_delete_when_nothing_is_open_then_row_and_files_go_and_the_account
     assert files_below(configured.packages_folder) == []
     assert (await api.get("/model-packages"))[1] == {"packages": [], "total": 0}
     assert await connection.fetchval("SELECT count(*) FROM paper_positions") == 1
-    # Its id is free again.
+    # The history is that of another model: one of the same name begins its own.
+    assert (await upload(api))[1]["id"] == "my_model_2"
+    await connection.execute("DELETE FROM paper_positions")
+    await connection.execute("DELETE FROM paper_accounts")
     assert (await upload(api))[1]["id"] == "my_model"
 
 
