@@ -17,6 +17,7 @@ from prediction_service.settings import PredictionSettings
 from prediction_service.store import packages
 from prediction_service.store.packages import CHANNEL
 from prediction_service.usecases.package_work import work_on_packages
+from prediction_service.usecases.paper_trading import mark_price
 from shared.db import Connection, Pool, transaction
 from shared.wakeup import Wakeup
 from tests.support import live
@@ -134,6 +135,70 @@ async def test_auto_trade_when_candles_were_missed_then_they_end_positions_and_o
     await check_books(pool)
 
 
+async def told(pool: Pool, at: datetime, price: float) -> None:
+    """Tell the account a price: its clock stands there."""
+    await pool.execute("UPDATE paper_accounts SET clock = NULL")
+    await mark_price(pool, symbol="BTCUSDT", price=price, at=at)
+
+
+async def test_auto_trade_when_the_clock_is_ahead_of_a_candle_then_it_is_traded_within_an_interval_and_told_beyond(
+    api: Api, pool: Pool, connection: Connection, database: str, configured: PredictionSettings, rows: Candles
+):
+    await add_decided(pool, configured)
+    bars, closed = bars_of(rows), closes(rows)
+    await put(pool, bars[:BEFORE])
+    assert (await ask(api))[0] == 200
+    await trade_alone(api)
+    trouble = "SELECT trouble FROM paper_accounts"
+    async with at_work(pool, database, configured):
+        await until(connection, UNTIL, expected=closed[BEFORE - 1])
+        # A tick of two seconds after the close has come before the candle.
+        clock = closed[BEFORE] + timedelta(seconds=2)
+        await told(pool, clock, bars[BEFORE].close)
+        await put(pool, bars[BEFORE : BEFORE + 1])
+        await until(connection, UNTIL, expected=closed[BEFORE])
+        assert await connection.fetchval("SELECT clock FROM paper_accounts") == clock
+        assert await opened(connection) == closed[BEFORE - 1 : BEFORE + 1]
+        # Another one long after the close; the last candle before that ends what it would have ended.
+        await connection.execute("UPDATE paper_positions SET stop_loss_pct = 0.01, take_profit_pct = 0.01")
+        await connection.execute("UPDATE paper_accounts SET clock = now()")
+        valued = "SELECT DISTINCT current_price FROM paper_positions WHERE status = 'OPEN'"
+        await put(pool, bars[BEFORE + 1 : BEFORE + 2])
+        await until(connection, UNTIL, expected=closed[BEFORE + 1])
+        words = await connection.fetchval(trouble)
+        assert "closed before the account's clock" in words
+        assert "POST /paper/account/tiny/reset" in words
+        assert await opened(connection) == closed[BEFORE - 1 : BEFORE + 1]
+        assert await connection.fetch(valued) == []
+        await api.post("/api/paper/account/tiny/reset")
+        await until(connection, UNTIL, expected=closed[BEFORE + 1])
+        await put(pool, bars[BEFORE + 2 : BEFORE + 3])
+        await until(connection, UNTIL, expected=closed[BEFORE + 2])
+    assert await connection.fetchval(trouble) is None
+    assert (await opened(connection))[-1] == closed[BEFORE + 2]
+    await check_books(pool)
+
+
+async def test_auto_trade_when_a_candle_cannot_be_then_it_alone_is_passed_over(
+    api: Api, pool: Pool, connection: Connection, database: str, configured: PredictionSettings, rows: Candles
+):
+    await add_decided(pool, configured)
+    bars, closed = bars_of(rows), closes(rows)
+    await put(pool, bars[:BEFORE])
+    assert (await ask(api))[0] == 200
+    await trade_alone(api)
+    async with at_work(pool, database, configured):
+        await until(connection, UNTIL, expected=closed[BEFORE - 1])
+    ended_by = "SELECT close_reason, closed_at FROM paper_positions ORDER BY id LIMIT 1"
+    await connection.execute("UPDATE paper_positions SET stop_loss_pct = 50")
+    # One that no account could pay for, and one that goes through every stop.
+    wrong = replace(bars[BEFORE], open=1e300, high=1e300, close=1e300)
+    await put(pool, [wrong, replace(bars[BEFORE + 1], low=1e-3, high=1e9), bars[BEFORE + 2]])
+    async with at_work(pool, database, configured):
+        await until(connection, UNTIL, expected=closed[BEFORE + 2])
+    assert tuple(await connection.fetchrow(ended_by)) == ("SL", closed[BEFORE + 1])
+
+
 async def test_auto_trade_when_the_package_cannot_answer_then_the_account_says_why_and_goes_on(
     api: Api, pool: Pool, connection: Connection, database: str, configured: PredictionSettings, rows: Candles
 ):
@@ -211,7 +276,8 @@ async def test_auto_trade_when_the_market_is_a_coin_then_its_intervals_are_acted
         await insert_rows(connection, rows[510:])
         await until(connection, UNTIL, expected=START + timedelta(minutes=3 * 519))
     assert await connection.fetchval("SELECT trouble FROM paper_accounts") is None
+    # Thirty candles of a minute, of which the history keeps one in 15.
     marked = (
         "SELECT count(DISTINCT recorded_at) FROM paper_equity_history WHERE reason <> 'CREATE' AND recorded_at > $1"
     )
-    assert await connection.fetchval(marked, START + timedelta(minutes=3 * 509)) == 30
+    assert await connection.fetchval(marked, START + timedelta(minutes=3 * 509)) == 2

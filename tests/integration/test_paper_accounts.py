@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.db import Pool
+from shared.db import Connection, Pool, transaction
+from tests.support.live import until
 from tests.support.paper import add_package, check_books, signal
 from tests.support.serving import Api
 
@@ -56,15 +57,40 @@ async def test_account_when_rules_change_then_open_positions_keep_theirs(api: Ap
     assert (await api.call("PATCH", "/paper/account/none", json={}))[0] == 404
 
 
+async def test_account_when_a_position_closes_while_it_is_read_then_the_answer_is_of_one_moment(
+    api: Api, pool: Pool, connection: Connection
+):
+    await add_package(pool)
+    await api.post("/paper/signal", signal())
+    await api.post("/paper/price-update", {"symbol": "BTCUSDT", "price": 100.5})
+    waiting = "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND relation = 'paper_positions'::regclass"
+    async with transaction(pool) as closing:
+        await closing.execute("LOCK TABLE paper_positions")
+        asked = asyncio.create_task(api.get("/paper/account/one"))
+        await until(connection, waiting, expected=True)
+        await closing.execute("UPDATE paper_accounts SET balance = balance + 0.8")
+        await closing.execute(
+            """
+            UPDATE paper_positions SET status = 'CLOSED', exit_price = 100.5, pnl = 0.6, unrealised_pnl = 0, fees = 0.4,
+                close_reason = 'MANUAL', closed_at = opened_at
+            """
+        )
+    _, account = await asked
+    assert (account["equity"], account["open_positions"]) == (pytest.approx(10_000 - 0.2 + 1.0), 1)
+    _, account = await api.get("/paper/account/one")
+    assert (account["equity"], account["open_positions"]) == (pytest.approx(10_000 + 0.6), 0)
+
+
 @pytest.mark.parametrize("keep", [True, False])
 async def test_reset_when_done_then_all_is_closed_and_time_may_begin_anew(api: Api, pool: Pool, keep: bool):
     await add_package(pool)
     for minute in (0, 1):
         told = PAST + timedelta(minutes=minute)
         await api.post("/paper/signal", signal(current_price=100.0 + minute / 10, timestamp=told.isoformat()))
+    await pool.execute("UPDATE paper_accounts SET traded_until = now(), trouble = 'late'")
     status, account = await api.call("POST", "/paper/account/one/reset", params={"keep_history": str(keep).lower()})
     assert (status, account["balance"], account["equity"], account["open_positions"]) == (200, 10_000.0, 10_000.0, 0)
-    assert (account["round"], account["clock"]) == (1, None)
+    assert (account["round"], account["clock"], account["traded_until"], account["trouble"]) == (1, None, None, None)
     _, listed = await api.get("/paper/positions/one")
     assert [one["close_reason"] for one in listed["positions"]] == (["RESET", "RESET"] if keep else [])
     reasons = [row["reason"] for row in await pool.fetch("SELECT reason FROM paper_equity_history ORDER BY id")]

@@ -82,8 +82,26 @@ async def test_time_when_it_would_go_back_then_it_is_refused_and_other_accounts_
     assert (answer["marked"], [left["account_id"] for left in answer["skipped"]]) == (1, ["paper_one"])
 
 
+async def test_time_when_it_lies_far_ahead_then_every_call_refuses_it_and_nothing_has_happened(one: Api):
+    _, answer = await one.post("/paper/signal", signal())
+    ahead = (datetime.now(UTC) + timedelta(minutes=6)).isoformat()
+    for path, body in (
+        ("signal", signal()),
+        ("price-update", {"symbol": "BTCUSDT", "price": 100.0}),
+        ("position/open", {"model_id": "one", "symbol": "BTCUSDT", "side": "LONG", "price": 100.0}),
+        (f"position/{answer['opened']['id']}/close", {}),
+    ):
+        status, problem = await one.post(f"/paper/{path}", {**body, "timestamp": ahead})
+        assert (status, "5 minutes ahead of now" in str(problem)) == (422, True)
+    _, positions = await one.get("/paper/positions/one", params={"status": "OPEN"})
+    assert [position["id"] for position in positions["positions"]] == [answer["opened"]["id"]]
+    near = (datetime.now(UTC) + timedelta(minutes=4)).isoformat()
+    told = {"symbol": "BTCUSDT", "price": 100.0, "timestamp": near}
+    assert (await one.post("/paper/price-update", told))[1]["marked"] == 1
+
+
 async def test_time_when_the_machine_is_behind_the_account_then_the_account_stands_still(one: Api, pool: Pool):
-    ahead = datetime.now(UTC) + timedelta(days=3)
+    ahead = datetime.now(UTC) + timedelta(minutes=4)
     await one.post("/paper/signal", signal(timestamp=ahead.isoformat()))
     _, answer = await one.post("/paper/price-update", {"symbol": "BTCUSDT", "price": 100.9})
     assert datetime.fromisoformat(answer["closed"][0]["closed_at"]) == ahead

@@ -44,6 +44,15 @@ async def test_performance_when_trades_are_known_then_figures_are_those_worked_o
     assert found["exposure_time_pct"] == pytest.approx(100 * 3 / 5)
     assert found["by_close_reason"]["MANUAL"]["trades"] == 3
     assert found["by_side"]["SHORT"] == {"trades": 1, "wins": 0, "pnl": pytest.approx(-4.0)}
+    await api.post("/paper/account/one/reset")
+    body = {"model_id": "one", "symbol": "BTCUSDT", "side": "LONG", "price": 100.0, "size_usdt": 200.0}
+    held = [(await api.post("/paper/position/open", {**body, "timestamp": at(hour)}))[1]["id"] for hour in (6, 7)]
+    for hour, position in zip((8, 9), held, strict=True):
+        await api.post(f"/paper/position/{position}/close", {"timestamp": at(hour)})
+    _, found = await api.get("/paper/account/one/performance")
+    # Begun at 5; from 6 to 9 at least one is open. Equal trades have no spread.
+    assert found["exposure_time_pct"] == pytest.approx(100 * 3 / 4)
+    assert (found["trades"], found["sharpe_per_trade"], found["profit_factor"]) == (2, None, 0.0)
 
 
 async def test_equity_when_there_are_many_points_then_first_last_and_extremes_are_kept(api: Api, pool: Pool):
@@ -112,12 +121,18 @@ async def test_dashboard_when_a_position_is_open_then_it_shows_all_that_one_want
     assert found["performance"]["exposure_time_pct"] == pytest.approx(100.0)
 
 
-async def test_marks_when_prices_come_fast_then_one_a_minute_is_written(api: Api, pool: Pool):
+async def test_marks_when_prices_come_fast_then_one_in_15_minutes_is_written_and_drawdown_knows_them_all(
+    api: Api, pool: Pool
+):
     await add_package(pool)
     await api.post("/paper/signal", signal(timestamp=at(0)))
-    for second in range(0, 300, 10):
-        told = (PAST + timedelta(seconds=second)).isoformat()
-        await api.post("/paper/price-update", {"symbol": "BTCUSDT", "price": 100.1, "timestamp": told})
+    for minute in range(0, 60, 4):
+        told = {"symbol": "BTCUSDT", "price": 99.6 if minute == 20 else 100.1, "timestamp": at(minute / 60)}
+        await api.post("/paper/price-update", told)
     rows = await pool.fetch("SELECT reason, recorded_at FROM paper_equity_history ORDER BY id")
-    assert [row["reason"] for row in rows] == ["CREATE", "OPEN", *["MARK"] * 4]
-    assert [(row["recorded_at"] - PAST).total_seconds() for row in rows] == [0, 0, 60, 120, 180, 240]
+    assert [row["reason"] for row in rows] == ["CREATE", "OPEN", *["MARK"] * 3]
+    assert [(row["recorded_at"] - PAST).total_seconds() / 60 for row in rows] == [0, 0, 16, 32, 48]
+    _, figures = await api.get("/paper/account/one/performance")
+    assert figures["max_drawdown_pct"] == pytest.approx(100 * (0.2 + 200 * 0.004) / 10_000)
+    await api.post("/paper/account/one/reset")
+    assert (await api.get("/paper/account/one/performance"))[1]["max_drawdown_pct"] == 0

@@ -43,6 +43,16 @@ async def test_signal_when_the_side_turns_then_it_flips_whatever_confidence_and_
     assert [position["id"] for position in positions["positions"]] == [other["opened"]["id"]]
 
 
+async def test_signal_when_refused_and_nothing_is_open_then_the_time_of_the_account_stands_still(api: Api, pool: Pool):
+    await add_package(pool, warmup="PENDING")
+    _, refused = await api.post("/paper/signal", signal())
+    assert refused["rule"] == "warmup"
+    _, account = await api.get("/paper/account/one")
+    assert account["clock"] is None
+    await pool.execute("UPDATE model_packages SET warmup_status = 'DONE', warmup_completed_at = now()")
+    assert (await api.post("/paper/signal", signal(timestamp="2024-03-01T00:00:00Z")))[1]["opened"] is not None
+
+
 async def test_signal_when_flat_then_open_positions_keep_their_rules(one: Api):
     await one.post("/api/paper/signal", signal())
     _, flat = await one.post("/api/paper/signal", signal(signal="FLAT", confidence=0.0, current_price=100.5))

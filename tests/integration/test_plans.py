@@ -141,8 +141,8 @@ EXPECTED = {
         "SELECT * FROM paper_positions WHERE account_id = 'paper_7' AND status = 'CLOSED' ORDER BY id DESC LIMIT 50"
     ],
     "idx_paper_positions_open": ["SELECT * FROM paper_positions WHERE symbol = 'S7' AND status = 'OPEN'"],
-    "idx_paper_equity_account": [
-        "SELECT * FROM paper_equity_history WHERE account_id = 'paper_7' ORDER BY recorded_at DESC, id DESC LIMIT 100"
+    "idx_paper_equity_round": [
+        "SELECT * FROM paper_equity_history WHERE account_id = 'paper_7' AND round = 0 ORDER BY recorded_at DESC LIMIT 100"
     ],
 }
 # Few rows are left to sort where the condition, not the order, is what the index is for.
@@ -262,7 +262,8 @@ STORES = {
     "prediction_service/store/paper_positions.sql": {
         "page": [({"account_id": "paper_7", "before_id": 4000, "most": 51}, "idx_paper_positions_account")],
         "list_open": [({"account_id": "paper_7"}, "idx_paper_positions_account")],
-        "list_closed_of_round": [({"account_id": "paper_7", "round": 0}, "idx_paper_positions_account")],
+        "tallies": [({"account_id": "paper_7", "round": 0}, "idx_paper_positions_account")],
+        "exposed": [({"account_id": "paper_7", "round": 0, "now": START}, "idx_paper_positions_account")],
         "accounts_in": [({"symbol": "S7"}, "idx_paper_positions_open")],
     },
     "prediction_service/store/paper_equity.sql": {
@@ -270,16 +271,16 @@ STORES = {
             (
                 {"account_id": "paper_7", "round": 0, "recorded_at": START, "open_positions": 0}
                 | dict.fromkeys(("balance", "unrealised_pnl", "equity"), 1.0),
-                "idx_paper_equity_account",
+                "idx_paper_equity_round",
             )
         ],
         "curve": [
             (
                 {"account_id": "paper_7", "round": 0, "from_at": START, "until_at": None, "most": 500, "parts": 249},
-                "idx_paper_equity_account",
+                "idx_paper_equity_round",
             )
         ],
-        "summary": [({"account_id": "paper_7", "round": 0}, "idx_paper_equity_account")],
+        "began_at": [({"account_id": "paper_7", "round": 0}, "idx_paper_equity_round")],
     },
 }
 REST = {"limit": 50, "offset": 0, "is_deleted": False, "search": None}
