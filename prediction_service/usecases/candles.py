@@ -86,13 +86,18 @@ def without_trades(candles: Candles) -> int:
     return int(np.count_nonzero(candles.volume == 0))
 
 
+async def reached(executor: Executor, source: Source) -> datetime:
+    """Give the moment up to which candles may have closed."""
+    if source == "candles":
+        return datetime.now(UTC)
+    # A recording knows its own time: one of last year is closed up to its end.
+    recorded = await clock(executor, now=datetime.now(UTC)) if await layout(executor, ()) else None
+    return recorded or _EPOCH
+
+
 async def _last_close(executor: Executor, interval_seconds: int, *, at: datetime | None, source: Source) -> datetime:
-    reached: datetime | None = datetime.now(UTC)
-    if source == "coin_metrics":
-        # A recording knows its own time: one of last year is closed up to its end.
-        reached = await clock(executor, now=datetime.now(UTC)) if await layout(executor, ()) else None
-    reached = reached or _EPOCH
-    seconds = int(max(_EPOCH, reached if at is None else min(at, reached)).timestamp())
+    latest = await reached(executor, source)
+    seconds = int(max(_EPOCH, latest if at is None else min(at, latest)).timestamp())
     return datetime.fromtimestamp(seconds - seconds % interval_seconds, UTC)
 
 

@@ -233,6 +233,10 @@ class FormReader:
         self._ended = True
 
 
+_TURNING = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+"""What turns the text behind it around, that of other columns too."""
+
+
 def _wrong_name() -> Invalid:
     return Invalid(f"name must have 1 to {LONGEST_NAME} characters", pointer="/name")
 
@@ -244,8 +248,11 @@ def _read_name(data: bytearray) -> str:
         raise Invalid("name must be UTF-8", pointer="/name") from None
     if not name or len(name) > LONGEST_NAME:
         raise _wrong_name()
-    if any(unicodedata.category(character) == "Cc" for character in name):
+    kinds = [unicodedata.category(character) for character in name]
+    if "Cc" in kinds or any(unicodedata.bidirectional(character) in _TURNING for character in name):
         raise Invalid("name must be one line without control characters", pointer="/name")
+    if all(kind[0] in "CZM" for kind in kinds):
+        raise Invalid("name must have a character that can be seen", pointer="/name")
     return name
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from prediction_service.runtime.packages.candles import Candles
 from prediction_service.runtime.packages.instance import Answer, Instance
 from prediction_service.runtime.packages.instances import Instances, Origin
 from prediction_service.store import packages
+from prediction_service.store.package_work import active_ids
 from prediction_service.store.packages import Package
 from prediction_service.store.paper_accounts import PREFIX
-from prediction_service.usecases.candles import without_trades
+from prediction_service.usecases.candles import reached, without_trades
 from prediction_service.usecases.package_market import View, candles, view
 from prediction_service.usecases.paper_state import account_state
 from prediction_service.usecases.warm_up import key_of, origin_of, scaler_words, warm_up
@@ -53,10 +54,14 @@ async def get_signal(
     package = await package_of(pool, model_id)
     refuse_unusable(package, instances)
     asked = view(package, symbol=wanted.symbol, at=wanted.at, source=wanted.source)
+    if package.id not in instances.ids:
+        # Those that were deleted elsewhere make room first.
+        instances.keep(await active_ids(pool))
     package = await _warm(pool, instances, folder, package, asked)
     rows = await candles(pool, asked)
+    latest = await reached(pool, asked.source)
     async with held(instances, folder, package) as instance:
-        return shown(await ask(pool, instance, package, asked, rows))
+        return shown(await ask(pool, instance, package, asked, rows), latest)
 
 
 async def package_of(executor: Executor, model_id: str) -> Package:
@@ -116,15 +121,35 @@ async def _warm(pool: Pool, instances: Instances, folder: Path, package: Package
     while package.warmup_status != "DONE":
         if asyncio.get_running_loop().time() > deadline:
             raise Conflict(f"Package {package.id} is being warmed up by another process: ask again in a moment")
-        if not await warm_up(pool, instances, folder, package.id, wanted):
+        if instances.warming.locked():
+            # Nobody waits for a turn that could not be used.
+            await candles(pool, wanted)
+        async with _turn(instances, package, deadline):
+            # Another question may have done it meanwhile.
+            package = await package_of(pool, package.id)
+            is_done = package.warmup_status == "DONE" or await warm_up(pool, instances, folder, package.id, wanted)
+        if not is_done:
             await asyncio.sleep(LOOK_SECONDS)
         package = await package_of(pool, package.id)
         refuse_unusable(package, instances)
     return package
 
 
-def shown(asked: Asked) -> PackageSignal:
-    """Give an answer as it is sent."""
+@asynccontextmanager
+async def _turn(instances: Instances, package: Package, deadline: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout_at(deadline):
+            await instances.warming.acquire()
+    except TimeoutError:
+        raise Conflict(f"Package {package.id} waits until others are warmed up: ask again in a moment") from None
+    try:
+        yield
+    finally:
+        instances.warming.release()
+
+
+def shown(asked: Asked, latest: datetime) -> PackageSignal:
+    """Give an answer as it is sent; candles may have closed up to `latest`."""
     answer, decision = asked.answer, asked.answer.decision
     return PackageSignal(
         model_id=asked.package.id,
@@ -135,7 +160,7 @@ def shown(asked: Asked) -> PackageSignal:
         current_price=answer.price,
         action_raw=answer.action_raw.tolist(),
         forecast_values=_forecast(asked),
-        diagnostics=_diagnostics(asked),
+        diagnostics=_diagnostics(asked, latest),
     )
 
 
@@ -150,9 +175,9 @@ def _forecast(asked: Asked) -> ForecastValues:
     )  # fmt: skip
 
 
-def _diagnostics(asked: Asked) -> SignalDiagnostics:
+def _diagnostics(asked: Asked, latest: datetime) -> SignalDiagnostics:
     package, wanted, answer = asked.package, asked.wanted, asked.answer
-    age = max((min(wanted.at or datetime.now(UTC), datetime.now(UTC)) - asked.closed_at).total_seconds(), 0.0)
+    age = max((min(wanted.at or latest, latest) - asked.closed_at).total_seconds(), 0.0)
     forecast, policy = package.manifest["forecast"], package.manifest["policy"]
     return SignalDiagnostics(
         lookback_rows_used=answer.lookback_rows_used,

@@ -14,6 +14,11 @@ from shared.contracts.packages import Manifest
 from shared.errors import PackageInvalid, Unavailable
 
 MOST_INSTANCES = 4
+MOST_WARMING = 2
+MEMORY_PER_FILE_BYTE = 2
+"""The file as it is read, and the numbers that are made of it."""
+LEAST_FREE_BYTES = 256 << 20
+"""Memory that is left to everything else, the libraries included."""
 INSTALL = "which packages need, is not installed: run `pip install 'pumpcast[packages]'`, then try again"
 
 
@@ -53,6 +58,8 @@ class Instances:
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         # Two large ones that are loaded at once would need the memory of both beside what is loaded.
         self._loading = asyncio.Lock()
+        self.warming = asyncio.Semaphore(MOST_WARMING)
+        """Taken by questions that warm up: each holds a connection to the database meanwhile."""
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -90,7 +97,7 @@ class Instances:
 
 
 def load_checked(key: Key, origin: Origin) -> Instance:
-    """Load a package whose files are still those that were uploaded."""
+    """Load a package whose files are still those that were uploaded, unless the memory would not suffice."""
     for name, digest in ((FORECAST_FILE, key.forecast_sha256), (POLICY_FILE, key.ppo_sha256)):
         try:
             with (origin.folder / name).open("rb") as file:
@@ -104,9 +111,22 @@ def load_checked(key: Key, origin: Origin) -> Instance:
                 f"{name} of package {key.package_id} is not the file that was uploaded (its SHA-256 is {found}, not "
                 f"{digest}): restore it, or upload it again"
             )
+    _refuse_too_large(origin.folder)
     try:
         # The features need a library as well, and the first answer should not wait for it.
         importlib.import_module("prediction_service.runtime.packages.core")
         return Instance.load(origin.folder, origin.manifest)
     except ModuleNotFoundError as error:
         raise Unavailable(f"{error.name}, {INSTALL}") from error
+
+
+def _refuse_too_large(folder: Path) -> None:
+    import psutil  # not before the first package is used
+
+    size = sum((folder / name).stat().st_size for name in (FORECAST_FILE, POLICY_FILE))
+    wanted, free = MEMORY_PER_FILE_BYTE * size + LEAST_FREE_BYTES, psutil.virtual_memory().available
+    if free < wanted:
+        raise Unavailable(
+            f"to load the package takes {wanted >> 20} MiB of memory, and this machine has {free >> 20} MiB left: free "
+            "some, then try again"
+        )
