@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from prediction_service.runtime.packages.candles import Candles
+from prediction_service.runtime.packages.core import check_features, core_features
 from pumpcast.market.files import read_file
 from shared.contracts.candles import interval_seconds
-from shared.errors import Invalid
+from shared.errors import CandlesUnusable, Invalid
 
 MICROSECONDS: Final = 1_000_000
 
@@ -69,7 +70,12 @@ def read_history(
     candles = as_candles(rows.filter(pa.array(inside)), seconds)
     _check_once(candles, f"{path.name}, {chosen}")
     start, end = longest_run(candles.open_time, seconds)
-    return History(symbol=chosen, candles=candles.part(start, end), left_out=len(candles) - (end - start))
+    run = candles.part(start, end)
+    try:
+        check_features(core_features(run), run, len(run))
+    except CandlesUnusable as error:
+        raise Invalid(f"{path.name}, {chosen}: {error.message}") from error
+    return History(symbol=chosen, candles=run, left_out=len(candles) - len(run))
 
 
 def longest_run(open_time: NDArray[np.int64], seconds: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from prediction_service.runtime.packages.candles import Candles
 from prediction_service.runtime.paper import Candle, Rules
 from prediction_service.runtime.paper_account import Account, Closed, mark_candle, take_signal
-from shared.errors import Invalid, PackageInvalid
+from shared.errors import Invalid
 
 if TYPE_CHECKING:
     from prediction_service.runtime.packages.decoder import Decision
@@ -103,25 +103,16 @@ def live_decisions(instance: "Instance", candles: Candles) -> Decide:
     Only what does not depend on where the window starts is computed once for all of them. Forecasts are made one at a
     time, as several at once differ in the last digits.
     """
-    from prediction_service.runtime.packages import channels, observation
     from prediction_service.runtime.packages.account import account_features, account_state
     from prediction_service.runtime.packages.core import CoreWindows
-    from prediction_service.runtime.packages.decoder import decode
 
-    forecast, policy = instance.manifest.forecast, instance.manifest.policy
-    windows = CoreWindows(candles, instance.manifest.market.warmup_bars)
+    bars = instance.manifest.market.warmup_bars
+    windows = CoreWindows(candles, bars)
 
     def decide(place: int, account: Account) -> "Decision":
-        core = windows.ending(place + 1)
-        scales = channels.fit_scales(core, forecast)
-        prediction = instance.forecaster.predict(channels.forecaster_input(core, forecast, scales))
-        curves = channels.forecast_curves(prediction, forecast, scales)
         state = account_features(account_state(account, at=int(candles.close_time[place])))
-        seen = observation.build_observation(core[-1], curves, state, forecast, policy, scales)
-        if not np.isfinite(seen).all():
-            raise PackageInvalid("The package gives numbers that are not finite; its weights or scales do not fit")
-        action = instance.policy.act(seen)
-        return decode(action.values, action.probabilities, policy.decoder)
+        seen = candles.part(place + 1 - bars, place + 1)
+        return instance.answer_from(windows.ending(place + 1), seen, state).decision
 
     return decide
 

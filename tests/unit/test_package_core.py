@@ -136,6 +136,14 @@ def test_core_when_later_candles_are_cut_off_then_the_same_bits(seed: int, cut: 
     assert core_features(candles.part(0, cut)).tobytes() == core_features(candles)[:cut].tobytes()
 
 
+@pytest.mark.parametrize("newest", [0, 1, 2, 257, 827, 828, 1500])
+def test_core_when_only_the_newest_rows_are_wanted_then_the_same_bits(newest: int) -> None:
+    candles = walk(1500, seed=6)
+    expected = core_features(candles)
+    expected[: len(expected) - newest] = np.nan
+    assert core_features(candles, newest=newest).tobytes() == expected.tobytes()
+
+
 @given(seed=st.integers(0, 2**32), start=st.integers(1, 400))
 @settings(max_examples=20, deadline=None)
 def test_core_when_older_candles_are_cut_off_then_windows_keep_their_bits_and_averages_forget(

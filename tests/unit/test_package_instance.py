@@ -14,10 +14,10 @@ from prediction_service.runtime.packages.account import EMPTY_ACCOUNT
 from prediction_service.runtime.packages.core import CORE_NAMES, core_features
 from prediction_service.runtime.packages.forecast_features import forecast_features
 from prediction_service.runtime.packages.infer import complete_manifest
-from prediction_service.runtime.packages.instance import Instance
+from prediction_service.runtime.packages.instance import Instance, refuse_unusable
 from prediction_service.runtime.packages.policy_file import read_policy_zip
 from prediction_service.runtime.packages.pt_file import read_pt
-from shared.errors import PackageInvalid, Unavailable
+from shared.errors import CandlesUnusable, PackageInvalid, Unavailable
 from tests.support.package_files import (
     CHANNELS,
     OBSERVED,
@@ -131,6 +131,48 @@ def test_instance_when_candles_do_not_reach_then_refuses_with_both_numbers(tmp_p
         instance.answer(random_candles(700), EMPTY_ACCOUNT)
     with pytest.raises(PackageInvalid, match="candles are of 60 seconds, the package was made for 900"):
         instance.answer(random_candles(1500, interval_seconds=60), EMPTY_ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    ("prices", "place", "words"),
+    [
+        ({"high": 1e308, "low": 1e-3, "close": 1e-3}, 1490, r"hl_range_pct of the candle of \S+T12:30:00Z is inf"),
+        (
+            {"high": 1e300, "close": 1e300},
+            1490,
+            r"atr_14 of the candle of \S+T12:30:00Z is 7.14e\+298, which no market",
+        ),
+        ({"high": 1e300, "close": 1e300}, 900, "correct the prices of that candle or one before it"),
+    ],
+)
+def test_instance_when_a_candle_cannot_be_then_the_candle_is_blamed_not_the_package(
+    tmp_path: Path, prices: dict[str, float], place: int, words: str
+) -> None:
+    candles = random_candles(1500)
+    for name, price in prices.items():
+        getattr(candles, name)[place] = price
+    instance = load(tiny_package(), tmp_path)
+    with pytest.raises(CandlesUnusable, match=words):
+        instance.answer(candles, EMPTY_ACCOUNT)
+    with pytest.raises(CandlesUnusable, match=words):
+        refuse_unusable(candles, instance.manifest.forecast)
+
+
+def test_instance_when_an_unlikely_candle_is_older_than_what_it_reads_then_it_answers(tmp_path: Path) -> None:
+    candles = random_candles(1500)
+    candles.high[700], candles.low[700] = 1e18, 1e-5
+    told = tiny_package()
+    assert np.isfinite(load(told, tmp_path).answer(candles, EMPTY_ACCOUNT).curves).all()
+    told.manifest["forecast"] = {**told.manifest["forecast"], "channels": [{"name": "ret_1"}, *CHANNELS[1:]]}
+    with pytest.raises(CandlesUnusable, match="hl_range_pct"):
+        load(told, tmp_path).answer(candles, EMPTY_ACCOUNT)
+
+
+def test_probe_when_its_candles_cannot_be_then_the_package_is_refused(tmp_path: Path) -> None:
+    package = probed(tiny_package(), bars=760)
+    package.manifest["probe"]["candles"]["high"][750] = 1e300
+    with pytest.raises(PackageInvalid, match=r"probe.candles: hl_range_pct of the candle of \S+ is \S+e\+29"):
+        load(package, tmp_path).check_probe()
 
 
 def broken(value: float) -> bytes:

@@ -124,7 +124,7 @@ def test_channels_when_they_are_no_columns_then_refused_by_name() -> None:
 def test_forecaster_input_when_rows_are_too_few_then_it_says_how_many() -> None:
     forecast = forecast_of({"name": "ret_1"}, context_length=38)
     scales = fit_scales(core_rows(), forecast)
-    with pytest.raises(ValueError, match="have 37 of 38 valid rows"):
+    with pytest.raises(ValueError, match="37 of the newest 38 rows are valid"):
         forecaster_input(core_rows(), forecast, scales)
     with pytest.raises(ValueError, match="no valid row"):
         fit_scales(np.full((5, 28), np.nan), forecast)

@@ -97,9 +97,9 @@ def forecaster_input(core: Floats, forecast: Forecast, scales: Scales) -> NDArra
     [[0.5], [1.0]]
     """
     newest = core[-forecast.context_length :]
-    if len(newest) < forecast.context_length or not np.isfinite(newest).all():
-        valid = int(np.isfinite(core).all(axis=1).sum())
-        raise ValueError(f"have {valid} of {forecast.context_length} valid rows")
+    valid = int(np.isfinite(newest).all(axis=1).sum())
+    if valid < forecast.context_length:
+        raise ValueError(f"{valid} of the newest {forecast.context_length} rows are valid")
     return scaled_channels(newest, forecast, scales).astype(np.float32)
 
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from prediction_service.runtime.packages.candles import Candles
 from prediction_service.runtime.packages.probe import probe_candles
-from shared.contracts.packages import Manifest
-from shared.errors import PackageInvalid, Unavailable
+from shared.contracts.packages import Forecast, Manifest
+from shared.errors import CandlesUnusable, PackageInvalid, Unavailable
 
 if TYPE_CHECKING:
     from prediction_service.runtime.packages.decoder import Decision
@@ -89,22 +89,29 @@ class Instance:
 
     def answer(self, candles: Candles, account: Floats) -> Answer:
         """Give the signal at the newest candle for the block account9 of an account."""
-        from prediction_service.runtime.packages import channels, observation
-        from prediction_service.runtime.packages.core import core_features
-        from prediction_service.runtime.packages.decoder import decode
+        from prediction_service.runtime.packages.core import FIRST_VALID, core_features
 
-        forecast, policy = self.manifest.forecast, self.manifest.policy
-        interval = self.manifest.market.interval_seconds
+        forecast, interval = self.manifest.forecast, self.manifest.market.interval_seconds
         if candles.interval_seconds != interval:
             raise PackageInvalid(
                 f"The candles are of {candles.interval_seconds} seconds, the package was made for {interval}"
             )
-        core = core_features(candles)
-        valid = int(np.isfinite(core).all(axis=1).sum())
+        valid = max(len(candles) - FIRST_VALID, 0)
         if valid < forecast.context_length:
             raise PackageInvalid(
                 f"{len(candles)} candles give {valid} valid rows, the forecaster reads {forecast.context_length}"
             )
+        core = core_features(candles, newest=rows_read(forecast, len(candles)))
+        return self.answer_from(core, candles, account)
+
+    def answer_from(self, core: Floats, candles: Candles, account: Floats) -> Answer:
+        """Give the same from the features of these candles, (n, 28): all valid rows, or the newest that are read."""
+        from prediction_service.runtime.packages import channels, observation
+        from prediction_service.runtime.packages.core import FIRST_VALID, check_features
+        from prediction_service.runtime.packages.decoder import decode
+
+        forecast, policy = self.manifest.forecast, self.manifest.policy
+        check_features(core, candles, rows_read(forecast, len(candles)))
         scales = channels.fit_scales(core, forecast)
         prediction = self.forecaster.predict(channels.forecaster_input(core, forecast, scales))
         _refuse_nonsense(prediction, "forecast")
@@ -125,7 +132,7 @@ class Instance:
             curves=curves,
             price_path=price_path,
             price=price,
-            lookback_rows_used=valid,
+            lookback_rows_used=len(candles) - FIRST_VALID,
             feature_dim=policy.obs_dim,
             scaled_from_warmup=scales.from_warmup,
         )
@@ -136,12 +143,29 @@ class Instance:
         if probe is None:
             return None
         candles = probe_candles(probe, self.manifest.market.interval_seconds)
-        answer = self.answer(candles, np.array(probe.account))
+        try:
+            answer = self.answer(candles, np.array(probe.account))
+        except CandlesUnusable as error:
+            raise PackageInvalid(f"probe.candles: {error.message}") from error
         return ProbeResult(
             forecast_error=_distance(answer.prediction, probe.forecast, "probe.forecast"),
             action_error=_distance(answer.action_raw, probe.action, "probe.action"),
             tolerance=probe.tolerance,
         )
+
+
+def rows_read(forecast: Forecast, bars: int) -> int:
+    """Give how many of the newest rows an answer hangs on: all, where scales are taken from them."""
+    told = all(channel.scale is not None for channel in forecast.channels)
+    return forecast.context_length if told else bars
+
+
+def refuse_unusable(candles: Candles, forecast: Forecast) -> None:
+    """Refuse candles that no package can answer from, `CandlesUnusable`, without the package."""
+    from prediction_service.runtime.packages.core import check_features, core_features
+
+    rows = rows_read(forecast, len(candles))
+    check_features(core_features(candles, newest=rows), candles, rows)
 
 
 def _distance(got: Floats, told: Any, name: str) -> float:
