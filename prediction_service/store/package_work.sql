@@ -1,5 +1,5 @@
 -- name: may_wait
--- Asked every second: whether it is worth looking closer. Accounts are no more than packages.
+-- Asked every second: whether it is worth looking closer. Accounts are few, as many as packages there ever were.
 SELECT EXISTS (
     SELECT FROM model_packages
     WHERE warmup_status IN ('PENDING', 'RUNNING') AND status <> 'ARCHIVED'

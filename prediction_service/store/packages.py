@@ -187,6 +187,11 @@ async def tell_waiting(executor: Executor, told: Sequence[Told]) -> None:
     )  # fmt: skip
 
 
+async def tell_stuck(executor: Executor, package_ids: Sequence[str], reason: str) -> None:
+    """Say of packages that wait why nothing happens to them."""
+    await _queries.execute(executor, "tell_stuck", ids=list(package_ids), reason=reason)
+
+
 async def claim_warmup(executor: Executor, package: Listed) -> Package | None:
     """Start a warm-up and give the package as it is now; None when it is gone, archived or warm.
 

@@ -84,6 +84,7 @@ WHERE id = :id;
 -- name: set_validated
 UPDATE model_packages
 SET manifest = :manifest, validated_at = clock_timestamp(), warmup_cut_off = 0, updated_at = clock_timestamp(),
+    warmup_error = CASE WHEN warmup_status <> 'PENDING' THEN warmup_error END,
     status = CASE status WHEN 'ARCHIVED' THEN 'ARCHIVED' ELSE 'READY' END
 WHERE id = :id AND created_at = :created_at;
 
@@ -111,6 +112,10 @@ FROM free JOIN unnest(:ids::text[], :moments::timestamptz[], :reasons::text[]) A
     ON given.id = free.id
 WHERE package.id = free.id AND package.warmup_requested_at = given.requested_at
   AND package.warmup_error IS DISTINCT FROM given.reason;
+
+-- name: tell_stuck
+UPDATE model_packages SET warmup_error = :reason, updated_at = clock_timestamp()
+WHERE id = ANY(:ids) AND warmup_status = 'PENDING' AND status <> 'ARCHIVED' AND warmup_error IS DISTINCT FROM :reason;
 
 -- name: claim_warmup
 UPDATE model_packages

@@ -6,12 +6,13 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 
 import structlog
 
 from prediction_service.runtime import metrics
 from prediction_service.settings import PredictionSettings
-from prediction_service.store import package_work
+from prediction_service.store import package_work, packages
 from prediction_service.store.packages import CHANNEL
 from prediction_service.usecases.package_work import Finder, woken
 from shared.db import ConnectionLost, Pool, PostgresError
@@ -22,6 +23,8 @@ log = structlog.get_logger(__name__)
 COMMAND = (sys.executable, "-m", "prediction_service.child")
 LEAVING_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 60.0
+FAILURES_TOLD = 2
+"""After so many in a row the packages that wait say so."""
 STEADY_SECONDS = 60.0
 """One that lived for so long had a fault of its own, not one that every start meets."""
 
@@ -48,6 +51,7 @@ class _Keeper:
         self._process: asyncio.subprocess.Process | None = None
         self._started = 0.0
         self._pause = 0.0
+        self._failures = 0
         self._not_before = 0.0
 
     async def look(self, *, notified: bool) -> None:
@@ -67,9 +71,18 @@ class _Keeper:
             self._note_end(self._process.returncode)
         if time.monotonic() < self._not_before:
             return
-        wanted = bool(self._settings.candle_feeds) or bool(await self._finder.find(notified=notified))
-        if wanted and not await package_work.is_taken(self._pool):
+        work = await self._finder.find(notified=notified)
+        if (work or self._settings.candle_feeds) and not await package_work.is_taken(self._pool):
+            if self._failures >= FAILURES_TOLD:
+                await self._tell((*work.check, *work.warm))
             await self._start()
+
+    async def _tell(self, package_ids: Sequence[str]) -> None:
+        words = (
+            f"the process that checks and warms up packages has ended with an error {self._failures} times in a row; "
+            "it is started again, and the log of prediction-worker says more"
+        )
+        await packages.tell_stuck(self._pool, package_ids, words)
 
     async def _start(self) -> None:
         self._started = time.monotonic()
@@ -97,12 +110,13 @@ class _Keeper:
         lived = time.monotonic() - self._started
         self._process = None
         if code == 0:
-            self._pause = 0.0
+            self._pause, self._failures = 0.0, 0
             return
+        self._failures += 1
         metrics.PACKAGE_CHILD_FAILURES.inc()
         log.warning("process of packages ended", code=code, seconds=round(lived, 1))
         if lived >= STEADY_SECONDS:
-            self._pause = 0.0
+            self._pause, self._failures = 0.0, 1
         self._back_off()
 
     def _back_off(self) -> None:

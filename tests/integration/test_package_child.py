@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,13 +16,19 @@ from prediction_service.store import package_work, packages
 from prediction_service.usecases import package_child
 from prediction_service.usecases import package_work as working
 from prediction_service.usecases.package_work import Finder
-from shared.db import Connection, Pool, connect, transaction
+from shared.db import Connection, Executor, Pool, Queries, connect, transaction
 from shared.wakeup import Wakeup
 from tests.support import live
 from tests.support.live import until
 from tests.support.warming import add_package, bars_of, child_of, ended, market, put, state
 from tests.support.workers import worker
 
+COPIES = """
+INSERT INTO model_packages (id, name, forecast_rel_path, ppo_rel_path, manifest, status, validated_at)
+SELECT 'copy_' || n, 'copy', 'f', 'p', CASE WHEN n % 2 = 0 THEN manifest
+       ELSE jsonb_set(manifest, '{market,symbol}', '"X"') END, 'READY', now()
+FROM model_packages, generate_series(1, 60) AS n
+"""
 STATE = "SELECT warmup_status FROM model_packages WHERE id = 'tiny'"
 
 
@@ -92,7 +99,17 @@ async def test_child_when_it_fails_then_that_is_counted_and_the_next_start_waits
         await keeper.look(notified=True)
     assert metrics.PACKAGE_CHILD_FAILURES._value.get() == before + 1
     assert keeper._process is None
+    keeper._not_before = 0.0
+    await keeper.look(notified=True)
+    assert await state(pool) == ("UPLOADED", "PENDING", None, False)
+    await keeper._process.wait()
+    await keeper.look(notified=True)
+    keeper._not_before = 0.0
+    await keeper.look(notified=True)
+    assert "has ended with an error 2 times in a row" in ((await state(pool))[2] or "")
     await keeper.end()
+    await working.check_files(pool, configured, "tiny")
+    assert await state(pool) == ("READY", "PENDING", None, False)
 
 
 async def test_work_when_another_process_has_it_then_nobody_else_takes_it(database: str, connection: Connection):
@@ -122,6 +139,46 @@ async def test_work_when_packages_wait_then_only_what_can_be_done_now_is_found(
     found = await finder.find(notified=True)
     assert (found.check, found.warm, found.trade) == (("new",), ("fits", "any"), ())
     assert "have 20 of 1500 candles of ETHUSDT 15m" in ((await state(pool, "lacks"))[2] or "")
+
+
+async def test_work_when_many_packages_wait_then_a_look_asks_no_more_than_for_few_and_reads_no_manifest(
+    pool: Pool, configured: PredictionSettings, connection: Connection, monkeypatch: pytest.MonkeyPatch
+):
+    await add_package(pool, configured.packages_folder, "any")
+    for symbol, bars in {"BTCUSDT": 7, "ETHUSDT": 9, "SOLUSDT": 8}.items():
+        await put(pool, bars_of(market(bars), symbol))
+    asked: list[str] = []
+
+    def counted(name: str) -> None:
+        ask = getattr(Queries, name)
+
+        async def note(queries: Queries, executor: Executor, query: str, /, **given: Any) -> Any:
+            asked.append(query)
+            return await ask(queries, executor, query, **given)
+
+        monkeypatch.setattr(Queries, name, note)
+
+    for name in ("fetch", "fetchrow", "fetchval", "execute"):
+        counted(name)
+    finder = Finder(pool)
+    await finder.find(notified=True)
+    asked.clear()
+    await finder.find(notified=True)
+    few = sorted(asked)
+    await connection.execute(COPIES)
+    await finder.find(notified=True)
+    await connection.execute("UPDATE model_packages SET warmup_error = 'what a reader asked about' WHERE id = 'copy_7'")
+    asked.clear()
+    await finder.find(notified=True)
+    assert sorted(asked) == sorted([*few, "tell_waiting"])
+    told = await connection.fetch("SELECT left(warmup_error, 38), count(*) FROM model_packages GROUP BY 1 ORDER BY 1")
+    # Where a manifest names no market it is the one with most.
+    assert [tuple(one) for one in told] == [
+        ("have 0 of 1500 candles of X 15m: none ", 30), ("have 9 of 1500 candles of ETHUSDT 15m:", 31)
+    ]  # fmt: skip
+    for name in ("waiting", "wanting", "followed"):
+        assert "manifest" not in package_work._queries[name].text
+    assert "manifest" not in packages._queries["list_all"].text
 
 
 async def test_work_when_there_is_none_for_a_while_then_it_ends_unless_an_account_trades(

@@ -92,9 +92,17 @@ async def test_signal_when_candles_lack_then_409_says_how_many_and_where_and_not
     await put(pool, [*rows[:600], *rows[601:]])
     status, refused = await ask(api)
     assert (status, "have 902 of 1500 candles" in refused["detail"], "gap" in refused["detail"]) == (409, True, True)
-    assert await state(pool) == ("READY", "PENDING", refused["detail"], False)
+    waits = ("READY", "PENDING", refused["detail"], False)
+    assert await state(pool) == waits
     status, refused = await ask(api, symbol="btcusdt")
     assert (status, "have 0 of 1500" in refused["detail"], "BTCUSDT" in refused["detail"]) == (409, True, True)
+    # What the package waits for is its own market.
+    assert await state(pool) == waits
+    _, refused = await ask(api, at="1969-07-20T20:17:40Z")
+    first = rows[0].open_time.isoformat().replace("+00:00", "Z")
+    assert refused["detail"] == (
+        "have 0 of 1500 candles of BTCUSDT 15m: none had closed by 1969-07-20T20:17:40Z; the first opens at " + first
+    )
     await put(pool, rows[600:601])
     assert (await ask(api))[0] == 200
     earlier = rows[-2].open_time + timedelta(minutes=1)
@@ -130,6 +138,8 @@ async def test_signal_when_asked_of_a_coin_then_its_rows_are_resampled_and_quiet
     found = signal["diagnostics"]
     assert (found["source"], found["interval_seconds"], found["candles_used"]) == ("coin_metrics", 60, 1500)
     assert (found["candles_without_trades"], signal["current_price"]) == (1001, pytest.approx(price[499]))
+    # The recording ended then, however long ago that is.
+    assert (found["age_seconds"] < 60, found["age"]) == (True, None)
 
 
 async def test_signal_when_its_files_wait_to_be_checked_or_were_refused_then_409_says_so(

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,17 @@ import numpy as np
 import pytest
 
 from prediction_service.app import build
+from prediction_service.runtime.packages import instances as loading
 from prediction_service.runtime.packages.account import EMPTY_ACCOUNT
 from prediction_service.runtime.packages.instances import Instances
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import packages
 from prediction_service.usecases import warm_up as warming_up
-from prediction_service.usecases.warm_up import key_of, origin_of, warm_up
+from prediction_service.usecases.package_work import Finder
+from prediction_service.usecases.warm_up import key_of, origin_of, recover, warm_up
 from shared.db import Pool, transaction
 from shared.errors import PackageInvalid
+from tests.support.live import until
 from tests.support.package_files import PackageFiles, probed, tiny_package
 from tests.support.serving import Api, api_of
 from tests.support.warming import add_package, ask, bars_of, market, put, state
@@ -136,6 +140,70 @@ async def test_warm_up_when_it_was_left_running_then_a_start_lets_it_wait_again_
         async with api_of(build(configured)):
             assert await state(pool, "left") == ("READY", "PENDING", None, False)
             assert await state(pool, "held") == ("READY", "RUNNING", None, False)
+
+
+async def test_warm_up_when_its_process_ends_each_time_then_it_stands_last_and_is_given_up_until_asked_for(
+    pool: Pool, folder: Path
+):
+    await put(pool, bars_of(market()))
+    for name in ("kills", "sound"):
+        await add_package(pool, folder, name, symbol="BTCUSDT")
+    package = await packages.get(pool, "kills")
+    assert package is not None
+    finder = Finder(pool)
+    for _ in range(2):
+        assert await packages.claim_warmup(pool, package)
+        assert (await finder.find(notified=True)).warm == ("sound", "kills")
+        await recover(pool)
+        assert (await finder.find(notified=True)).warm == ("sound", "kills")
+        assert await state(pool, "kills") == ("READY", "PENDING", None, False)
+    assert await packages.claim_warmup(pool, package)
+    # The next question sees what became of the one before.
+    assert await warm_up(pool, Instances(), folder, "kills")
+    _, warm, reason, _ = await state(pool, "kills")
+    assert (warm, "ended before that was done, 3 times in a row" in (reason or "")) == ("FAILED", True)
+    await request(pool, "kills")
+    assert await packages.claim_warmup(pool, package)
+    assert await warm_up(pool, Instances(), folder, "kills")
+    assert await state(pool, "kills") == ("READY", "DONE", None, True)
+
+
+async def test_warm_up_when_the_memory_does_not_suffice_then_it_fails_with_figures(
+    pool: Pool, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    await add_package(pool, folder, symbol="BTCUSDT")
+    await put(pool, bars_of(market()))
+    monkeypatch.setattr("prediction_service.runtime.packages.instances.LEAST_FREE_BYTES", 1 << 60)
+    assert await warm_up(pool, Instances(), folder, "tiny")
+    _, warm, reason, _ = await state(pool)
+    assert (warm, "takes 1099511627776 MiB of memory" in (reason or "")) == ("FAILED", True)
+
+
+async def test_warm_up_when_many_packages_load_at_once_then_other_questions_are_answered_meanwhile(
+    api: Api, pool: Pool, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    names = [f"cold_{n}" for n in range(12)]
+    for name in names:
+        await add_package(pool, folder, name, symbol="BTCUSDT")
+    await put(pool, bars_of(market()))
+    may_load, load = threading.Event(), loading.load_checked
+
+    def load_when_told(*given: Any) -> Any:
+        assert may_load.wait(60)
+        return load(*given)
+
+    monkeypatch.setattr(loading, "load_checked", load_when_told)
+    asked = [asyncio.create_task(ask(api, name)) for name in names]
+    try:
+        await until(pool, "SELECT count(*) FROM model_packages WHERE warmup_status = 'RUNNING'", expected=2)
+        status, listed = await asyncio.wait_for(api.get("/api/model-packages"), 10)
+        assert (status, listed["total"]) == (200, 12)
+        # Nobody waits for a turn that could not be used.
+        assert (await ask(api, "cold_11", symbol="none"))[1]["code"] == "too_few_candles"
+    finally:
+        may_load.set()
+        answers = await asyncio.gather(*asked)
+    assert [status for status, _ in answers] == [200] * 12
 
 
 async def test_warm_up_when_the_package_goes_meanwhile_then_nothing_comes_back(

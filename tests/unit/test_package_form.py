@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prediction_service.usecases.package_form import MIB, FormReader, Stored, boundary_of
 from prediction_service.usecases.upload import slug_of
+from shared.errors import Invalid
 from tests.support.uploading import BOUNDARY, body, content_type, parts
 
 # Bytes that look like the boundary until the last of them.
@@ -51,6 +53,12 @@ def test_form_when_cut_anywhere_then_every_byte_of_its_files_arrives(
     assert (first, second) == tuple(
         Stored(sha256=hashlib.sha256(content).hexdigest(), size=len(content)) for content in (forecast, ppo)
     )
+
+
+@pytest.mark.parametrize("name", ["a\u202eb", "\u2067abc", "\u200b", "\u00a0\u0301", "a\nb", "\x7f"])
+def test_name_when_it_cannot_be_seen_or_turns_what_stands_behind_it_then_it_is_refused(tmp_path: Path, name: str):
+    with pytest.raises(Invalid, match="name must "):
+        read(tmp_path, body(parts(name, b"f", b"p", {})), [])
 
 
 @given(
