@@ -50,9 +50,25 @@ class UnknownFeature(Invalid):
 
 
 class PackageInvalid(Invalid):
-    """Files of a package that are unsafe, damaged or do not fit together; they are never loaded."""
+    """Files of a package that are unsafe, damaged or do not fit together; they are never loaded.
+
+    What the files say may stand in the message: it is cut, and what cannot be printed is escaped.
+    """
 
     code = "package_invalid"
+
+    def __init__(self, message: str, *, pointer: str | None = None) -> None:
+        super().__init__(_printable(message), pointer=pointer)
+
+
+_LONGEST_SENTENCE = 1000
+
+
+def _printable(text: str) -> str:
+    cut = text if len(text) <= _LONGEST_SENTENCE else f"{text[:_LONGEST_SENTENCE]}…"
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in cut
+    )
 
 
 class SettingsInvalid(Invalid):

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ async def validate_files(folder: Path, given: dict[str, Any]) -> Manifest:
     PackageInvalid: it may not, and why; Unavailable: it cannot be found out here.
     """
     sizes = [await asyncio.to_thread(_size, folder / name) for name in (FORECAST_NAME, POLICY_NAME)]
-    verdict = await _ask(_task(folder, given), limits.wall_seconds(sum(sizes)))
+    verdict = await _ask(await asyncio.to_thread(_task, folder, given), limits.wall_seconds(sum(sizes)))
     if verdict.trace:
         log.warning("package cannot be loaded", folder=folder.name, trace=verdict.trace)
     if verdict.unavailable is not None:
@@ -46,9 +47,13 @@ async def validate_files(folder: Path, given: dict[str, Any]) -> Manifest:
 
 def _size(path: Path) -> int:
     try:
-        return path.stat().st_size
+        found = path.stat()
     except OSError as error:
         raise PackageInvalid(f"{path.name} cannot be read ({error.strerror}); upload the package again") from error
+    if not stat.S_ISREG(found.st_mode):
+        # A pipe would be waited for.
+        raise PackageInvalid(f"{path.name} is no file; upload the package again")
+    return found.st_size
 
 
 def _task(folder: Path, given: dict[str, Any]) -> bytes:

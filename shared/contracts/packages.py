@@ -2,8 +2,9 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from shared.contracts.candles import DAY_SECONDS
 from shared.contracts.fields import NO_NUL, Name
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -45,6 +46,13 @@ class Market(_Strict):
     warmup_bars: int = Field(1500, ge=1, le=20_000, description="Closed candles without a gap that a signal needs")
     symbol: str | None = Field(None, min_length=1, max_length=100, pattern=NO_NUL)
     source: Literal["candles", "coin_metrics"] = "candles"
+
+    @field_validator("interval_seconds")
+    @classmethod
+    def _divides_a_day(cls, seconds: int) -> int:
+        if DAY_SECONDS % seconds:
+            raise ValueError("must divide a day: there are no candles of this length")
+        return seconds
 
 
 class Output(_Strict):

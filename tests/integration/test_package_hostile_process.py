@@ -125,6 +125,9 @@ async def test_validation_when_files_are_gone_then_it_says_which(good: PackageFi
     (folder / "ppo_policy.zip").unlink()
     with pytest.raises(PackageInvalid, match=r"ppo_policy\.zip cannot be read"):
         await validate_files(folder, good.manifest)
+    os.mkfifo(folder / "ppo_policy.zip")
+    with pytest.raises(PackageInvalid, match=r"ppo_policy\.zip is no file"):
+        await validate_files(folder, good.manifest)
 
 
 async def test_validation_when_this_process_holds_secrets_then_the_other_has_none(

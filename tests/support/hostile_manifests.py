@@ -122,6 +122,21 @@ POLICIES: dict[str, Case] = {
     "activation of its own": policy(
         described(lambda told: told["policy_kwargs"].update(activation_fn="<class 'mine.Snake'>")), "'mine.Snake'"
     ),
+    "extractor without weights": policy(
+        described(lambda told: told["policy_kwargs"].update(features_extractor_class="<class 'mine.Twice'>")),
+        "features extractor 'mine.Twice'",
+    ),
+    "extractor with options": policy(
+        described(lambda told: told["policy_kwargs"].update(features_extractor_kwargs={"factor": 2})),
+        "features_extractor_kwargs",
+    ),
+    "space of no text": policy(
+        described(lambda told: told["observation_space"].update({":type:": "\0\ud800\u202e\n" + "y" * 30_000})),
+        r"observes a \x00\ud800\u202e\nyyy",
+    ),
+    "observation of many digits": policy(
+        described(lambda told: told["observation_space"].update(_shape=[int("9" * 4000)])), "saved with 99999999999999"
+    ),
     "squashed actions": policy(
         described(lambda told: told["policy_kwargs"].update(squash_output=True)), "squash_output"
     ),
@@ -158,6 +173,7 @@ def other_scale(good: PackageFiles, _: Path) -> PackageFiles:
 
 MANIFESTS: dict[str, Case] = {
     "unknown section": manifest(lambda told: told.update(forcast={}), "forcast"),
+    "key of no text": manifest(lambda told: told.update({"\x1b[31m\u202e" + "k" * 5000: 1}), r"\x1b[31m\u202ekkk"),
     "unknown format": manifest(lambda told: told.update(format="package/9"), "format"),
     "section is a text": manifest(lambda told: told.update(forecast="patchtst"), "must be an object"),
     "other context length": section("forecast", "context_length", context_length=128),
@@ -177,6 +193,7 @@ MANIFESTS: dict[str, Case] = {
     "other bounds": section("policy", "high", action_space={"kind": "box", "low": [-1] * 5, "high": [2] * 5}),
     "decoder outside": section("policy", "decoder", decoder={"kind": "direction", "index": 5}),
     "other files": manifest(lambda t: t.update(sha256=dict.fromkeys(("forecast_model", "ppo_model"), "0" * 64)), "SHA"),
+    "interval of no candle": section("market", "interval_seconds", interval_seconds=777),
     "too few candles": section("market", "warmup_bars", warmup_bars=100),
     "probe of nonsense": manifest(lambda told: told.update(probe={"candles": {}}), "probe"),
     "nested deeply": manifest(lambda told: told.update(report={"a": deep(150)}), "nested too deeply"),

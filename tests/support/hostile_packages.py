@@ -240,6 +240,10 @@ PICKLES: dict[str, Case] = {
     "marks without end": forecast(lambda *_: torch_zip(b"\x80\x02" + b"(" * 300_000 + b"."), "more steps"),
     "description that holds itself": forecast(pt_pickle(holding_itself), "config"),
     "description that unfolds": forecast(pt_pickle(laughing), "config has more than"),
+    "loss of thousands of letters": forecast(
+        lambda *_: saved({"format": "patchtst/1", "config": {"loss": "x" * 4000}, "state_dict": module().state_dict()}),
+        "config.loss",
+    ),
     "extra key": forecast(
         pt_pickle(lambda _: {"format": "patchtst/1", "config": {}, "state_dict": {}, "optimizer": 1}), "'optimizer'"
     ),
@@ -252,6 +256,7 @@ TENSORS: dict[str, Case] = {
     "billions of strides": forecast(lambda *_: claiming(a=Claimed((4_000_000_000,), (1,))), "claims 4,000,000,000"),
     "billions in the storage": forecast(lambda *_: claiming(a=Claimed((1,), (1,), elements=1 << 40)), "other than"),
     "many dimensions": forecast(lambda *_: claiming(a=Claimed((1,) * 40, (1,) * 40)), "no layer has"),
+    "more dimensions than torch has": forecast(lambda *_: claiming(a=Claimed((1,) * 65, (1,) * 65)), "cannot be read"),
     "offset outside": forecast(lambda *_: claiming(a=Claimed((1,), (1,), offset=1)), "claims 1 numbers"),
     "negative size": forecast(lambda *_: claiming(a=Claimed((-1,), (1,))), "cannot be read"),
     "stride outside": forecast(

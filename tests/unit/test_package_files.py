@@ -68,6 +68,7 @@ def test_pt_when_it_has_a_description_then_plain_values(pt: Any):
     config = {
         "d_model": 3,
         "dropout": 0.1,
+        "huge": 1e20,
         "none": None,
         "sizes": (1, 2),
         "on": True,
@@ -106,6 +107,7 @@ def test_pt_when_larger_than_a_block_then_every_number_is_looked_at(pt: Any):
 
 def test_policy_when_of_stable_baselines_then_its_hints(zipped: Any):
     from gymnasium.spaces import Box, Discrete
+    from stable_baselines3.common.torch_layers import FlattenExtractor
 
     box = Box(np.array([-1.0, -0.25], np.float32), np.array([1.0, 2e5], np.float32))
     found = read_policy_zip(zipped(saved_by_sb3(ppo(action_space=box, net_arch=[4]))))
@@ -115,7 +117,8 @@ def test_policy_when_of_stable_baselines_then_its_hints(zipped: Any):
         "activation": "tanh", "observation_shape": "72", "action_space": "box", "action_low": "-1.0,-0.25",
         "action_high": "1.0,200000.0",
     }  # fmt: skip
-    chosen = ppo(action_space=Discrete(3), net_arch={"pi": [4], "vf": []}, activation_fn=torch.nn.LeakyReLU)
+    chosen = ppo(action_space=Discrete(3), net_arch={"pi": [4], "vf": []}, activation_fn=torch.nn.LeakyReLU,
+                 features_extractor_class=FlattenExtractor)  # fmt: skip
     hints = read_policy_zip(zipped(saved_by_sb3(chosen))).hints
     assert (hints["activation"], hints["action_space"], hints["action_n"]) == ("leaky_relu", "discrete", "3")
 

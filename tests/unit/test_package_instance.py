@@ -140,7 +140,7 @@ def test_instance_when_candles_do_not_reach_then_refuses_with_both_numbers(tmp_p
         (
             {"high": 1e300, "close": 1e300},
             1490,
-            r"atr_14 of the candle of \S+T12:30:00Z is 7.14e\+298, which no market",
+            r"oc_range_pct of the candle of \S+T12:30:00Z is 1.38e\+298, which no market",
         ),
         ({"high": 1e300, "close": 1e300}, 900, "correct the prices of that candle or one before it"),
     ],

@@ -80,7 +80,7 @@ def _validated(whole: dict[str, Any]) -> Manifest:
         field = ".".join(str(part) for part in first["loc"] if part not in _UNION_TAGS)
         message = first["msg"].removeprefix("Value error, ")
         what = f", got {first['input']!r:.60}" if not isinstance(first["input"], Mapping) else ""
-        raise PackageInvalid(f"{field or 'The manifest'}: {message}{what}") from None
+        raise PackageInvalid(f"{field[:100] or 'The manifest'}: {message[:200]}{what}") from None
 
 
 def _check_pair(manifest: Manifest) -> None:

@@ -67,12 +67,12 @@ class PatchTstConfig(BaseModel):
 def read_config(config: dict[str, Any]) -> PatchTstConfig:
     """Check the config of a patchtst/1 file; PackageInvalid names what is wrong."""
     for key in config.keys() - PatchTstConfig.model_fields.keys():
-        meant = get_close_matches(str(key), PatchTstConfig.model_fields, n=1, cutoff=_LIKENESS)
+        meant = get_close_matches(str(key)[:80], PatchTstConfig.model_fields, n=1, cutoff=_LIKENESS)
         if meant:
-            raise PackageInvalid(f"config.{key} of the forecaster is unknown; {meant[0]} is meant?")
+            raise PackageInvalid(f"config.{key!s:.80} of the forecaster is unknown; {meant[0]} is meant?")
     if str(config.get("loss", "mse")) not in {"mse", "quantile"}:
         raise PackageInvalid(
-            f"config.loss of the forecaster is {config['loss']!r}: distribution outputs cannot be rebuilt; "
+            f"config.loss of the forecaster is {config['loss']!r:.60}: distribution outputs cannot be rebuilt; "
             "train it with loss 'mse', or with a head of quantiles"
         )
     try:

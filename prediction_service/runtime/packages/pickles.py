@@ -31,6 +31,8 @@ _TENSOR = "torch._utils._rebuild_tensor_v2"
 _PARAMETER = "torch._utils._rebuild_parameter"
 _KNOWN = {_DICTIONARY, _TENSOR, _PARAMETER, *DTYPES}
 _PROTOCOL = 2
+_MOST_DIMENSIONS = 64
+"""torch has no more."""
 _TAKEN = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3, "APPEND": 1, "SETITEM": 2, "BINPERSID": 1, "REDUCE": 2, "BUILD": 1}
 _T = TypeVar("_T")
 
@@ -190,7 +192,7 @@ def _as(kind: type[_T], value: Any) -> _T:
 
 
 def _number(value: float) -> float:
-    if abs(value) >= 1 << 63 or not math.isfinite(value):
+    if abs(value) >= 1 << 63 if isinstance(value, int) else not math.isfinite(value):
         raise ValueError("a number out of range")
     return value
 
@@ -228,12 +230,19 @@ def _call(function: Any, arguments: Any) -> Any:
             return TensorClaim(
                 storage=_as(StorageClaim, storage),
                 offset=_count(offset),
-                shape=tuple(_count(size) for size in _as(tuple, shape)),
-                stride=tuple(_count(step) for step in _as(tuple, stride)),
+                shape=_sizes(shape),
+                stride=_sizes(stride),
             )
         case name if name == _PARAMETER and len(arguments) == 3 and arguments[2] == {}:  # noqa: PLR2004
             return _as(TensorClaim, arguments[0])
     raise ValueError("a call that torch does not write")
+
+
+def _sizes(value: Any) -> tuple[int, ...]:
+    # One long tuple may be named again and again, at the cost of a byte each.
+    if len(_as(tuple, value)) > _MOST_DIMENSIONS:
+        raise ValueError("more dimensions than a tensor has")
+    return tuple(map(_count, value))
 
 
 def _count(value: Any) -> int:

@@ -22,6 +22,7 @@ _ACTIVATIONS = {
     "Identity": "identity",
 }
 _MODULE = "stable_baselines3.common.policies"
+_EXTRACTOR = "stable_baselines3.common.torch_layers.FlattenExtractor"
 _FOREIGN = (
     (".sac.", "SAC"),
     (".td3.", "TD3 or DDPG"),
@@ -34,6 +35,7 @@ _REMEDY = "train PPO with MlpPolicy on a plain vector of observations"
 _CLASS = re.compile(r"<class '([\w.]{1,200})'>")
 _FLOAT = re.compile(r"-?(?:\d+\.?\d*(?:e[+-]?\d+)?|inf)")
 _MOST_BOUNDS = 256
+_LONGEST_SIZE = 20
 
 
 def read_hints(data: str, *, what: str) -> dict[str, str]:
@@ -52,6 +54,7 @@ def read_hints(data: str, *, what: str) -> dict[str, str]:
         else {}
     )
     _refuse_own_class(parts.get("policy_class", {}), what=what)
+    _refuse_own_extractor(parts.get("policy_kwargs", {}), what=what)
     return {
         **_squash(parts.get("policy_kwargs"), described=description, what=what),
         **_activation(parts.get("policy_kwargs"), what=what),
@@ -70,6 +73,17 @@ def _refuse_own_class(policy_class: dict[str, Any], *, what: str) -> None:
     raise PackageInvalid(
         f"{what} holds a policy class of {module[:80]!a}, whose computation is not known here; {_REMEDY}"
     )
+
+
+def _refuse_own_extractor(kwargs: dict[str, Any], *, what: str) -> None:
+    """Refuse what computes on observations before the first layer: it may do so without any weights."""
+    extractor = _class_name(kwargs.get("features_extractor_class"))
+    if extractor not in ("", _EXTRACTOR):
+        raise PackageInvalid(
+            f"{what} has the features extractor {extractor[:80]!a}, which cannot be rebuilt; {_REMEDY}"
+        )
+    if kwargs.get("features_extractor_kwargs"):
+        raise PackageInvalid(f"{what} has features_extractor_kwargs, which a plain vector needs none of; {_REMEDY}")
 
 
 def _squash(kwargs: dict[str, Any] | None, *, described: dict[str, Any], what: str) -> dict[str, str]:
@@ -99,18 +113,20 @@ def _observations(space: dict[str, Any], *, what: str) -> dict[str, str]:
     kind = _class_name(space.get(":type:")).rpartition(".")[2]
     if kind not in ("", "Box"):
         raise PackageInvalid(
-            f"{what} observes a {kind} space, which cannot be rebuilt; train it on a Box, a plain vector"
+            f"{what} observes a {kind[:80]} space, which cannot be rebuilt; train it on a Box, a plain vector"
         )
     shape = space.get("_shape")
     if isinstance(shape, list) and len(shape) == 1 and isinstance(shape[0], int):
-        return {"observation_shape": str(shape[0])}
+        return {"observation_shape": str(shape[0])[:_LONGEST_SIZE]}
     return {}
 
 
 def _actions(space: dict[str, Any], *, what: str) -> dict[str, str]:
     kind = _class_name(space.get(":type:")).rpartition(".")[2]
     if kind not in ("", "Box", "Discrete"):
-        raise PackageInvalid(f"{what} acts in a {kind} space, which is not served; train it on Box or Discrete actions")
+        raise PackageInvalid(
+            f"{what} acts in a {kind[:80]} space, which is not served; train it on Box or Discrete actions"
+        )
     if kind == "Discrete":
         count = str(space.get("n", ""))
         return {"action_space": "discrete", **({"action_n": count} if count.isdecimal() and len(count) < 6 else {})}  # noqa: PLR2004
