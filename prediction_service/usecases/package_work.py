@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -143,13 +145,25 @@ class _Worker:
 
     async def _prepare(self, work: Work) -> None:
         for package_id in work.check:
-            await check_files(self._pool, self._settings, package_id)
+            with _apart(package_id):
+                await check_files(self._pool, self._settings, package_id)
         await recover(self._pool)
         for package_id in work.warm:
-            try:
+            with _apart(package_id):
                 await warm_up(self._pool, self._instances, self._folder, package_id)
-            except TooFewCandles as error:
-                log.info("warm-up waits", package_id=package_id, reason=error.message)
+
+
+@contextmanager
+def _apart(package_id: str) -> Iterator[None]:
+    """Keep what is wrong with one package from the others."""
+    try:
+        yield
+    except TooFewCandles as error:
+        log.info("warm-up waits", package_id=package_id, reason=error.message)
+    except ConnectionLost:
+        raise
+    except Exception:
+        log.exception("work on a package failed", package_id=package_id)
 
 
 async def check_files(pool: Pool, settings: PredictionSettings, package_id: str) -> None:

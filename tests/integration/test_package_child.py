@@ -84,6 +84,18 @@ async def test_child_when_files_are_refused_then_the_reason_is_kept_and_nothing_
     assert not await Finder(pool).find(notified=True)
 
 
+async def test_child_when_one_package_cannot_even_be_refused_then_the_others_are_checked(
+    pool: Pool, configured: PredictionSettings
+):
+    for name in ("odd", "sound"):
+        await add_package(pool, configured.packages_folder, name, checked=False)
+    (configured.packages_folder / "odd" / "forecast_model.pt").write_bytes(b"no zip")
+    await pool.execute("ALTER TABLE model_packages ADD CHECK (id <> 'odd' OR warmup_status = 'PENDING')")
+    await working._Worker(pool, configured)._prepare(await Finder(pool).find(notified=True))
+    assert await state(pool, "odd") == ("UPLOADED", "PENDING", None, False)
+    assert (await state(pool, "sound"))[0] == "READY"
+
+
 async def test_child_when_it_fails_then_that_is_counted_and_the_next_start_waits(
     database: str, pool: Pool, configured: PredictionSettings, monkeypatch: pytest.MonkeyPatch
 ):
