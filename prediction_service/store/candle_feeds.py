@@ -21,6 +21,8 @@ class FeedState:
     """open_time of the newest that it brought."""
     error: str | None
     error_since: datetime | None
+    note: str | None
+    """What one should know of it though it works."""
     updated_at: datetime
 
 
@@ -30,9 +32,9 @@ async def begin(executor: Executor, feeds: Sequence[tuple[str, str, str]]) -> No
     await _queries.execute(executor, "begin", feeds=names, symbols=symbols, intervals=intervals)
 
 
-async def note_success(executor: Executor, feed: str, *, last_candle: datetime | None) -> None:
-    """Note that a feed works and what its newest candle is; None: as before."""
-    await _queries.execute(executor, "note_success", feed=feed, last_candle=last_candle)
+async def note_success(executor: Executor, feed: str, *, last_candle: datetime | None, note: str | None = None) -> None:
+    """Note that a feed works and what its newest candle is; None: as before. `note`: what one should know of it."""
+    await _queries.execute(executor, "note_success", feed=feed, last_candle=last_candle, note=note)
 
 
 async def note_failure(executor: Executor, feed: str, *, error: str) -> None:

@@ -10,7 +10,8 @@ ON CONFLICT (feed) DO NOTHING;
 
 -- name: note_success
 UPDATE candle_feeds
-SET last_candle = coalesce(:last_candle, last_candle), error = NULL, error_since = NULL, updated_at = clock_timestamp()
+SET last_candle = coalesce(:last_candle, last_candle), error = NULL, error_since = NULL, note = :note,
+    updated_at = clock_timestamp()
 WHERE feed = :feed;
 
 -- name: note_failure
@@ -19,4 +20,4 @@ SET error = :error, error_since = coalesce(error_since, clock_timestamp()), upda
 WHERE feed = :feed;
 
 -- name: list_all
-SELECT feed, symbol, interval, last_candle, error, error_since, updated_at FROM candle_feeds ORDER BY feed;
+SELECT feed, symbol, interval, last_candle, error, error_since, note, updated_at FROM candle_feeds ORDER BY feed;

@@ -17,6 +17,7 @@ from prediction_service.store.candles import Bar
 from prediction_service.usecases.candles import put_candles
 from shared.contracts.candle_feeds import Feed
 from shared.contracts.candles import interval_seconds
+from shared.contracts.packages import Market
 from shared.db import ConnectionLost, Pool, PostgresError
 from shared.errors import PumpcastError, UpstreamFailed
 
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 FOLLOWED_BARS: Final = 1600
 """What a package usually warms up on, and a reserve."""
+USUAL_BARS: Final = Market().warmup_bars
 OVERLAP_BARS: Final = 2
 """So many of the newest are asked for again: exchanges correct them."""
 AFTER_CLOSE_SECONDS: Final = 2.0
@@ -116,8 +118,23 @@ class _Follower:
                 log.warning("feed of candles fails", feed=self._feed.name, error=error.message)
             return self._pause()
         self._failures = 0
-        await candle_feeds.note_success(self._pool, self._feed.name, last_candle=_moment(newest))
+        await candle_feeds.note_success(
+            self._pool, self._feed.name, last_candle=_moment(newest), note=await self._shortage(newest)
+        )
         return self._step - time.time() % self._step + AFTER_CLOSE_SECONDS
+
+    async def _shortage(self, newest: int) -> str | None:
+        """Say that an exchange gave all it has and that is not enough."""
+        end = _moment(newest + self._step)
+        run = await candles.count_run(
+            self._pool, symbol=self._feed.symbol, interval_seconds=self._step, close_by=end, most=USUAL_BARS
+        )
+        if run >= USUAL_BARS:
+            return None
+        return (
+            f"{self._exchange.name} gave only {run} candles that follow each other, a package usually needs "
+            f"{USUAL_BARS}: one more comes with each that closes, older ones can be sent to POST /candles"
+        )
 
     def _pause(self) -> float:
         return float(min(LONGEST_PAUSE_SECONDS, 2.0 ** min(self._failures, 10) / 2))

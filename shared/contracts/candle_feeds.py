@@ -59,6 +59,9 @@ class CandleFeed(BaseModel):
     last_candle: AwareDatetime | None = Field(None, description="open_time of the newest that it brought")
     error: str | None = None
     error_since: AwareDatetime | None = None
+    note: str | None = Field(
+        None, description="What one should know of it though it works, such as too short a history"
+    )
     updated_at: AwareDatetime | None = Field(None, description="Latest look; null: no worker follows it yet")
 
 

@@ -1,6 +1,7 @@
 """Candles of exchanges: what is missing is fetched, each closed one follows, and one that lies disturbs no other."""
 
 import asyncio
+import re
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -148,6 +149,19 @@ async def test_feed_when_an_exchange_is_out_then_it_is_told_until_it_is_back_and
     assert stored == list(range(stored[0], stored[-1] + 1))
 
 
+async def test_feed_when_its_exchange_gives_too_short_a_history_then_it_says_so_until_there_is_enough(
+    pool: Pool, database: str, tmp_path: Path, good: Stand
+):
+    good.most = 720
+    async with following(pool, database, tmp_path, GOOD, binance=good):
+        found = await until(pool, GOOD, lambda one: one.note)
+        assert found.error is None
+        assert re.search(r"binance gave only 7\d\d candles .* usually needs 1500", found.note)
+    good.most = None
+    async with following(pool, database, tmp_path, GOOD, binance=good):
+        await until(pool, GOOD, lambda one: one.note is None)
+
+
 async def test_feed_when_an_exchange_is_slow_then_it_is_given_up_until_it_answers_in_time(
     pool: Pool, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, good: Stand, bad: Stand
 ):
@@ -248,5 +262,5 @@ async def test_feeds_when_listed_then_each_of_the_settings_comes_with_its_state(
     assert first["error_since"] is not None
     assert second == {
         "feed": "kraken:ETH/USD:15m", "symbol": "ETHUSD", "interval": "15m", "last_candle": None, "error": None,
-        "error_since": None, "updated_at": None,
+        "error_since": None, "note": None, "updated_at": None,
     }  # fmt: skip

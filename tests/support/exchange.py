@@ -44,6 +44,8 @@ class Stand:
     """Changes the candles of an answer."""
     lacks: set[int] = field(default_factory=set)
     """Open times that it knows nothing of."""
+    most: int | None = None
+    """So many of the newest candles are all that it gives."""
     asked: list[tuple[int, int]] = field(default_factory=list)
     """(since, candles answered) of each request for candles."""
 
@@ -72,6 +74,8 @@ async def exchange() -> AsyncIterator[Stand]:
         since = int(request.query["startTime"]) // 1000
         first = -(-since // step) * step
         times = [one for one in range(first, int(time.time()) + 1, step) if one not in stand.lacks][:limit]
+        if stand.most is not None:
+            times = [one for one in times if one > time.time() - stand.most * step]
         stand.asked.append((since, len(times)))
         rows = [told(one, step) for one in times]
         return web.json_response(stand.spoil(rows) if stand.spoil else rows)
