@@ -142,7 +142,7 @@ EXPECTED = {
     ],
     "idx_paper_positions_open": ["SELECT * FROM paper_positions WHERE symbol = 'S7' AND status = 'OPEN'"],
     "idx_paper_equity_round": [
-        "SELECT id FROM paper_equity_history WHERE account_id = 'paper_7' AND round = 0 ORDER BY recorded_at DESC LIMIT 9"
+        "SELECT id FROM paper_equity_history WHERE account_id = 'paper_7' AND round = 0 ORDER BY recorded_at LIMIT 9"
     ],
 }
 # Few rows are left to sort where the condition, not the order, is what the index is for.
