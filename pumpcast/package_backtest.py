@@ -1,10 +1,9 @@
 """`pumpcast package backtest`: a package tried on candles of the past."""
 
 import asyncio
-import json
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -43,6 +42,8 @@ def backtest_package(
     require("packages")
     # matplotlib and torch take their time; whoever asks for help does not need them.
     from prediction_service.runtime.packages.instance import Instance
+    from prediction_service.usecases.package_checks import validate_files
+    from pumpcast.packages.folder import read_given
     from pumpcast.packages.picture import check_picture, draw
 
     if picture is not None:
@@ -51,7 +52,7 @@ def backtest_package(
     history = read_history(candles, symbol=symbol, until=until)
     if history.left_out:
         tell(f"{history.left_out} candles of {history.symbol} beyond a gap are left out")
-    manifest = asyncio.run(_validated(folder))
+    manifest = asyncio.run(validate_files(folder, read_given(folder)))
     _check_market(manifest, history.symbol)
     backtest = run_backtest(
         Instance.load(folder, manifest),
@@ -115,21 +116,6 @@ def _folder(package: str) -> Path:
     if "/" not in package and not package.startswith(".") and stored.is_dir():
         return stored
     raise Invalid(f"{package} is neither a folder nor the id of a package in {registry}")
-
-
-async def _validated(folder: Path) -> Manifest:
-    from prediction_service.usecases.package_checks import validate_files
-
-    file = folder / "manifest.json"
-    given: Any = {}
-    if file.exists():
-        try:
-            given = json.loads(file.read_text())
-        except (OSError, ValueError) as error:
-            raise Invalid(f"{file} cannot be read as JSON: {error}") from error
-    if not isinstance(given, dict):
-        raise Invalid(f"{file} is no JSON object")
-    return await validate_files(folder, given)
 
 
 def _check_market(manifest: Manifest, symbol: str) -> None:

@@ -65,7 +65,7 @@ def train_package(  # noqa: PLR0913, PLR0917 - each option is an argument
     size: Annotated[Size, typer.Option(help="Of both networks.")] = Size.SMALL,
     epochs: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many passes over the windows.")] = 20,
     timesteps: Annotated[int, typer.Option(min=256, max=100_000_000, help="Steps of the policy's training.")] = 100_000,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same package.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same weights.")] = 0,
     description: Annotated[str, typer.Option(help="Kept in the manifest.")] = "",
     learning_fee: Annotated[
         float,

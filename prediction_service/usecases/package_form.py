@@ -169,7 +169,7 @@ class FormReader:
             name=_read_name(self._texts["name"].data),
             forecast=self._files["forecast_model"].stored,
             ppo=self._files["ppo_model"].stored,
-            manifest=_read_manifest(manifest.data) if manifest and manifest.data.strip() else {},
+            manifest=read_manifest(manifest.data) if manifest and manifest.data.strip() else {},
         )
 
     def close(self) -> None:
@@ -256,7 +256,8 @@ def _read_name(data: bytearray) -> str:
     return name
 
 
-def _read_manifest(data: bytearray) -> dict[str, Any]:
+def read_manifest(data: bytes | bytearray) -> dict[str, Any]:
+    """Give a manifest as it was written; `Invalid` when it is no JSON object that can be kept."""
     try:
         found = orjson.loads(data)
         # Whatever is kept has to be written again.

@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from prediction_service.runtime.packages.instance import FORECAST_FILE, POLICY_FILE
+from prediction_service.usecases.package_form import LARGEST_MANIFEST, read_manifest
 from shared.contracts.packages import Manifest
 from shared.errors import Invalid
 
@@ -28,18 +27,19 @@ def check_place(folder: Path, *, force: bool) -> None:
             raise Invalid(f"{folder} holds {found[0]}, which is of no package: give another --out")
         if found and not force:
             raise Invalid(f"{folder} holds a package already: give another --out, or --force to replace it")
+    parent = next(above for above in folder.absolute().parents if above.exists())
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent):
+        with tempfile.TemporaryDirectory(dir=parent):
             pass
     except OSError as error:
-        raise Invalid(f"{folder.parent} cannot be written: {error.strerror or error}") from error
+        raise Invalid(f"{parent} cannot be written: {error.strerror or error}") from error
 
 
 @contextmanager
 def written(folder: Path, *, force: bool) -> Iterator[Path]:
     """Give a new folder to fill, which takes its place when everything went well."""
     check_place(folder, force=force)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as waiting:
         fresh = Path(waiting) / "new"
         fresh.mkdir()
@@ -62,7 +62,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_given(folder: Path) -> dict[str, Any]:
-    """Give the manifest of a folder as it stands there; an empty one where there is none."""
+    """Give the manifest of a folder as an upload reads it; an empty one where there is none."""
     if not folder.is_dir():
         raise Invalid(f"There is no folder {folder}")
     missing = [name for name in (FORECAST_FILE, POLICY_FILE) if not (folder / name).is_file()]
@@ -74,22 +74,15 @@ def read_given(folder: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        given = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise Invalid(f"{path} is no JSON: {error}") from error
-    if not isinstance(given, dict):
-        raise Invalid(f"{path} holds no JSON object")
-    return given
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """Read the full manifest of a trained package."""
+        written = path.read_bytes()
+    except OSError as error:
+        raise Invalid(f"{path} cannot be read: {error.strerror}") from error
+    if len(written) > LARGEST_MANIFEST:
+        raise Invalid(f"{path} has more than {LARGEST_MANIFEST >> 20} MiB")
     try:
-        return Manifest.model_validate(read_given(folder))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "it"
-        raise Invalid(f"{folder / MANIFEST_FILE}: {where}: {first['msg']}") from None
+        return read_manifest(written)
+    except Invalid as error:
+        raise Invalid(f"{path}: {error.message}") from error
 
 
 def _sync(path: Path) -> None:

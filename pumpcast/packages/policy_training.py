@@ -39,7 +39,7 @@ class _Watch(BaseCallback):
 def fit_policy(stage: Stage, *, timesteps: int, seed: int, on_progress: Progress) -> PPO:
     """Train a policy on a stage; the same seed gives the same policy on the same machine."""
     torch.set_num_threads(1)
-    rollout = min(ROLLOUT, timesteps)
+    rollout = _rollout(timesteps)
     model = PPO(
         "MlpPolicy",
         TradingEnvironment(stage, steps=EPISODE),
@@ -57,8 +57,13 @@ def fit_policy(stage: Stage, *, timesteps: int, seed: int, on_progress: Progress
 
 def steps_of(timesteps: int) -> int:
     """Give how many steps are made: rollouts are whole."""
-    rollout = min(ROLLOUT, timesteps)
+    rollout = _rollout(timesteps)
     return -(-timesteps // rollout) * rollout
+
+
+def _rollout(timesteps: int) -> int:
+    """Give the steps between two trainings: whole batches, as far as there are so many."""
+    return min(ROLLOUT, timesteps - timesteps % BATCH) or timesteps
 
 
 def act(model: PPO, observation: NDArray[np.float32]) -> NDArray[np.float32]:

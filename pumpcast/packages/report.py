@@ -72,7 +72,7 @@ def verdict(forecast: ForecastReport, trading: Result) -> tuple[str, ...]:
     holding = f"buying and holding as much as the rules expose ({held.final_equity:,.2f} USDT)"
     beats = "beats" if account.final_equity > held.final_equity else "does not beat"
     if not trading.positions_opened:
-        return (told, f"The policy opened nothing: it has found nothing that pays the fees. It {beats} {holding}.")
+        return (told, f"The policy opened nothing. It {beats} {holding}.")
     ends = (
         f"The policy ends with {account.final_equity:,.2f} of {trading.initial_equity:,.0f} USDT; fees took "
         f"{trading.fees_usdt:,.2f} of that."

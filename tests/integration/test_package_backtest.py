@@ -259,6 +259,8 @@ def test_backtest_when_candles_do_not_fit_then_it_says_what_the_package_needs(
         (("{folder}", "--candles", "few.parquet", "--picture", "p.jpg"), "p.jpg is no name of a picture"),
         (("{folder}", "--candles", "few.parquet", "--picture", "no/p.svg"), "There is no folder"),
         (("damaged", "--candles", "few.parquet"), "ppo_policy.zip"),
+        (("deep", "--candles", "few.parquet"), "manifest.json: manifest is no JSON"),
+        (("empty", "--candles", "few.parquet"), "empty lacks forecast_model.pt and ppo_policy.zip: a package is"),
     ],
 )
 def test_backtest_when_it_cannot_be_then_one_line_says_why(
@@ -266,6 +268,8 @@ def test_backtest_when_it_cannot_be_then_one_line_says_why(
 ) -> None:
     write(tmp_path / "few.parquet", random_candles(BARS))
     trading_package().write(tmp_path / "damaged").joinpath("ppo_policy.zip").write_bytes(b"PK")
+    trading_package().write(tmp_path / "deep").joinpath("manifest.json").write_text("[" * 100_000)
+    (tmp_path / "empty").mkdir()
     code, output, errors = run(*(part.format(folder=folder) for part in arguments))
     assert (code, output) == (2, "")
     assert words in errors

@@ -103,7 +103,7 @@ def test_help_then_every_verb_has_examples(pumpcast: Run):
 def test_train_when_told_then_a_package_that_check_calls_ready(pumpcast: Run, tmp_path: Path):
     # A gap: the shorter run is left out, and that is said.
     rows = pa.concat_tables([table(50), table(ENOUGH + 60).slice(60)])
-    quick = ("--name", "My Market", "--size", "tiny", "--epochs", "1", "--timesteps", "256")
+    quick = ("--name", "My Market", "--size", "tiny", "--epochs", "1", "--timesteps", "300")
     ended = pumpcast("train", "--candles", file(tmp_path, rows), *quick, "--description", "kept", "--json")
     assert ended.code == 0, ended.errors
     assert ended.errors.startswith(f"50 candles beyond gaps are left out: the longest run is taken, {ENOUGH} candles, ")
@@ -123,6 +123,8 @@ def test_train_when_told_then_a_package_that_check_calls_ready(pumpcast: Run, tm
     ("arguments", "words"),
     [
         (["--candles", "gone.parquet"], "There is no file gone.parquet"),
+        (["--candles", "gone.parquet", "--out", "a/b/odd"], "There is no file gone.parquet"),
+        (["--candles", "impossible.parquet"], "SIMUSDT: hl_range_pct of the candle of 2026-01-08T18:30:00Z is"),
         (["--candles", "letter.csv"], "letter.csv lacks symbol, open_time, open"),
         (["--candles", "candles.parquet", "--symbol", "SOLUSDT"], "has no candles of SOLUSDT, only of BTC, SIMUSDT"),
         (["--candles", "candles.parquet"], "holds 2 markets: choose one with --symbol, of BTC, SIMUSDT"),
@@ -146,6 +148,9 @@ def test_train_when_what_is_given_is_wrong_then_exit_2_one_line_nothing_written(
     pq.write_table(pa.Table.from_pylist(wrong), tmp_path / "wrong.parquet")
     pq.write_table(pa.concat_tables([table(3), table(3)]), tmp_path / "twice.parquet")
     pq.write_table(table(5, interval_seconds=30), tmp_path / "quick.parquet")
+    wrong = table(760).to_pylist()
+    wrong[746]["high"] = 1e300
+    pq.write_table(pa.Table.from_pylist(wrong), tmp_path / "impossible.parquet")
     before = sorted(tmp_path.iterdir())
     told = refused(pumpcast("train", "--name", "x", "--size", "tiny", *arguments), 2)
     assert words in told
@@ -170,7 +175,9 @@ def test_check_when_a_package_is_cut_or_missing_then_says_so(pumpcast: Run, tmp_
     assert verdict["ready"] is False
     assert "ppo_policy.zip" in verdict["reason"]
     (folder / "manifest.json").write_text("[1]")
-    assert "holds no JSON object" in refused(pumpcast("check", "cut"), 2)
+    assert "manifest.json: manifest must be a JSON object" in refused(pumpcast("check", "cut"), 2)
+    (folder / "manifest.json").write_text(r'{"description": "\ud800"}')
+    assert "manifest.json: manifest is no JSON" in refused(pumpcast("check", "cut"), 2)
     (folder / "ppo_policy.zip").unlink()
     assert "cut lacks ppo_policy.zip" in refused(pumpcast("check", "cut"), 2)
     assert "There is no folder gone" in refused(pumpcast("check", "gone"), 2)
