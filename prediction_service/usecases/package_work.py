@@ -148,7 +148,8 @@ class _Worker:
             with _apart(package_id):
                 await check_files(self._pool, self._settings, package_id)
         await recover(self._pool)
-        for package_id in work.warm:
+        # What was just checked need not wait for the next look at candles.
+        for package_id in (*work.check, *work.warm):
             with _apart(package_id):
                 await warm_up(self._pool, self._instances, self._folder, package_id)
 
