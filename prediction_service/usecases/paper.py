@@ -2,11 +2,11 @@
 
 from dataclasses import fields, replace
 from datetime import UTC, datetime
-from typing import Any
 
 from prediction_service.runtime.paper import Exit, Rules
 from prediction_service.runtime.paper_account import Account, Step, end_positions
 from prediction_service.store import packages, paper_accounts, paper_equity, paper_positions
+from prediction_service.store.packages import Listed
 from prediction_service.store.paper_accounts import PREFIX, PaperAccount
 from prediction_service.usecases import paper_books
 from prediction_service.usecases.paper_books import Book, micros
@@ -20,10 +20,11 @@ _RULES = tuple(rule.name for rule in fields(Rules))
 async def create_account(pool: Pool, wanted: CreateAccount) -> Book:
     """Open the account of a package."""
     package_id = await paper_books.package_id_of(pool, wanted.model_id)
-    if await packages.find(pool, package_id) is None:
+    package = await packages.find(pool, package_id)
+    if package is None:
         raise NotFound(f"The package {package_id} is deleted: its account {PREFIX}{package_id} is history")
     rules = Rules(**{name: getattr(wanted, name) for name in _RULES})
-    _check(wanted.symbol, auto_trade=wanted.auto_trade)
+    symbol = _market(package, wanted.symbol, auto_trade=wanted.auto_trade)
     async with transaction(pool) as connection:
         made = await paper_books.ensure(
             connection,
@@ -31,7 +32,7 @@ async def create_account(pool: Pool, wanted: CreateAccount) -> Book:
             rules=rules,
             initial_balance=wanted.initial_balance,
             auto_trade=wanted.auto_trade,
-            symbol=wanted.symbol,
+            symbol=symbol,
         )
         if made is None:
             raise Conflict(f"There is an account {PREFIX}{package_id} already: PATCH changes it, reset begins anew")
@@ -60,8 +61,9 @@ async def change_account(pool: Pool, model_id: str, change: ChangeAccount) -> Bo
         book = await paper_books.lock(connection, PREFIX + package_id)
         row = book.row
         rules = replace(row.rules, **{name: named[name] for name in _RULES if name in named})
-        auto_trade, symbol = named.get("auto_trade", row.auto_trade), named.get("symbol", row.symbol)
-        _check(symbol, auto_trade=auto_trade)
+        auto_trade = named.get("auto_trade", row.auto_trade)
+        package = await packages.find(connection, package_id)
+        symbol = _market(package, named.get("symbol", row.symbol), auto_trade=auto_trade)
         row = await paper_accounts.change(connection, row.id, rules=rules, auto_trade=auto_trade, symbol=symbol)
         await packages.announce(connection)
     return Book(row=row, account=replace(book.account, rules=rules))
@@ -94,6 +96,10 @@ async def _begun(connection: Connection, row: PaperAccount, at: datetime) -> Boo
     return Book(row=row, account=account)
 
 
-def _check(symbol: Any, *, auto_trade: bool) -> None:
-    if auto_trade and symbol is None:
-        raise Invalid("An account that trades by itself needs a symbol, such as BTCUSDT", pointer="/symbol")
+def _market(package: Listed | None, symbol: str | None, *, auto_trade: bool) -> str | None:
+    """Give the market an account trades by itself: the one that is named, else that of its package."""
+    if symbol is None and auto_trade:
+        symbol = None if package is None else package.market.get("symbol")
+        if symbol is None:
+            raise Invalid("An account that trades by itself needs a symbol, such as BTCUSDT", pointer="/symbol")
+    return symbol

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from prediction_service.runtime.packages.candles import Candles
 from prediction_service.store import candles
 from pumpcast.market.candles import FIRST_PRICE, INTERVAL_SECONDS, SYMBOL, simulate_candles
 from pumpcast.market.feed import fresh_seed
@@ -55,14 +57,21 @@ async def feed_candles(
     only_fill: bool = False,
     on_progress: Progress | None = None,
 ) -> CandleFeedResult:
-    """Let there be `bars` candles up to now, going on where the market stands, and add each when it closes."""
+    """Let there be `bars` candles up to now, going on where the market stands, and add each when it closes.
+
+    Fewer than `bars` without a gap are led up to by others, which take the place of what is there.
+    """
     seed = fresh_seed() if seed is None else seed
-    newest = await candles.newest(
-        pool, symbol=SYMBOL, interval_seconds=INTERVAL_SECONDS, close_by=datetime.now(UTC), most=1
-    )
-    start, price = last_close() - bars * STEP, FIRST_PRICE
-    if len(newest):
-        start, price = max(start, moment(int(newest.close_time[-1]))), float(newest.close[-1])
+    start, price, filled = last_close() - bars * STEP, FIRST_PRICE, 0
+    begun = start
+    run = await _newest_run(pool, bars)
+    if len(run):
+        filled = max((moment(int(run.open_time[0])) - start) // STEP, 0)
+        begun = start if filled else max(start, moment(int(run.close_time[-1])))
+        if filled:
+            rows = _leading_to(float(run.open[0]), simulate_candles(seed, start, filled))
+            await load(pool, FileRows(table="candles", rows=rows, ignored=()), count_gaps=False)
+        start, price = max(start, moment(int(run.close_time[-1]))), float(run.close[-1])
     done = 0
     while True:
         due = (last_close() - start) // STEP
@@ -77,9 +86,24 @@ async def feed_candles(
         if only_fill or await stopped(stop, pause):
             break
     return CandleFeedResult(
-        rows=done,
+        rows=filled + done,
         symbol=SYMBOL,
         seed=seed,
-        first_timestamp=start if done else None,
-        last_timestamp=start + (done - 1) * STEP if done else None,
+        first_timestamp=begun if filled + done else None,
+        last_timestamp=start + (done - 1) * STEP if done else begun + (filled - 1) * STEP if filled else None,
     )
+
+
+async def _newest_run(pool: Pool, most: int) -> Candles:
+    now = datetime.now(UTC)
+    present = await candles.newest(pool, symbol=SYMBOL, interval_seconds=INTERVAL_SECONDS, close_by=now, most=most)
+    count = await candles.count_run(pool, symbol=SYMBOL, interval_seconds=INTERVAL_SECONDS, close_by=now, most=most)
+    return present.part(len(present) - count, len(present))
+
+
+def _leading_to(price: float, rows: pa.Table) -> pa.Table:
+    """Scale prices so that the last close is one."""
+    factor = price / rows["close"][-1].as_py()
+    for name in ("open", "high", "low", "close"):
+        rows = rows.set_column(rows.column_names.index(name), name, pc.multiply(rows[name], factor))
+    return rows

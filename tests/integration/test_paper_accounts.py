@@ -52,7 +52,12 @@ async def test_account_when_rules_change_then_open_positions_keep_theirs(api: Ap
     _, answer = await api.post("/paper/price-update", {"symbol": "BTCUSDT", "price": 101.0})
     assert [closed["id"] for closed in answer["closed"]] == [before["opened"]["id"]]
     assert answer["closed"][0]["fees"] == pytest.approx(0.4)
-    for wrong in ({"symbol": None}, {"leverage": None}, {"leverage": 126.0}, {"balance": 1.0}):
+    _, account = await api.call("PATCH", "/paper/account/one", json={"symbol": "SOLUSDT"})
+    assert account["symbol"] == "SOLUSDT"
+    _, account = await api.call("PATCH", "/paper/account/one", json={"symbol": None})
+    # That of the manifest.
+    assert (account["auto_trade"], account["symbol"]) == (True, "BTCUSDT")
+    for wrong in ({"leverage": None}, {"leverage": 126.0}, {"balance": 1.0}):
         assert (await api.call("PATCH", "/paper/account/one", json=wrong))[0] == 422
     assert (await api.call("PATCH", "/paper/account/none", json={}))[0] == 404
 
