@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from prediction_service.app import build
+from prediction_service.runtime.packages import core
 from prediction_service.runtime.packages import instances as loading
 from prediction_service.runtime.packages.account import EMPTY_ACCOUNT
 from prediction_service.runtime.packages.instances import Instances
@@ -91,6 +93,26 @@ async def test_warm_up_when_the_package_does_not_do_what_it_should_then_it_fails
 def _other_answers(files: PackageFiles) -> dict[str, Any]:
     probe = files.manifest["probe"]
     return {**probe, "action": [value + 0.5 for value in probe["action"]]}
+
+
+async def test_warm_up_when_a_candle_cannot_be_then_it_waits_until_that_is_corrected(
+    api: Api, pool: Pool, folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(core, "LARGEST", 1000.0)
+    await add_package(pool, folder, symbol="BTCUSDT")
+    bars = bars_of(market())
+    spike = replace(bars[-5], high=bars[-5].close * 5000)
+    await put(pool, [*bars[:-5], spike, *bars[-4:]])
+    words = f"hl_range_pct of the candle of {spike.open_time:%Y-%m-%dT%H:%M:%SZ} is 5e+03, which no market brings about"
+    status, refused = await ask(api)
+    assert (status, refused["code"], words in refused["detail"]) == (409, "candles_unusable", True), refused
+    assert await state(pool) == ("READY", "PENDING", refused["detail"], False)
+    await put(pool, [bars[-5]])
+    assert (await ask(api))[0] == 200
+    await put(pool, [spike])
+    status, refused = await ask(api)
+    assert (status, refused["code"], words in refused["detail"]) == (409, "candles_unusable", True), refused
+    assert await state(pool) == ("READY", "DONE", None, True)
 
 
 async def test_warm_up_when_torch_is_not_installed_then_it_fails_with_the_command_that_installs_it(
