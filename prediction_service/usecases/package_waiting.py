@@ -11,7 +11,7 @@ MOST_COINS = 50
 """Coins whose rows are counted at one look; the others at the next ones."""
 MOST_WORDS = 5
 """Markets whose candles are read at one look to say what is missing."""
-MOST_TOLD = 500
+MOST_TOLD = 250
 """Packages that are told so at one look."""
 
 
