@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from prediction_service.runtime.packages import limits
@@ -109,6 +110,18 @@ async def test_validation_when_it_lasts_then_its_process_is_gone(
     (pid,) = marks(tmp_path, "pid-")
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid), 0)
+
+
+def test_validator_when_who_started_it_is_killed_then_it_ends_too():
+    limited = "import os, time\nfrom prediction_service.runtime.packages import limits\nlimits.end_with_parent()"
+    child = f"{limited}\nprint(os.getpid(), flush=True)\ntime.sleep(600)"
+    program = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {child!r}])"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        started = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+        psutil.wait_procs([started], 10)
+    assert not started.is_running() or started.status() == psutil.STATUS_ZOMBIE
 
 
 async def test_validation_when_torch_is_missing_then_the_command_that_installs_it(

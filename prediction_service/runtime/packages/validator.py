@@ -151,6 +151,7 @@ def judge(task: Task, prepare: Callable[[], None] = lambda: None) -> Verdict:
 
 def main() -> None:
     """Read the task, keep to the limits, say the verdict."""
+    limits.end_with_parent()
     # What a library prints is no verdict.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
