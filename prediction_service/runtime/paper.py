@@ -3,7 +3,6 @@
 One owner of the formulas: accounts in the database, the training environment and the backtest all use these.
 """
 
-import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -249,8 +248,3 @@ def exit_in_candle(position: Position, candle: Candle) -> Exit | None:
 def _within(price: float, candle: Candle) -> float:
     """Keep a level that was reached but for rounding inside of its candle."""
     return min(max(price, candle.low), candle.high)
-
-
-def is_price(price: float) -> bool:
-    """Say whether a number can be a price."""
-    return math.isfinite(price) and price > 0

@@ -13,7 +13,6 @@ from tests.support.large_tables import FILL
 from tests.support.schema_rows import insert
 
 ROOT = Path(__file__).resolve().parents[2]
-
 NEWEST = "ORDER BY created_at DESC, id DESC LIMIT 50"
 EXPECTED = {
     "uq_models_live_name": ["SELECT id FROM ml_models WHERE name = 'model 7' AND NOT is_deleted"],
