@@ -1,5 +1,6 @@
 -- name: latency
--- From the commit of a row to the commit of its prediction, by the server's own book.
+-- From the commit of a row to the commit of its prediction, by the server's own book. Where the outcome is known the book
+-- tells when that was written.
 SELECT
     percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) * 1000 AS p50_ms,
     percentile_cont(0.99) WITHIN GROUP (ORDER BY seconds) * 1000 AS p99_ms
@@ -7,7 +8,7 @@ FROM (
     SELECT extract(epoch FROM pg_xact_commit_timestamp(said.xmin) - pg_xact_commit_timestamp(row.xmin)) AS seconds
     FROM predictions AS said
     JOIN coin_metrics AS row ON row.mint = said.coin_id AND row.timestamp = said.data_timestamp
-    WHERE row.id > :after_id
+    WHERE row.id > :after_id AND said.evaluated_at IS NULL
 ) AS pairs;
 
 -- name: books
