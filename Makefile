@@ -16,11 +16,11 @@ $(BIN)/pip:
 	$(PYTHON) -m venv .venv
 
 $(RUN): $(BIN)/pip pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[training]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[training,ui]'
 	@touch $@
 
 $(DEV): $(RUN)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[training,packages,rl,feeds,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[training,packages,rl,feeds,ui,dev]'
 	@touch $@
 
 setup: $(DEV) ## install everything into .venv

@@ -1,0 +1,1 @@
+"""The admin app: one place to run both services, through their APIs."""

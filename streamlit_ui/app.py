@@ -1,0 +1,91 @@
+"""The app: frame, navigation, and one page at a time. `streamlit run streamlit_ui/app.py`."""
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+# Streamlit puts the folder of the script in front of the path, where its modules would be found under short names.
+_HERE = str(Path(__file__).resolve().parent)
+if _HERE in sys.path:
+    sys.path.remove(_HERE)
+    sys.path.append(str(Path(_HERE).parent))
+
+from shared.errors import SettingsInvalid  # noqa: E402
+from streamlit_ui import login  # noqa: E402
+from streamlit_ui.app_pages import (  # noqa: E402
+    delivery,
+    import_models,
+    jobs,
+    manage,
+    models,
+    overview,
+    packages,
+    predictions,
+    statistics,
+    system,
+    train,
+)
+from streamlit_ui.places import PLACES, Name, page  # noqa: E402
+from streamlit_ui.session import first_language, t  # noqa: E402
+from streamlit_ui.settings import app_settings  # noqa: E402
+from streamlit_ui.states import guarded, show_notes  # noqa: E402
+from streamlit_ui.texts import LANGUAGES  # noqa: E402
+
+RENDER: dict[Name, Callable[[], None]] = {
+    "overview": overview.render,
+    "predictions": predictions.render,
+    "statistics": statistics.render,
+    "train": train.render,
+    "jobs": jobs.render,
+    "models": models.render,
+    "import": import_models.render,
+    "manage": manage.render,
+    "packages": packages.render,
+    "delivery": delivery.render,
+    "system": system.render,
+}
+
+
+def main() -> None:
+    """Draw the app."""
+    st.set_page_config(page_title="pumpcast", page_icon=":material/query_stats:", layout="wide")
+    try:
+        app_settings()
+    except SettingsInvalid as error:
+        st.error(error.message, icon=":material/settings_alert:")
+        return
+    groups = dict.fromkeys(t(f"places.group_{place.group}") for place in PLACES)
+    sections = {
+        title: [page(one.name, partial(show, one.name)) for one in PLACES if t(f"places.group_{one.group}") == title]
+        for title in groups
+    }
+    chosen = st.navigation(sections, position="sidebar", expanded=True)
+    frame()
+    chosen.run()
+
+
+def frame() -> None:
+    """Draw what stands beside every page."""
+    with st.sidebar:
+        st.segmented_control(
+            t("frame.language"), options=list(LANGUAGES), default=first_language(), key="lang", bind="query-params",
+            required=True, label_visibility="collapsed",
+        )  # fmt: skip
+        st.toggle(t("frame.local"), key="local", bind="query-params", help=t("frame.local_help"))
+        if login.is_logged_in():
+            st.button(t("frame.leave"), on_click=login.leave, icon=":material/logout:", type="tertiary")
+
+
+def show(name: Name) -> None:
+    """Draw one page."""
+    login.remember()
+    show_notes()
+    with guarded():
+        RENDER[name]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,10 @@
+"""The page import."""
+
+import streamlit as st
+
+from streamlit_ui.session import t
+
+
+def render() -> None:
+    """Draw the page."""
+    st.title(t("places.import"))

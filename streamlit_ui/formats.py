@@ -1,0 +1,80 @@
+"""Numbers and times for people: units, the language's separators, the session's clock; nothing known is a dash."""
+
+from datetime import UTC, datetime, timedelta
+
+from babel.dates import format_timedelta
+from babel.numbers import format_compact_decimal, format_decimal
+
+from streamlit_ui.session import language, t, zone
+
+NOTHING = "–"
+_PRICE_DIGITS = 4
+
+
+def number(value: float | None, digits: int = 0, unit: str = "") -> str:
+    """Write a number with so many decimals and its unit."""
+    if value is None:
+        return NOTHING
+    shown = format_decimal(value, format=f"#,##0.{'0' * digits}" if digits else "#,##0", locale=language())
+    return f"{shown} {unit}" if unit else shown
+
+
+def compact(value: float | None) -> str:
+    """Write a large count shortly: 1.2M."""
+    return NOTHING if value is None else format_compact_decimal(value, locale=language(), fraction_digits=1)
+
+
+def share(value: float | None, digits: int = 1) -> str:
+    """Write a share of 0..1 in percent."""
+    return NOTHING if value is None else number(value * 100, digits, "%")
+
+
+def percent(value: float | None, digits: int = 2, *, signed: bool = True) -> str:
+    """Write a change that is in percent already, with its sign."""
+    if value is None:
+        return NOTHING
+    shown = number(value, digits, "%")
+    return f"+{shown}" if signed and value > 0 else shown
+
+
+def price(value: float | None) -> str:
+    """Write a price of any size with four significant digits."""
+    if value is None:
+        return NOTHING
+    if value == 0 or 1e-3 <= abs(value) < 1e9:  # noqa: PLR2004
+        return format_decimal(value, format="#,##0.0###", locale=language())
+    shown = f"{value:.{_PRICE_DIGITS - 1}e}"
+    return shown.replace(".", ",") if language() == "de" else shown
+
+
+def size(count: float | None) -> str:
+    """Write a number of bytes."""
+    if count is None:
+        return NOTHING
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(count) < 1024 or unit == "GiB":  # noqa: PLR2004
+            return number(count, 0 if unit == "B" else 1, unit)
+        count /= 1024
+    raise AssertionError
+
+
+def duration(seconds: float | None) -> str:
+    """Write a length of time roughly: 3 minutes."""
+    if seconds is None:
+        return NOTHING
+    return format_timedelta(timedelta(seconds=seconds), locale=language(), threshold=1.2)
+
+
+def age(moment: datetime | None) -> str:
+    """Write how long ago something was."""
+    if moment is None:
+        return t("words.never")
+    passed = min(moment - datetime.now(UTC), timedelta(seconds=-1))
+    return format_timedelta(passed, locale=language(), add_direction=True, threshold=1.2)
+
+
+def moment(value: datetime | None, *, seconds: bool = True) -> str:
+    """Write a moment on the session's clock; the page says which clock that is."""
+    if value is None:
+        return NOTHING
+    return value.astimezone(zone()).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")

@@ -1,0 +1,73 @@
+"""Who looks at the app and how: language, clock, key, and the services asked in their name."""
+
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import httpx2
+import streamlit as st
+
+from streamlit_ui.client.transport import Service, new_client
+from streamlit_ui.settings import app_settings
+from streamlit_ui.texts import LANGUAGES, Language, table
+
+KEY = "api_key"
+UTC = ZoneInfo("UTC")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Both services."""
+
+    training: Service
+    prediction: Service
+
+
+def t(name: str, **values: Any) -> str:
+    """Give the words of `page.key` in the language of the session; a key without words is a fault of ours."""
+    text = table(language())[name]
+    return text.format(**values) if values else text
+
+
+def language() -> Language:
+    """Give the language that was chosen, else that of UI_LANGUAGE, else the browser's, else English."""
+    chosen = st.session_state.get("lang") or st.query_params.get("lang")
+    return chosen if chosen in LANGUAGES else first_language()
+
+
+def first_language() -> Language:
+    """Give the language of somebody who has chosen none."""
+    told = app_settings().ui_language or (st.context.locale or "")[:2].lower()
+    return "de" if told == "de" else "en"
+
+
+def zone() -> ZoneInfo:
+    """Give the time zone that moments are shown in: UTC, or the browser's own."""
+    if not st.session_state.get("local", st.query_params.get("local") == "true"):
+        return UTC
+    try:
+        return ZoneInfo(st.context.timezone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+def is_dark() -> bool:
+    """Tell whether the page is drawn in the dark theme."""
+    return st.context.theme.type == "dark"
+
+
+def services() -> Services:
+    """Give both services, asked with the key of this session."""
+    settings, http = app_settings(), _connections()
+    key = st.session_state.get(KEY) or settings.ui_api_key
+    training = settings.training_service_api_url.rstrip("/")
+    prediction = settings.api_base_url.rstrip("/")
+    return Services(
+        training=Service(name="training", url=training, http=http, key=key),
+        prediction=Service(name="prediction", url=prediction, http=http, key=key),
+    )
+
+
+@st.cache_resource(show_spinner=False)
+def _connections() -> httpx2.Client:
+    return new_client()

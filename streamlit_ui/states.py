@@ -1,0 +1,112 @@
+"""What a page shows when there is nothing, when something fails, and before it does something that hurts."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, Literal, ParamSpec
+
+import streamlit as st
+
+from streamlit_ui import login
+from streamlit_ui.client.transport import KeyNeeded, Refused, ServiceError, Strange, Unreachable
+from streamlit_ui.session import t
+
+P = ParamSpec("P")
+Level = Literal["good", "busy", "warning", "bad", "off"]
+# Never colour alone: each state has its sign and its word.
+_BADGES: dict[Level, tuple[str, Any]] = {
+    "good": (":material/check_circle:", "green"),
+    "busy": (":material/progress_activity:", "blue"),
+    "warning": (":material/warning:", "orange"),
+    "bad": (":material/error:", "red"),
+    "off": (":material/do_not_disturb_on:", "gray"),
+}
+_NOTES = "notes"
+
+
+@contextmanager
+def guarded() -> Iterator[None]:
+    """Show what a service said, or that it is silent, in the place of what would have come."""
+    try:
+        yield
+    except KeyNeeded as error:
+        login.ask(error.message)
+    except ServiceError as error:
+        show_error(error)
+
+
+def show_error(error: ServiceError) -> None:
+    """Say what went wrong, what to do, and offer to try again where that may help."""
+    service = t(f"words.{error.service}")
+    match error:
+        case Unreachable():
+            st.error(t("states.unreachable", service=service, reason=error.message), icon=":material/cloud_off:")
+            if st.button(t("states.retry"), icon=":material/refresh:", key=f"retry_{error.service}"):
+                st.rerun()
+        case Refused():
+            lines = [error.message, *(f"- `{fault.pointer}` {fault.detail}" for fault in error.faults)]
+            if error.request_id:
+                lines.append(f"\n:gray[{t('states.request', id=error.request_id)}]")
+            st.error("\n".join(lines), icon=":material/block:")
+        case Strange():
+            st.error(t("states.strange", service=service, reason=error.message), icon=":material/help:")
+        case _:
+            st.error(error.message)
+
+
+def live(seconds: float) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Make a part of a page that is drawn anew every so often, alone."""
+
+    def decorate(draw: Callable[P, None]) -> Callable[P, None]:
+        @wraps(draw)
+        def drawn(*args: P.args, **kwargs: P.kwargs) -> None:
+            with guarded():
+                draw(*args, **kwargs)
+
+        return st.fragment(drawn, run_every=seconds)
+
+    return decorate
+
+
+def badge(level: Level, words: str) -> str:
+    """Give a state as Markdown: sign, colour and word."""
+    icon, colour = _BADGES[level]
+    return f":{colour}-badge[{icon} {words}]"
+
+
+def empty(words: str, *, icon: str = ":material/inbox:") -> None:
+    """Say that there is nothing yet, and what would change that."""
+    st.info(words, icon=icon)
+
+
+def note(words: str, *, icon: str = ":material/check:") -> None:
+    """Say something on the next page that is drawn: what was done outlives the rerun that shows it."""
+    st.session_state.setdefault(_NOTES, []).append((words, icon))
+
+
+def show_notes() -> None:
+    """Show what was noted."""
+    for words, icon in st.session_state.pop(_NOTES, []):
+        st.toast(words, icon=icon)
+
+
+def confirm(title: str, words: str, *, action: str, typed: str | None = None, do: Callable[[], None]) -> None:
+    """Ask before something that cannot be undone; `typed` must be written out where it hurts most.
+
+    `do` does it and notes it; the page is drawn anew behind it. Call this where a button was pressed.
+    """
+
+    @st.dialog(title, icon=":material/warning:")
+    def asking() -> None:
+        st.write(words)
+        given = typed is None or st.text_input(t("states.type", words=typed), key="confirm_typed") == typed
+        left, right = st.columns(2)
+        if left.button(t("states.cancel"), key="confirm_cancel", width="stretch"):
+            st.rerun()
+        pressed = right.button(action, type="primary", disabled=not given, key="confirm_do", width="stretch")
+        if pressed and given:
+            with guarded():
+                do()
+                st.rerun()
+
+    asking()
