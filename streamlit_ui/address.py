@@ -37,18 +37,34 @@ def select(
 ) -> Option:  # fmt: skip
     """Draw a choice of one whose value stands in the address as `name`; the first option is the usual one.
 
-    `widget` is st.selectbox, st.radio, st.segmented_control or st.pills.
+    `widget` is st.selectbox, st.radio, st.segmented_control or st.pills. The address decides: a link changes the choice.
     """
+    key, first = f"pick_{name}", options[0]
     known = {str(option): option for option in options}
-    first = options[0]
-    start = known.get(told(name) or "", first)
+    st.session_state[key] = known.get(told(name) or "", first)
     if widget in {st.segmented_control, st.pills}:
-        value: Option = widget(
-            label, options, default=start, format_func=words, key=f"pick_{name}", required=True, **options_of_widget
-        )
-    else:
-        value = widget(
-            label, options, index=list(options).index(start), format_func=words, key=f"pick_{name}", **options_of_widget
-        )
+        options_of_widget["required"] = True
+    value: Option = widget(
+        label, options, format_func=words, key=key, on_change=_keep_choice, args=(name, first), **options_of_widget
+    )
     keep(name, value, first)
     return value
+
+
+def tabs(names: Sequence[str], *, name: str = "tab", words: Callable[[str], str]) -> tuple[str, Any]:
+    """Draw tabs of which one is open, as the address says; give its name and where to draw it: the others cost nothing."""
+    key, labels = f"tabs_{name}", {words(one): one for one in names}
+    chosen = told(name)
+    st.session_state[key] = words(chosen if chosen in names else names[0])
+    drawn = st.tabs(list(labels), key=key, on_change=_keep_tab, args=(name, labels, names[0]))
+    opened = labels[st.session_state[key]]
+    keep(name, opened, names[0])
+    return opened, drawn[list(names).index(opened)]
+
+
+def _keep_choice(name: str, usual: Any) -> None:
+    keep(name, st.session_state.get(f"pick_{name}"), usual)
+
+
+def _keep_tab(name: str, labels: dict[str, str], usual: str) -> None:
+    keep(name, labels[st.session_state[f"tabs_{name}"]], usual)
