@@ -37,7 +37,7 @@ def select(
 ) -> Option:  # fmt: skip
     """Draw a choice of one whose value stands in the address as `name`; the first option is the usual one.
 
-    `widget` is st.selectbox, st.radio, st.segmented_control or st.pills. The address decides: a link changes the choice.
+    `widget` is st.selectbox, st.radio, st.segmented_control or st.pills. The address decides: a link changes it.
     """
     key, first = f"pick_{name}", options[0]
     known = {str(option): option for option in options}
@@ -52,10 +52,10 @@ def select(
 
 
 def tabs(names: Sequence[str], *, name: str = "tab", words: Callable[[str], str]) -> tuple[str, Any]:
-    """Draw tabs of which one is open, as the address says; give its name and where to draw it: the others cost nothing."""
+    """Draw tabs, one of them open as the address says; give its name and where to draw: the others cost nothing."""
     key, labels = f"tabs_{name}", {words(one): one for one in names}
     chosen = told(name)
-    st.session_state[key] = words(chosen if chosen in names else names[0])
+    st.session_state[key] = words(chosen if chosen is not None and chosen in names else names[0])
     drawn = st.tabs(list(labels), key=key, on_change=_keep_tab, args=(name, labels, names[0]))
     opened = labels[st.session_state[key]]
     keep(name, opened, names[0])
