@@ -17,8 +17,8 @@ from prediction_service.store import packages, paper_accounts
 from prediction_service.store.package_work import Followed, Mark, followed, newer_candles
 from prediction_service.store.packages import Package
 from prediction_service.store.paper_accounts import PaperAccount
+from prediction_service.usecases.candles import written
 from prediction_service.usecases.package_market import View, candles, candles_after, view
-from prediction_service.usecases.paper_books import written
 from prediction_service.usecases.paper_trading import mark_candle_in, take_signal_in
 from prediction_service.usecases.signals import ask, held, refuse_unusable
 from shared.coin_metrics.read import moment

@@ -115,11 +115,12 @@ def _reason(candles: Candles, start: int, source: Source) -> str:
     if not len(candles):
         missing = "no price of it is recorded" if source == "coin_metrics" else "none is stored"
         return f"{missing}, or none is closed yet"
-    first = _written(candles.open_time[start])
+    first = written(moment(int(candles.open_time[start])))
     if start == 0:
         return f"there is nothing before {first}"
-    return f"before them there is a gap from {_written(candles.close_time[start - 1])} to {first}"
+    return f"before them there is a gap from {written(moment(int(candles.close_time[start - 1])))} to {first}"
 
 
-def _written(microseconds: np.int64) -> str:
-    return moment(int(microseconds)).isoformat().replace("+00:00", "Z")
+def written(at: datetime) -> str:
+    """Give a moment as it is written in sentences."""
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -10,7 +10,7 @@ from prediction_service.runtime.packages.candles import Candles
 from prediction_service.store import candles as store
 from prediction_service.store.package_work import Run, first_candle, newest_symbols, runs
 from prediction_service.store.packages import Listed
-from prediction_service.usecases.candles import Source, closed_candles, count_closed
+from prediction_service.usecases.candles import Source, closed_candles, count_closed, written
 from shared.coin_metrics.read import microseconds, moment
 from shared.contracts.candles import interval_text
 from shared.contracts.packages import Market
@@ -147,15 +147,11 @@ def no_candles(market: Market) -> TooFewCandles:
 
 def _too_early(wanted: View, first: datetime) -> TooFewCandles:
     interval = interval_text(wanted.interval_seconds)
-    closed_by = "yet" if wanted.at is None else f"by {_written(wanted.at)}"
+    closed_by = "yet" if wanted.at is None else f"by {written(wanted.at)}"
     return TooFewCandles(
         f"have 0 of {wanted.bars} candles of {wanted.symbol} {interval}: none had closed {closed_by}; the first opens "
-        f"at {_written(first)}"
+        f"at {written(first)}"
     )
-
-
-def _written(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _view(market: Market, symbol: str, *, at: datetime | None = None, source: Source | None = None) -> View:

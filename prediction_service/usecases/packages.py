@@ -5,6 +5,7 @@ import structlog
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import packages, paper_accounts, paper_positions
 from prediction_service.store.packages import Package
+from prediction_service.store.paper_accounts import PREFIX
 from prediction_service.usecases import package_files, package_market
 from prediction_service.usecases.package_body import to_end
 from shared.db import Connection, Executor, Pool, transaction
@@ -12,12 +13,10 @@ from shared.errors import Conflict, NotFound, PumpcastError, TooFewCandles
 
 log = structlog.get_logger(__name__)
 
-_ACCOUNT = "paper_"
-
 
 async def get_package(executor: Executor, model_id: str) -> Package:
     """Give a package by its id, or by that of its account."""
-    found = await packages.get(executor, model_id.removeprefix(_ACCOUNT)) if "\0" not in model_id else None
+    found = await packages.get(executor, model_id.removeprefix(PREFIX)) if "\0" not in model_id else None
     if found is None:
         raise _unknown(model_id)
     return found
@@ -63,13 +62,13 @@ async def delete(pool: Pool, settings: PredictionSettings, model_id: str) -> str
         async with transaction(pool) as connection:
             # The registry first, so that no sweep takes the mark for a left-over; the account next, as traders do.
             await packages.lock_registry(connection)
-            await paper_accounts.lock(connection, _ACCOUNT + package_id)
+            await paper_accounts.lock(connection, PREFIX + package_id)
             await _lock(connection, package_id)
             await _refuse_in_use(connection, package_id)
             await to_end(package_files.mark, root, package_id)
             await packages.delete(connection, package_id)
             # A package that is called the same one day begins no trading that nobody asked for.
-            await paper_accounts.stop_trading(connection, _ACCOUNT + package_id)
+            await paper_accounts.stop_trading(connection, PREFIX + package_id)
             await packages.announce(connection)
     except BaseException:
         if await packages.get(pool, package_id) is not None:
@@ -84,7 +83,7 @@ async def delete(pool: Pool, settings: PredictionSettings, model_id: str) -> str
 
 
 async def _refuse_in_use(connection: Connection, package_id: str) -> None:
-    held = await paper_positions.count_open(connection, _ACCOUNT + package_id)
+    held = await paper_positions.count_open(connection, PREFIX + package_id)
     if held:
         positions = "1 open position" if held == 1 else f"{held} open positions"
         raise Conflict(f"Package {package_id} has {positions}: close them first, or archive it")
@@ -93,7 +92,7 @@ async def _refuse_in_use(connection: Connection, package_id: str) -> None:
 
 
 async def _lock(connection: Connection, model_id: str) -> Package:
-    found = await packages.lock(connection, model_id.removeprefix(_ACCOUNT)) if "\0" not in model_id else None
+    found = await packages.lock(connection, model_id.removeprefix(PREFIX)) if "\0" not in model_id else None
     if found is None:
         raise _unknown(model_id)
     return found

@@ -12,6 +12,7 @@ from prediction_service.store.packages import Listed
 from prediction_service.store.paper_accounts import PREFIX, PaperAccount
 from prediction_service.store.paper_equity import Reason
 from prediction_service.store.paper_positions import OpenedBy, PaperPosition
+from prediction_service.usecases.candles import written
 from shared.coin_metrics.read import microseconds
 from shared.db import Connection, Executor
 from shared.errors import Conflict, NotFound
@@ -47,13 +48,13 @@ class Written:
 async def package_id_of(executor: Executor, model_id: str) -> str:
     """Give the package that an id means: its own, or that of its account; nothing of either is a `NotFound`.
 
-    A package that is called as the account of another one is, is meant itself.
+    No package is called as an account is; the account of one that was deleted stays.
     """
-    for package_id in (model_id, model_id.removeprefix(PREFIX)):
-        if await packages.find(executor, package_id) is not None:
-            return package_id
-        if await paper_accounts.get(executor, PREFIX + package_id) is not None:
-            return package_id
+    package_id = model_id.removeprefix(PREFIX)
+    if await packages.find(executor, package_id) is not None:
+        return package_id
+    if await paper_accounts.get(executor, PREFIX + package_id) is not None:
+        return package_id
     raise NotFound(f"There is no package {model_id!r} and no paper account of it: GET /model-packages lists them")
 
 
@@ -172,8 +173,3 @@ async def write(
 def micros(at: datetime) -> int:
     """Give a moment as the rules know it."""
     return microseconds(at)
-
-
-def written(at: datetime) -> str:
-    """Give a moment as it is written in sentences."""
-    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -52,7 +52,7 @@ class Marked:
     skipped: tuple[LeftOut, ...]
 
 
-async def take_signal(  # noqa: PLR0913 - what a signal says
+async def take_signal(
     pool: Pool,
     *,
     package_id: str,
@@ -62,17 +62,16 @@ async def take_signal(  # noqa: PLR0913 - what a signal says
     price: float,
     at: datetime | None = None,
     opened_by: OpenedBy = "signal",
-    warm: bool = True,
 ) -> Acted:
-    """Act on a signal of a package; nothing opens unless the caller and the registry hold it for warm."""
+    """Act on a signal of a package; nothing opens unless the registry holds it for warm."""
     async with transaction(pool) as connection:
         return await take_signal_in(
             connection, package_id=package_id, symbol=symbol, signal=signal, confidence=confidence, price=price, at=at,
-            opened_by=opened_by, warm=warm,
+            opened_by=opened_by,
         )  # fmt: skip
 
 
-async def take_signal_in(  # noqa: PLR0913 - what a signal says
+async def take_signal_in(
     connection: Connection,
     *,
     package_id: str,
@@ -82,12 +81,11 @@ async def take_signal_in(  # noqa: PLR0913 - what a signal says
     price: float,
     at: datetime | None = None,
     opened_by: OpenedBy = "signal",
-    warm: bool = True,
 ) -> Acted:
     """Do the same inside a transaction of the caller, which locks the account from here on."""
     book, package = await paper_books.lock_of_package(connection, package_id)
     moment = moment_for(book.row, at, follows=opened_by == "auto")
-    forbidden = gate(package, package_id) or (None if warm else _cold(package_id, "not ready"))
+    forbidden = gate(package, package_id)
     step = steps.take_signal(
         book.account,
         symbol=symbol,
@@ -151,25 +149,6 @@ async def _mark_in(
     return await paper_books.write(connection, book, step, at=moment)
 
 
-async def mark_candle(  # noqa: PLR0913 - what a candle says
-    pool: Pool,
-    account_id: str,
-    *,
-    symbol: str,
-    open: float,  # noqa: A002 - what the first price of a candle is called everywhere
-    high: float,
-    low: float,
-    close: float,
-    at: datetime,
-    since: datetime | None = None,
-) -> Written:
-    """Tell one account a candle that closed at a moment; `since`: when it opened."""
-    async with transaction(pool) as connection:
-        return await mark_candle_in(
-            connection, account_id, symbol=symbol, open=open, high=high, low=low, close=close, at=at, since=since
-        )
-
-
 async def mark_candle_in(  # noqa: PLR0913 - what a candle says
     connection: Connection,
     account_id: str,
@@ -182,7 +161,7 @@ async def mark_candle_in(  # noqa: PLR0913 - what a candle says
     at: datetime,
     since: datetime | None = None,
 ) -> Written:
-    """Do the same inside a transaction of the caller, which locks the account from here on."""
+    """Tell one account a candle that closed at a moment; `since`: when it opened. It is locked from here on."""
     book = await paper_books.lock(connection, account_id)
     moment = moment_for(book.row, at, follows=True)
     begun = since or book.row.clock or at

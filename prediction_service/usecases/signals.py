@@ -14,18 +14,17 @@ from prediction_service.runtime.packages.account import account_features
 from prediction_service.runtime.packages.candles import Candles
 from prediction_service.runtime.packages.instance import Answer, Instance
 from prediction_service.runtime.packages.instances import Instances, Origin
-from prediction_service.store import packages
 from prediction_service.store.package_work import active_ids
 from prediction_service.store.packages import Package
-from prediction_service.store.paper_accounts import PREFIX
-from prediction_service.usecases.candles import reached, without_trades
+from prediction_service.usecases.candles import reached, without_trades, written
 from prediction_service.usecases.package_market import View, candles, view
+from prediction_service.usecases.packages import get_package
 from prediction_service.usecases.paper_state import account_state
 from prediction_service.usecases.warm_up import key_of, origin_of, scaler_words, warm_up
 from shared.coin_metrics.read import moment
 from shared.contracts.signals import ForecastValues, PackageSignal, ScalerDiagnostics, SignalDiagnostics, SignalFilter
 from shared.db import Executor, Pool
-from shared.errors import Conflict, NotFound, PackageInvalid
+from shared.errors import Conflict, PackageInvalid
 
 PATIENCE_SECONDS = 20.0
 LOOK_SECONDS = 0.1
@@ -51,7 +50,7 @@ async def get_signal(
     pool: Pool, instances: Instances, folder: Path, model_id: str, wanted: SignalFilter
 ) -> PackageSignal:
     """Ask a package, warmed up first where it is not."""
-    package = await package_of(pool, model_id)
+    package = await get_package(pool, model_id)
     refuse_unusable(package, instances)
     asked = view(package, symbol=wanted.symbol, at=wanted.at, source=wanted.source)
     if package.id not in instances.ids:
@@ -62,16 +61,6 @@ async def get_signal(
     latest = await reached(pool, asked.source)
     async with held(instances, folder, package) as instance:
         return shown(await ask(pool, instance, package, asked, rows), latest)
-
-
-async def package_of(executor: Executor, model_id: str) -> Package:
-    """Give a package by its id or that of its account."""
-    package = await packages.get(executor, model_id)
-    if package is None and model_id.startswith(PREFIX):
-        package = await packages.get(executor, model_id.removeprefix(PREFIX))
-    if package is None:
-        raise NotFound(f"There is no package {model_id!r}: GET /model-packages lists them")
-    return package
 
 
 def refuse_unusable(package: Package, instances: Instances) -> None:
@@ -126,11 +115,11 @@ async def _warm(pool: Pool, instances: Instances, folder: Path, package: Package
             await candles(pool, wanted)
         async with _turn(instances, package, deadline):
             # Another question may have done it meanwhile.
-            package = await package_of(pool, package.id)
+            package = await get_package(pool, package.id)
             is_done = package.warmup_status == "DONE" or await warm_up(pool, instances, folder, package.id, wanted)
         if not is_done:
             await asyncio.sleep(LOOK_SECONDS)
-        package = await package_of(pool, package.id)
+        package = await get_package(pool, package.id)
         refuse_unusable(package, instances)
     return package
 
@@ -208,5 +197,4 @@ def _age_words(age: float, wanted: View, closed_at: datetime) -> str | None:
     missing = int(age // wanted.interval_seconds)
     if missing == 0:
         return None
-    written = closed_at.isoformat().replace("+00:00", "Z")
-    return f"the newest candle closed at {written}; {missing} that closed since have not arrived"
+    return f"the newest candle closed at {written(closed_at)}; {missing} that closed since have not arrived"

@@ -12,6 +12,7 @@ from prediction_service.runtime.packages.channels import Scales, forecast_curves
 from prediction_service.runtime.packages.observation import build_observation
 from prediction_service.runtime.paper import Candle, Rules
 from prediction_service.runtime.paper_account import Account
+from pumpcast.packages.walk import candle_at
 from pumpcast.packages.windows import Windows
 from shared.contracts.packages import BoxSpace, Forecast, Normalization, Policy
 
@@ -52,15 +53,7 @@ class Stage:
 
     def candle(self, place: int) -> Candle:
         """Give a candle as paper trading takes it."""
-        candles = self.candles
-        return Candle(
-            open=float(candles.open[place]),
-            high=float(candles.high[place]),
-            low=float(candles.low[place]),
-            close=float(candles.close[place]),
-            open_at=int(candles.open_time[place]),
-            close_at=int(candles.close_time[place]),
-        )
+        return candle_at(self.candles, place)
 
     def normalised(self) -> "Stage":
         """Give the same with observations centred and scaled by what they look like on these candles."""

@@ -31,7 +31,7 @@ from pumpcast.packages.walk import Walk, candle_at, live_decisions, walk
 from shared.db import Pool
 from shared.errors import Invalid
 from tests.support.package_files import PackageFiles, random_candles, tiny_package
-from tests.support.paper import add_package, check_books
+from tests.support.paper import add_package, check_books, tell_candle
 
 BARS = 760
 SEEN = {"mean": [0.0] * 72, "var": [1.0] * 63 + [1, 1, 1e-4, 1e-2, 1e-4, 1e4, 1e5, 1, 1e-2], "clip": 3.0}
@@ -113,8 +113,8 @@ async def test_walk_when_live_accounts_are_told_the_same_then_the_same_books(ins
         candle = candle_at(candles, done.start + number)
         at = datetime.fromtimestamp(candle.close_at / 1e6, UTC)
         if number:
-            await paper_trading.mark_candle(
-                pool, "paper_one", symbol="BTCUSDT", open=candle.open, high=candle.high, low=candle.low,
+            await tell_candle(
+                pool, symbol="BTCUSDT", open=candle.open, high=candle.high, low=candle.low,
                 close=candle.close, at=at, since=at - timedelta(minutes=15),
             )  # fmt: skip
         await paper_trading.take_signal(

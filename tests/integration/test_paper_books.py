@@ -16,7 +16,7 @@ from prediction_service.usecases import paper_books, paper_trading
 from prediction_service.usecases.paper_books import micros
 from shared.db import Pool
 from tests.integration.test_prediction_process import free_port, start, until_alive
-from tests.support.paper import add_package, check_books, signal
+from tests.support.paper import add_package, check_books, signal, tell_candle
 from tests.support.serving import Api
 
 BEGIN = datetime(2025, 3, 1, tzinfo=UTC)
@@ -33,7 +33,7 @@ async def tell(pool: Pool, account: Account, kind: str, market: str, price: floa
     if kind == "CANDLE":
         since = at - timedelta(minutes=15)
         prices = {"open": price * 0.999, "high": price * 1.01, "low": price * 0.99, "close": price}
-        await paper_trading.mark_candle(pool, "paper_one", symbol=market, at=at, since=since, **prices)
+        await tell_candle(pool, symbol=market, at=at, since=since, **prices)
         candle = Candle(**prices, open_at=micros(since), close_at=micros(at))
         return mark_candle(account, candle, symbol=market).account
     told = {"symbol": market, "signal": kind, "confidence": 75.0, "price": price}

@@ -8,7 +8,7 @@ from prediction_service.store import paper_accounts
 from prediction_service.usecases import paper_trading
 from prediction_service.usecases.paper_state import account_state
 from shared.db import Pool, transaction
-from tests.support.paper import add_package, check_books, signal
+from tests.support.paper import add_package, check_books, signal, tell_candle
 from tests.support.serving import Api
 
 PAST = datetime(2025, 6, 1, tzinfo=UTC)
@@ -113,8 +113,8 @@ async def test_time_when_the_machine_is_behind_the_account_then_the_account_stan
 async def tell(pool: Pool, minutes: float, prices: tuple[float, float, float, float]) -> paper_trading.Written:
     names = ("open", "high", "low", "close")
     closes = PAST + timedelta(minutes=minutes)
-    return await paper_trading.mark_candle(
-        pool, "paper_one", symbol="BTCUSDT", at=closes, since=closes - timedelta(minutes=15),
+    return await tell_candle(
+        pool, symbol="BTCUSDT", at=closes, since=closes - timedelta(minutes=15),
         **dict(zip(names, prices, strict=True)),
     )  # fmt: skip
 

@@ -1,8 +1,10 @@
 """Packages to trade on paper, and books that must agree."""
 
+from datetime import datetime
 from typing import Any
 
-from shared.db import Connection, Pool
+from prediction_service.usecases import paper_trading
+from shared.db import Connection, Pool, transaction
 
 _PACKAGE = """
 INSERT INTO model_packages (id, name, forecast_rel_path, ppo_rel_path, status, validated_at, warmup_status,
@@ -33,6 +35,14 @@ async def add_package(
 ) -> None:
     """Register a package without files."""
     await pool.execute(_PACKAGE, package_id, status, warmup, error, {"market": {"symbol": symbol}})
+
+
+async def tell_candle(
+    pool: Pool, *, at: datetime, since: datetime, symbol: str, **prices: float
+) -> paper_trading.Written:
+    """Tell the account of package one a candle, as its own trading does."""
+    async with transaction(pool) as connection:
+        return await paper_trading.mark_candle_in(connection, "paper_one", symbol=symbol, at=at, since=since, **prices)
 
 
 async def check_books(pool: Pool | Connection) -> list[Any]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import importlib
 from collections import OrderedDict, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -19,7 +18,6 @@ MEMORY_PER_FILE_BYTE = 2
 """The file as it is read, and the numbers that are made of it."""
 LEAST_FREE_BYTES = 256 << 20
 """Memory that is left to everything else, the libraries included."""
-INSTALL = "which packages need, is not installed: run `pip install 'pumpcast[packages]'`, then try again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,12 +110,7 @@ def load_checked(key: Key, origin: Origin) -> Instance:
                 f"{digest}): restore it, or upload it again"
             )
     _refuse_too_large(origin.folder)
-    try:
-        # The features need a library as well, and the first answer should not wait for it.
-        importlib.import_module("prediction_service.runtime.packages.core")
-        return Instance.load(origin.folder, origin.manifest)
-    except ModuleNotFoundError as error:
-        raise Unavailable(f"{error.name}, {INSTALL}") from error
+    return Instance.load(origin.folder, origin.manifest)
 
 
 def _refuse_too_large(folder: Path) -> None:
