@@ -12,7 +12,7 @@ from shared.errors import SettingsInvalid
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 HEX_KEY = r"^([0-9a-fA-F]{64})?$"
-_SECRET = re.compile(r".*(_KEYS?|_DSN|_WEBHOOK_URL)")
+_SECRET = re.compile(r".*(KEYS?|DSN|WEBHOOK_URL|PASSWORD|SECRET|TOKEN)")
 
 
 def _comma_list(value: object) -> object:
@@ -85,6 +85,11 @@ class TrainingAddressPart(Part):
 S = TypeVar("S", bound=Part)
 
 
+def is_secret(name: str) -> bool:
+    """Tell whether the value of a variable must be shown to nobody."""
+    return _SECRET.fullmatch(name) is not None
+
+
 def read_settings(kind: type[S]) -> S:
     """Read the environment; a wrong value is a `SettingsInvalid`: variable, value unless secret, what is allowed."""
     try:
@@ -93,7 +98,7 @@ def read_settings(kind: type[S]) -> S:
         lines = []
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"]).upper()
-            shown = "…" if _SECRET.fullmatch(name) else repr(problem["input"])
+            shown = "…" if is_secret(name) else repr(problem["input"])
             lines.append(f"{name}={shown} is not allowed: {problem['msg']}")
         raise SettingsInvalid("; ".join(lines)) from error
 

@@ -17,6 +17,7 @@ from shared.errors import PumpcastError
 from shared.folders import make_folder
 from shared.logging import set_up_logging
 from shared.settings import ServiceSettings
+from shared.web.configuration import configuration_router
 from shared.web.guards import BodyLimitProblems, Guard, check_binding
 from shared.web.health import HealthSource, health_router
 from shared.web.problems import install_problems
@@ -111,6 +112,7 @@ def create_app(
         app.include_router(router, include_in_schema=False)
     probes = health_router(health)
     app.include_router(probes, prefix="/api")
+    app.include_router(configuration_router(health.service), prefix="/api")
     app.include_router(probes, include_in_schema=False)
     install_problems(app)
     app.add_middleware(Guard, settings=settings)

@@ -14,48 +14,15 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from pydantic import BaseModel, Field
 from yoyo.connections import default_migration_table
 
+from shared.contracts.health import Alive, HealthReport, Ready
 from shared.db import ConnectionLost, Pool, PostgresError, UndefinedTable
 from shared.migrate import names
 from shared.web.problems import problem
 
 DISK_FLOOR_BYTES = 500 << 20
 _SUMMARY = ("listener", "lag_seconds")
-
-
-class HealthReport(BaseModel):
-    """What `/health` answers."""
-
-    status: Literal["healthy", "degraded"]
-    service: str
-    db_connected: bool
-    uptime_seconds: float
-    start_time: datetime
-    last_error: str | None
-    listener: Literal["listen", "polling"] | None = Field(
-        description="How the live worker hears of rows; null: none does"
-    )
-    lag_seconds: float | None = Field(
-        description="How long the live worker has been behind the newest row; 0: not at all"
-    )
-    disk_free_bytes: int
-    model_store: Literal["writable", "missing", "read_only"]
-    migrations: Literal["current", "pending", "unknown"]
-    details: dict[str, Any]
-
-
-class Alive(BaseModel):
-    """The process runs."""
-
-    status: Literal["alive"] = "alive"
-
-
-class Ready(BaseModel):
-    """The service can work."""
-
-    status: Literal["ready"] = "ready"
 
 
 async def lacks_migrations(pool: Pool) -> bool:

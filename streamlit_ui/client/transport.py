@@ -14,6 +14,7 @@ Answer = TypeVar("Answer", bound=BaseModel)
 CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 30.0
 UPLOAD_SECONDS = 600.0
+PROBLEM = "application/problem+json"
 _UNAUTHORISED = 401
 
 
@@ -77,6 +78,10 @@ class Service:
         """Ask for what `path` shows; parameters that are None are left out."""
         return self._read(self._ask("GET", path, query=query), answer)
 
+    def get_also(self, path: str, answer: type[Answer], *, status: int) -> Answer:
+        """Ask for what `path` shows also where it comes with a status that is an error elsewhere."""
+        return self._read(self._ask("GET", path, query={}, also=status), answer)
+
     def send(
         self, method: Literal["POST", "PATCH", "DELETE"], path: str, answer: type[Answer], *, body: Any = None,
         **query: Any,
@@ -108,6 +113,7 @@ class Service:
     def _ask(
         self, method: str, path: str, *, query: Mapping[str, Any], body: Any = None,
         form: Mapping[str, str] | None = None, files: Any = None, seconds: float = ANSWER_SECONDS,
+        also: int | None = None,
     ) -> httpx2.Response:  # fmt: skip
         given = {name: _written(value) for name, value in query.items() if value is not None}
         json = body.model_dump(mode="json", exclude_unset=True, by_alias=True) if isinstance(body, BaseModel) else body
@@ -118,7 +124,8 @@ class Service:
             )  # fmt: skip
         except (httpx2.TransportError, httpx2.InvalidURL) as error:
             raise self._unreachable(error) from error
-        if response.is_error:
+        is_problem = response.headers.get("content-type", "").startswith(PROBLEM)
+        if response.is_error and (is_problem or response.status_code != also):
             self._refuse(response)
         return response
 

@@ -1,0 +1,16 @@
+"""How the services themselves are doing, and how they are set up."""
+
+from shared.contracts.health import Configuration, HealthReport
+from streamlit_ui.client.transport import Service
+
+_NO_DATABASE = 503
+
+
+def get_health(service: Service) -> HealthReport:
+    """Give what works and what does not; a service without its database still says so."""
+    return service.get_also("/health", HealthReport, status=_NO_DATABASE)
+
+
+def get_configuration(service: Service) -> Configuration:
+    """Give every setting of a service, without its secrets."""
+    return service.get("/configuration", Configuration)
