@@ -54,15 +54,16 @@ async def get_account(pool: Pool, model_id: str) -> Book:
 
 async def change_account(pool: Pool, model_id: str, change: ChangeAccount) -> Book:
     """Set what is named; open positions keep the rules they were opened with."""
-    await get_account(pool, model_id)
-    package_id = await paper_books.package_id_of(pool, model_id)
+    account_id = (await get_account(pool, model_id)).row.id
     named = {name: getattr(change, name) for name in change.model_fields_set}
     async with transaction(pool) as connection:
-        book = await paper_books.lock(connection, PREFIX + package_id)
+        book = await paper_books.lock(connection, account_id)
         row = book.row
         rules = replace(row.rules, **{name: named[name] for name in _RULES if name in named})
         auto_trade = named.get("auto_trade", row.auto_trade)
-        package = await packages.find(connection, package_id)
+        package = await packages.find(connection, row.package_id)
+        if named.get("auto_trade") and package is not None and package.status == "ARCHIVED":
+            raise Conflict(f"Package {package.id} is archived and trades nothing: restore it first")
         symbol = _market(package, named.get("symbol", row.symbol), auto_trade=auto_trade)
         row = await paper_accounts.change(connection, row.id, rules=rules, auto_trade=auto_trade, symbol=symbol)
         await packages.announce(connection)
@@ -71,10 +72,9 @@ async def change_account(pool: Pool, model_id: str, change: ChangeAccount) -> Bo
 
 async def reset_account(pool: Pool, model_id: str, *, keep_history: bool) -> Book:
     """Close what is open at its latest prices and begin anew with the initial balance; time may begin anew as well."""
-    await get_account(pool, model_id)
-    package_id = await paper_books.package_id_of(pool, model_id)
+    account_id = (await get_account(pool, model_id)).row.id
     async with transaction(pool) as connection:
-        book = await paper_books.lock(connection, PREFIX + package_id)
+        book = await paper_books.lock(connection, account_id)
         at = book.row.clock or datetime.now(UTC)
         if book.account.positions:
             await paper_books.write(connection, book, _all_closed(book.account, micros(at)), at=at)
