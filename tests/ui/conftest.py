@@ -7,10 +7,15 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+from playwright.sync_api import Browser, Page
 from streamlit.testing.v1 import AppTest
 
 from streamlit_ui.settings import app_settings
+from tests.support.browser import HOW, chromium
+from tests.support.database import TestServer
 from tests.support.fake_services import FakeService, serving
+from tests.support.stage_story import Story, visitor
+from tests.support.stage_story import story as running
 
 _PAGE = """
 from streamlit_ui import app
@@ -65,3 +70,26 @@ def open_page(fakes: Fakes) -> Callable[..., AppTest]:
         return test.run()
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def story(postgres: TestServer) -> Iterator[Story]:
+    """Give a running stack, one for all tests that look at it in a browser."""
+    with postgres.fresh() as name, running(postgres.dsn(name)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Give a browser, or skip; while it is open no other test of this thread may run a loop of its own."""
+    with chromium() as found:
+        if found is None:
+            pytest.skip(HOW)
+        yield found
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Page]:
+    """Give a page of somebody who looks at the app."""
+    with visitor(browser) as page:
+        yield page
