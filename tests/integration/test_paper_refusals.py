@@ -119,6 +119,6 @@ async def test_price_when_nobody_can_believe_it_then_no_account_takes_it(api: Ap
 async def test_trading_by_itself_when_the_package_is_archived_then_409_and_nothing_is_set(api: Api, pool: Pool):
     await add_package(pool, status="ARCHIVED")
     await api.post("/paper/account/create", CREATE)
-    status, problem = await api.patch("/paper/account/one", {"auto_trade": True})
+    status, problem = await api.call("PATCH", "/paper/account/one", json={"auto_trade": True})
     assert (status, "restore it first" in problem["detail"]) == (409, True)
     assert await pool.fetchval("SELECT auto_trade FROM paper_accounts") is False
