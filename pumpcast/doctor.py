@@ -15,7 +15,7 @@ import typer
 
 from prediction_service.settings import PredictionSettings
 from pumpcast.console import show
-from pumpcast.probe import apis
+from pumpcast.probe import INSTALL_APP, apis, app
 from shared.coin_metrics.columns import COLUMNS
 from shared.db import ConnectionLost, Pool, PostgresError, Queries, open_pool
 from shared.embedded import database
@@ -210,7 +210,11 @@ async def _rights(pool: Pool) -> list[Check]:
 
 
 def _services() -> Iterator[Check]:
-    for api in apis():
-        trouble = api.trouble()
+    for listener in (*apis(), app()):
+        if listener is None:
+            yield Check(part="app", ok=True, found="its libraries are not installed", fix=INSTALL_APP)
+            continue
+        trouble = listener.trouble()
         fix = "start it with `pumpcast up`" if trouble and "does not answer" in trouble else None
-        yield Check(part=api.name, ok=trouble is None, found=trouble or f"answers at {api.url}/api", fix=fix)
+        found = trouble or f"answers at {listener.url}{'/api' if listener.path.startswith('/api/') else ''}"
+        yield Check(part=listener.name, ok=trouble is None, found=found, fix=fix)

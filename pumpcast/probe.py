@@ -1,29 +1,34 @@
-"""Looking at the services from outside: is a port free, does an API answer."""
+"""Looking at what listens from outside: is a port free, does it answer."""
 
 import http.client
 import socket
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from prediction_service.settings import PredictionSettings
 from shared.settings import ServiceSettings, read_settings
+from streamlit_ui.settings import AppSettings
 from training_service.settings import TrainingSettings
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
 
 
+INSTALL_APP = "pip install 'pumpcast[ui]'"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Api:
-    """Where one of the two APIs listens."""
+class Listener:
+    """Where one of the two APIs or the app listens."""
 
     name: str
     setting: str
     """The variable that sets its port."""
     bind_host: str
     port: int
-    key: str
+    path: str
+    """What answers 200 once it is ready."""
+    key: str = ""
     """Key that the readiness probe shows; empty where none is known."""
-    guarded: bool
-    """Whether keys are asked for."""
 
     @property
     def host(self) -> str:
@@ -49,21 +54,19 @@ class Api:
 
     def trouble(self) -> str | None:
         """Give what keeps it from being ready, None when it is."""
-        # Without a key only the sign of life may be asked for.
-        path = "/api/health/live" if self.guarded and not self.key else "/api/health/ready"
         connection = http.client.HTTPConnection(self.host, self.port, timeout=3)
         try:
-            connection.request("GET", path, headers={"X-API-Key": self.key} if self.key else {})
+            connection.request("GET", self.path, headers={"X-API-Key": self.key} if self.key else {})
             answer = connection.getresponse()
             body = answer.read(300).decode(errors="replace")
         except (OSError, http.client.HTTPException) as error:
             return f"{self.url} does not answer ({type(error).__name__})"
         finally:
             connection.close()
-        return None if answer.status == http.HTTPStatus.OK else f"{self.url}{path} answers {answer.status}: {body}"
+        return None if answer.status == http.HTTPStatus.OK else f"{self.url}{self.path} answers {answer.status}: {body}"
 
 
-def apis() -> tuple[Api, Api]:
+def apis() -> tuple[Listener, Listener]:
     """Give both APIs as the environment sets them."""
     training, prediction = read_settings(TrainingSettings), read_settings(PredictionSettings)
     key = prediction.training_service_api_key
@@ -73,8 +76,19 @@ def apis() -> tuple[Api, Api]:
     )
 
 
-def _api(name: str, settings: ServiceSettings, port: int, key: str) -> Api:
+def app() -> Listener | None:
+    """Give the app as the environment sets it; None where its libraries are not installed."""
+    settings = read_settings(AppSettings)
+    if find_spec("streamlit") is None:
+        return None
+    return Listener(
+        name="app", setting="STREAMLIT_PORT", bind_host=settings.bind_host, port=settings.streamlit_port,
+        path="/_stcore/health",
+    )  # fmt: skip
+
+
+def _api(name: str, settings: ServiceSettings, port: int, key: str) -> Listener:
     setting = f"{name.split(maxsplit=1)[0].upper()}_API_PORT"
-    return Api(
-        name=name, setting=setting, bind_host=settings.bind_host, port=port, key=key, guarded=bool(settings.api_keys)
-    )
+    # Without a key only the sign of life may be asked for.
+    path = "/api/health/live" if settings.api_keys and not key else "/api/health/ready"
+    return Listener(name=name, setting=setting, bind_host=settings.bind_host, port=port, path=path, key=key)

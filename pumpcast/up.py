@@ -1,4 +1,4 @@
-"""The verb `up`: both services and their workers in the foreground."""
+"""The verb `up`: both services, their workers and the app in the foreground."""
 
 import os
 import signal
@@ -16,12 +16,14 @@ import typer
 from prediction_service.settings import PredictionSettings
 from pumpcast.console import show, tell
 from pumpcast.market.fill import fill_when_empty
-from pumpcast.probe import Api, apis
+from pumpcast.probe import INSTALL_APP, Listener, apis
+from pumpcast.probe import app as app_listener
 from pumpcast.supervision import Program, State, Supervision, alone
 from shared.embedded import database
 from shared.errors import Conflict, Invalid, PumpcastError, Unavailable
 from shared.migrate import pending
 from shared.settings import read_settings
+from streamlit_ui.settings import AppSettings
 
 READY_SECONDS: Final = 120
 LOOK_SECONDS: Final = 0.5
@@ -38,12 +40,15 @@ PROGRAMS: Final = (
     Program(name="prediction-worker", group="workers", entry="prediction_service.worker:main"),
 )
 MARKET: Final = Program(name="market", group="market", entry="pumpcast.cli:main", arguments=("simulate-both",))
+APP: Final = Program(name="app", group="app", entry="streamlit_ui.serve:main")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
     """Where everything is."""
 
+    app: str | None
+    """None when it was not started."""
     training_api: str
     prediction_api: str
     logs: str
@@ -67,10 +72,11 @@ def bring_up(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the addresses as JSON, once everything is ready.")
     ] = False,
+    with_app: Annotated[bool, typer.Option("--app/--no-app", help="Start the app in the browser too.")] = True,
 ) -> None:
-    """Start both APIs and both workers and keep them running until Ctrl-C; prints the addresses when all are ready.
+    """Start both APIs, both workers and the app, and keep them running until Ctrl-C.
 
-    A program that dies is started again. Logs lie below PUMPCAST_HOME, in log/.
+    Prints the addresses when all are ready. A program that dies is started again. Logs lie below PUMPCAST_HOME, in log/.
     """
     # FastAPI takes a third of a second to import, which no other verb should pay.
     from shared.web.guards import check_binding
@@ -78,19 +84,23 @@ def bring_up(
     settings = read_settings(PredictionSettings)
     check_binding(settings)
     services = apis()
+    app = app_listener() if with_app else None
+    if with_app and app is None:
+        tell(f"Without the app, which is not installed: {INSTALL_APP}")
+    listeners = services if app is None else (*services, app)
+    programs = (*PROGRAMS, *([MARKET] if simulate else []), *([] if app is None else [APP]))
     with _stopped_by_signals() as stop, alone(settings.home):
-        _check_ports(services)
-        _name_training_port(settings, services[0])
+        _check_ports(listeners)
+        _name_ports(*services)
         with database(settings) as dsn:
             if missing := pending(dsn):
                 raise Unavailable(f"The database lacks {len(missing)} migrations: run `pumpcast migrate`")
             if simulate and (rows := fill_when_empty(dsn)):
                 tell(f"coin_metrics was empty: {rows} simulated rows of the last hours are in it now")
-            programs = (*PROGRAMS, MARKET) if simulate else PROGRAMS
             with Supervision(settings.home, programs, hurry=stop.hurry) as supervision:
-                if _wait_until_ready(supervision, services, programs, stop.asked):
+                if _wait_until_ready(supervision, listeners, programs, stop.asked):
                     known = {state.name: state for state in supervision.states()}
-                    _announce(services, settings.home / "log", as_json=as_json)
+                    _announce(services, app, settings.home / "log", as_json=as_json)
                     _watch(supervision, known, stop.asked)
                 tell("Stopping")
     tell("Stopped")
@@ -107,25 +117,32 @@ def _stopped_by_signals() -> Iterator[_Stop]:
             signal.signal(number, handler)
 
 
-def _check_ports(services: Sequence[Api]) -> None:
-    if len({api.port for api in services}) < len(services):
-        raise Invalid(f"Both APIs are set to port {services[0].port}: change {services[1].setting}")
-    for api in services:
-        if not api.port_is_free():
+def _check_ports(listeners: Sequence[Listener]) -> None:
+    holders: dict[int, Listener] = {}
+    for listener in listeners:
+        if (other := holders.setdefault(listener.port, listener)) is not listener:
+            raise Invalid(
+                f"The {other.name} and the {listener.name} are both set to port {listener.port}: "
+                f"change {listener.setting}"
+            )
+    for listener in listeners:
+        if not listener.port_is_free():
             raise Conflict(
-                f"Port {api.port} on {api.bind_host} is taken, the {api.name} needs it: "
-                f"stop what listens there or set {api.setting}"
+                f"Port {listener.port} on {listener.bind_host} is taken, the {listener.name} needs it: "
+                f"stop what listens there or set {listener.setting}"
             )
 
 
-def _name_training_port(settings: PredictionSettings, training: Api) -> None:
-    # Who moves the training API should not have to tell the prediction service as well.
-    if "training_service_api_url" not in settings.model_fields_set:
-        os.environ["TRAINING_SERVICE_API_URL"] = f"{training.url}/api"
+def _name_ports(training: Listener, prediction: Listener) -> None:
+    # Who moves an API should not have to tell everybody who asks it as well.
+    told = read_settings(AppSettings).model_fields_set
+    for setting, api in (("training_service_api_url", training), ("api_base_url", prediction)):
+        if setting not in told:
+            os.environ[setting.upper()] = f"{api.url}/api"
 
 
 def _wait_until_ready(
-    supervision: Supervision, services: Sequence[Api], programs: Sequence[Program], stop: threading.Event
+    supervision: Supervision, listeners: Sequence[Listener], programs: Sequence[Program], stop: threading.Event
 ) -> bool:
     """Wait for readiness; False when somebody asked to stop before it."""
     deadline = time.monotonic() + READY_SECONDS
@@ -145,7 +162,7 @@ def _wait_until_ready(
                     f"(all of them in {supervision.log(state.name)})"
                 )
         waiting = [state.name for state in states if not state.running]
-        troubles = [trouble for api in services if (trouble := api.trouble())]
+        troubles = [trouble for one in listeners if (trouble := one.trouble())]
         if len(states) == len(programs) and not waiting and not troubles:
             return True
         if time.monotonic() > deadline:
@@ -153,16 +170,23 @@ def _wait_until_ready(
     return False
 
 
-def _announce(services: Sequence[Api], logs: Path, *, as_json: bool) -> None:
+def _announce(services: Sequence[Listener], app: Listener | None, logs: Path, *, as_json: bool) -> None:
     training, prediction = services
-    ready = Ready(training_api=f"{training.url}/api", prediction_api=f"{prediction.url}/api", logs=str(logs))
-    sentence = (
-        f"training API    {ready.training_api}  (documentation: {training.url}/docs)\n"
-        f"prediction API  {ready.prediction_api}  (documentation: {prediction.url}/docs)\n"
-        f"logs            {ready.logs}\n"
-        "Ready. Ctrl-C stops everything."
+    ready = Ready(
+        app=app.url if app else None,
+        training_api=f"{training.url}/api",
+        prediction_api=f"{prediction.url}/api",
+        logs=str(logs),
     )
-    show(ready, as_json=as_json, sentence=sentence)
+    lines = [
+        f"training API    {ready.training_api}  (documentation: {training.url}/docs)",
+        f"prediction API  {ready.prediction_api}  (documentation: {prediction.url}/docs)",
+        f"logs            {ready.logs}",
+        "Ready. Ctrl-C stops everything.",
+    ]
+    if ready.app is not None:
+        lines.insert(0, f"app             {ready.app}")
+    show(ready, as_json=as_json, sentence="\n".join(lines))
 
 
 def _watch(supervision: Supervision, known: dict[str, State], stop: threading.Event) -> None:

@@ -92,7 +92,7 @@ def service(database: str) -> Iterator[Service]:
         }  # fmt: skip
         with (folder / "up.log").open("w") as log:
             process = subprocess.Popen(
-                [*PUMPCAST, "up", "--json"], stdout=subprocess.PIPE, stderr=log, text=True, env=settings, cwd=folder
+                [*PUMPCAST, "up", "--no-app", "--json"], stdout=subprocess.PIPE, stderr=log, text=True, env=settings, cwd=folder
             )
             impatience = threading.Timer(PATIENCE, process.terminate)
             impatience.start()

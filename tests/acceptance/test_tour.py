@@ -22,7 +22,7 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 GUIDE = README.parent / "docs" / "PACKAGES.md"
 PATIENCE = 240
 # What the README's reader sees, and which setting moves it.
-PORTS = {"8001": "TRAINING_API_PORT", "8000": "PREDICTION_API_PORT"}
+PORTS = {"8001": "TRAINING_API_PORT", "8000": "PREDICTION_API_PORT", "8501": "STREAMLIT_PORT"}
 DONE = "tour block done"
 
 
@@ -54,7 +54,7 @@ def script_of(blocks: list[Block], ports: dict[str, str]) -> str:
     """Give one bash session that ends at the first command that fails and tells of each block that did not."""
     parts = ["set -eo pipefail"]
     for block in blocks:
-        code = re.sub(r"(?<=127\.0\.0\.1:)(8000|8001)\b", lambda port: ports[PORTS[port[0]]], block.code)
+        code = re.sub(r"(?<=127\.0\.0\.1:)(8000|8001|8501)\b", lambda port: ports[PORTS[port[0]]], block.code)
         parts += [code, f"echo '{DONE} {block.line}'"]
     return "\n".join(parts)
 

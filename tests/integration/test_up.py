@@ -35,7 +35,9 @@ def database_made(made_home: Path, home: Path) -> None:
 
 @pytest.fixture
 def environment(home: Path) -> dict[str, str]:
-    names = ("TRAINING_API_PORT", "PREDICTION_API_PORT", "TRAINING_METRICS_PORT", "PREDICTION_METRICS_PORT")
+    names = (
+        "TRAINING_API_PORT", "PREDICTION_API_PORT", "STREAMLIT_PORT", "TRAINING_METRICS_PORT", "PREDICTION_METRICS_PORT",
+    )  # fmt: skip
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in names]
     ports = {name: str(one.getsockname()[1]) for name, one in zip(names, sockets, strict=True)}
     for one in sockets:
@@ -50,7 +52,7 @@ def start(environment: dict[str, str], home: Path) -> Iterator[Callable[..., sub
 
     def begin(*arguments: str, **changed: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [*PROGRAM, "up", "--json", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [*PROGRAM, "up", "--json", *(arguments or ("--no-app",))], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={**environment, **changed}, cwd=home,
         )  # fmt: skip
         started.append(process)
@@ -115,7 +117,8 @@ def test_up_when_ready_then_both_apis_answer_a_second_one_is_refused_and_ctrl_c_
     addresses = ready(process)
     assert answers(addresses["training_api"]) == answers(addresses["prediction_api"]) == 200
     logs = {path.stem for path in Path(addresses["logs"]).iterdir()}
-    assert {"training-api", "training-worker", "prediction-api", "prediction-worker", "supervisord"} <= logs
+    assert {"training-api", "training-worker", "prediction-api", "prediction-worker", "supervisord"} == logs
+    assert addresses["app"] is None
     second = start()
     assert second.wait(PATIENCE) == 1
     assert f"already up in {home} (process {process.pid})" in second.stderr.read()
@@ -128,7 +131,7 @@ def test_up_when_ready_then_both_apis_answer_a_second_one_is_refused_and_ctrl_c_
 def test_up_when_simulating_and_a_program_is_killed_then_rows_keep_coming_and_it_is_started_again(
     start, environment: dict[str, str], home: Path
 ):
-    process = start("--simulate")
+    process = start("--simulate", "--no-app")
     ready(process)
 
     def rows(table: str = "coin_metrics") -> int:
@@ -150,10 +153,32 @@ def test_up_when_simulating_and_a_program_is_killed_then_rows_keep_coming_and_it
     assert "training-worker ended and is started again" in stopped(process, home)
 
 
-@pytest.mark.parametrize("setting", ["TRAINING_API_PORT", "PREDICTION_API_PORT"])
+@pytest.mark.usefixtures("database_made")
+def test_up_when_with_the_app_then_it_asks_the_apis_where_they_are_and_ends_with_them(
+    start, environment: dict[str, str], home: Path
+):
+    process = start("--app")
+    addresses = ready(process)
+    assert list(addresses)[0] == "app"
+    assert addresses["app"] == f"http://127.0.0.1:{environment['STREAMLIT_PORT']}"
+    with urllib.request.urlopen(addresses["app"], timeout=10) as answer:
+        assert b"<title>" in answer.read()
+    (app,) = (found for found in family(home) if "streamlit" in found.cmdline())
+    told = app.environ()
+    assert told["API_BASE_URL"] == addresses["prediction_api"]
+    assert told["TRAINING_SERVICE_API_URL"] == addresses["training_api"]
+    doctor = subprocess.run(
+        [*PROGRAM, "doctor", "--json"], env=environment, capture_output=True, text=True, check=True, cwd=home
+    )
+    (check,) = (check for check in json.loads(doctor.stdout)["checks"] if check["part"] == "app")
+    assert check["found"] == f"answers at {addresses['app']}"
+    assert "Traceback" not in stopped(process, home)
+
+
+@pytest.mark.parametrize("setting", ["TRAINING_API_PORT", "PREDICTION_API_PORT", "STREAMLIT_PORT"])
 def test_up_when_a_port_is_taken_then_exit_1_before_anything_starts(start, environment, home: Path, setting: str):
     with socket.create_server(("127.0.0.1", int(environment[setting]))):
-        process = start()
+        process = start("--app")
         assert process.wait(PATIENCE) == 1
     errors = process.stderr.read()
     assert f"Port {environment[setting]}" in errors
@@ -161,16 +186,28 @@ def test_up_when_a_port_is_taken_then_exit_1_before_anything_starts(start, envir
     assert not (home / "postgres").exists()
 
 
+def test_up_when_the_app_is_not_installed_then_goes_on_and_says_how_to_have_it(start, environment, home: Path):
+    (home / "sitecustomize.py").write_text("import sys; sys.modules['streamlit'] = None")
+    with socket.create_server(("127.0.0.1", int(environment["TRAINING_API_PORT"]))):
+        process = start("--app", PYTHONPATH=f"{home}:{ROOT}")
+        assert process.wait(PATIENCE) == 1
+    first, second = process.stderr.read().splitlines()
+    assert first == "Without the app, which is not installed: pip install 'pumpcast[ui]'"
+    assert "TRAINING_API_PORT" in second
+
+
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"TRAINING_API_PORT": "8123", "PREDICTION_API_PORT": "8123"}, "Both APIs are set to port 8123"),
+        ({"TRAINING_API_PORT": "8123", "PREDICTION_API_PORT": "8123"}, "are both set to port 8123: change PREDICTION"),
+        ({"TRAINING_API_PORT": "8123", "STREAMLIT_PORT": "8123"}, "are both set to port 8123: change STREAMLIT_PORT"),
+        ({"UI_LANGUAGE": "fr"}, "UI_LANGUAGE='fr'"),
         ({"BIND_HOST": "0.0.0.0"}, "API_KEYS"),
         ({"MAX_CONCURRENT_JOBS": "many"}, "MAX_CONCURRENT_JOBS='many'"),
     ],
 )
 def test_up_when_settings_cannot_work_then_exit_2_names_them(start, changed: dict[str, str], sentence: str):
-    process = start(**changed)
+    process = start("--app", **changed)
     assert process.wait(PATIENCE) == 2
     errors = process.stderr.read()
     assert sentence in errors

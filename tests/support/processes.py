@@ -11,7 +11,9 @@ from pathlib import Path
 import psutil
 
 PUMPCAST = [sys.executable, "-P", "-c", "from pumpcast.cli import main; main()"]
-_PORTS = ("TRAINING_API_PORT", "PREDICTION_API_PORT", "TRAINING_METRICS_PORT", "PREDICTION_METRICS_PORT")
+_PORTS = (
+    "TRAINING_API_PORT", "PREDICTION_API_PORT", "STREAMLIT_PORT", "TRAINING_METRICS_PORT", "PREDICTION_METRICS_PORT",
+)  # fmt: skip
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from prediction_service.settings import PredictionSettings
 from shared.errors import SettingsInvalid
 from shared.settings import ServiceSettings, read_settings
 from shared.web.guards import parse_keys
+from streamlit_ui.settings import AppSettings
 from training_service.settings import TrainingSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +29,8 @@ def shown(value: object) -> str:
 
 def test_env_example_when_compared_with_the_settings_then_it_has_each_with_its_default():
     listed = dict(re.findall(r"(?m)^#?([A-Z][A-Z0-9_]+)=(.*)$", (ROOT / ".env.example").read_text(encoding="utf-8")))
-    fields = {**TrainingSettings.model_fields, **PredictionSettings.model_fields}
+    # Of a setting that the app shares with the services, theirs is the description.
+    fields = {**AppSettings.model_fields, **TrainingSettings.model_fields, **PredictionSettings.model_fields}
     expected = {name.upper(): shown(field.default) for name, field in fields.items()}
     expected["PUMPCAST_HOME"] = "./var"
     assert listed == expected
@@ -36,7 +38,8 @@ def test_env_example_when_compared_with_the_settings_then_it_has_each_with_its_d
 
 def test_env_example_when_compared_with_the_settings_then_it_tells_what_each_means():
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
-    for field in (*TrainingSettings.model_fields.values(), *PredictionSettings.model_fields.values()):
+    fields = {**AppSettings.model_fields, **TrainingSettings.model_fields, **PredictionSettings.model_fields}
+    for field in fields.values():
         assert field.description
         assert f"# {field.description}" in text
 
@@ -86,12 +89,21 @@ def test_keys_when_an_entry_is_refused_then_its_secret_is_not_shown():
     assert "hunter2" not in caught.value.message
 
 
-def test_a_service_when_a_setting_is_wrong_then_it_ends_with_one_line_and_code_2(tmp_path: Path):
-    environment = {**os.environ, "PREDICTION_API_PORT": "none", "PUMPCAST_HOME": str(tmp_path)}
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("PREDICTION_API_PORT", ["-m", "prediction_service.app"]),
+        ("STREAMLIT_PORT", ["-c", "from streamlit_ui.serve import main; main()"]),
+    ],
+)
+def test_a_program_when_a_setting_is_wrong_then_it_ends_with_one_line_and_code_2(
+    name: str, command: list[str], tmp_path: Path
+):
+    environment = {**os.environ, name: "none", "PUMPCAST_HOME": str(tmp_path)}
     ended = subprocess.run(
-        [sys.executable, "-m", "prediction_service.app"],
+        [sys.executable, *command],
         env=environment, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert ended.returncode == 2
     assert len(ended.stderr.strip().splitlines()) == 1
-    assert "PREDICTION_API_PORT='none'" in ended.stderr
+    assert f"{name}='none'" in ended.stderr
