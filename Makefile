@@ -5,7 +5,7 @@ RUN := $(BIN)/.for-running
 DEV := $(BIN)/.for-developing
 DATA ?=
 
-.PHONY: help setup demo run test check bench chaos package clean
+.PHONY: help setup demo run test browser check bench chaos package clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -28,12 +28,15 @@ setup: $(DEV) ## install everything into .venv
 demo: $(RUN) ## the whole story on a simulated market; DATA=file.parquet takes real rows
 	$(BIN)/pumpcast demo $(if $(DATA),--data $(DATA))
 
-run: $(RUN) ## start both services and their workers; Ctrl-C stops all
+run: $(RUN) ## start the app, both services and their workers; Ctrl-C stops all
 	$(BIN)/pumpcast up
 
 test: $(DEV) ## all tests, with coverage
 	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report= -q
 	$(BIN)/coverage report --fail-under=85
+
+browser: $(DEV) ## see that there is a Chromium for the tests of the app, fetch one where there is none
+	@$(BIN)/python -m tests.support.fetch_browser
 
 check: $(DEV) ## format, lint, types, import contracts, dependencies
 	$(BIN)/ruff format --check .

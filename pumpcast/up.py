@@ -76,7 +76,8 @@ def bring_up(
 ) -> None:
     """Start both APIs, both workers and the app, and keep them running until Ctrl-C.
 
-    Prints the addresses when all are ready. A program that dies is started again. Logs lie below PUMPCAST_HOME, in log/.
+    The addresses are printed when all are ready. A program that dies is started again. Logs lie below PUMPCAST_HOME,
+    in log/.
     """
     # FastAPI takes a third of a second to import, which no other verb should pay.
     from shared.web.guards import check_binding

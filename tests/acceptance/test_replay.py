@@ -92,8 +92,9 @@ def service(database: str) -> Iterator[Service]:
         }  # fmt: skip
         with (folder / "up.log").open("w") as log:
             process = subprocess.Popen(
-                [*PUMPCAST, "up", "--no-app", "--json"], stdout=subprocess.PIPE, stderr=log, text=True, env=settings, cwd=folder
-            )
+                [*PUMPCAST, "up", "--no-app", "--json"], stdout=subprocess.PIPE, stderr=log, text=True, env=settings,
+                cwd=folder,
+            )  # fmt: skip
             impatience = threading.Timer(PATIENCE, process.terminate)
             impatience.start()
             try:

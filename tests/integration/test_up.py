@@ -36,7 +36,8 @@ def database_made(made_home: Path, home: Path) -> None:
 @pytest.fixture
 def environment(home: Path) -> dict[str, str]:
     names = (
-        "TRAINING_API_PORT", "PREDICTION_API_PORT", "STREAMLIT_PORT", "TRAINING_METRICS_PORT", "PREDICTION_METRICS_PORT",
+        "TRAINING_API_PORT", "PREDICTION_API_PORT", "STREAMLIT_PORT", "TRAINING_METRICS_PORT",
+        "PREDICTION_METRICS_PORT",
     )  # fmt: skip
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in names]
     ports = {name: str(one.getsockname()[1]) for name, one in zip(names, sockets, strict=True)}
@@ -52,8 +53,8 @@ def start(environment: dict[str, str], home: Path) -> Iterator[Callable[..., sub
 
     def begin(*arguments: str, **changed: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [*PROGRAM, "up", "--json", *(arguments or ("--no-app",))], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env={**environment, **changed}, cwd=home,
+            [*PROGRAM, "up", "--json", *(arguments or ("--no-app",))], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, env={**environment, **changed}, cwd=home,
         )  # fmt: skip
         started.append(process)
         return process
@@ -159,7 +160,7 @@ def test_up_when_with_the_app_then_it_asks_the_apis_where_they_are_and_ends_with
 ):
     process = start("--app")
     addresses = ready(process)
-    assert list(addresses)[0] == "app"
+    assert next(iter(addresses)) == "app"
     assert addresses["app"] == f"http://127.0.0.1:{environment['STREAMLIT_PORT']}"
     with urllib.request.urlopen(addresses["app"], timeout=10) as answer:
         assert b"<title>" in answer.read()
