@@ -1,10 +1,191 @@
-"""The page overview."""
+"""The page overview: what needs attention first, then how much and how well, what is active, what came last."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import streamlit as st
 
-from streamlit_ui.session import t
+from shared.contracts.prediction import ActiveModel
+from shared.contracts.statistics import ModelStatistics
+from streamlit_ui.app_pages import key_figures
+from streamlit_ui.app_pages.attention import Finding, find
+from streamlit_ui.app_pages.key_figures import precision_words
+from streamlit_ui.app_pages.known_models import forget_models, known_models, model_name
+from streamlit_ui.app_pages.live_periods import LivePeriod, live_periods
+from streamlit_ui.app_pages.prediction_table import table
+from streamlit_ui.app_pages.questions import question
+from streamlit_ui.app_pages.situations import MOST_MODELS, Overview, look
+from streamlit_ui.charts.activity import Stretch, live_chart
+from streamlit_ui.client.active_models import deactivate, get_statistics, list_promotions
+from streamlit_ui.client.predictions import list_predictions
+from streamlit_ui.client.transport import Unreachable
+from streamlit_ui.formats import age, compact, duration, number, share, size
+from streamlit_ui.places import go, link
+from streamlit_ui.session import services, t
+from streamlit_ui.states import badge, confirm, empty, live, note, show_error
+
+MOST_ALERTS: Final = 10
+MOST_PERIODS: Final = 8
+MOST_CHANGES: Final = 200
+_ASKED: Final = "overview_deactivate"
 
 
 def render() -> None:
     """Draw the page."""
     st.title(t("places.overview"))
+    _ask_first()
+    _state()
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        st.subheader(t("overview.last_alerts"))
+        _alerts()
+    with right:
+        st.subheader(t("overview.live_when"), help=t("overview.live_when_help"))
+        _periods()
+
+
+@live(10)
+def _state() -> None:
+    seen = look()
+    _attention(find(seen.situation))
+    if seen.error is not None:
+        show_error(seen.error)
+        return
+    if seen.situation.service is not None:
+        key_figures.draw(seen.situation.service, seen.situation.statistics, models=len(seen.situation.models))
+    _models(seen)
+
+
+def _attention(findings: Sequence[Finding]) -> None:
+    if not findings:
+        st.success(t("attention.all_well"), icon=":material/check_circle:")
+        return
+    with st.container(border=True, gap="small", key="attention"):
+        st.markdown(f"**{t('attention.title', count=number(len(findings)))}**")
+        for row, one in enumerate(findings):
+            with st.container(horizontal=True, vertical_alignment="center", key=f"finding_{row}"):
+                st.markdown(f"{badge(one.severity, t(f'attention.{one.severity}'))} {_sentence(one)}", width="stretch")
+                link(one.place, t(f"attention.fix_{one.place}"), icon=":material/arrow_forward:", **one.query)
+
+
+def _sentence(one: Finding) -> str:
+    """Write values out: the finding knows numbers, the reader wants units."""
+    values: dict[str, Any] = dict(one.values)
+    written: dict[str, Callable[[Any], str]] = {
+        "moment": age, "seconds": duration, "bytes": size, "share": share, "promised": share,
+        "service": lambda name: t(f"words.{name}"), "kind": lambda code: t(f"attention.kind_{code}"),
+    }  # fmt: skip
+    return t(f"attention.{one.code}", **{name: written.get(name, _plain)(value) for name, value in values.items()})
+
+
+def _plain(value: object) -> str:
+    """Keep words of a service from being read as Markdown."""
+    return str(value).replace("[", "\\[").replace("*", "\\*").replace("_", "\\_").replace("$", "\\$")
+
+
+def _models(seen: Overview) -> None:
+    st.subheader(t("overview.active_models"))
+    if not seen.shown:
+        empty(t("overview.no_models"))
+        link("import")
+        return
+    figures = {one.active_model_id: one for one in seen.situation.statistics}
+    with st.grid("auto", min_column_width=330):
+        for model in seen.shown:
+            with st.container(border=True, height="stretch", gap="small"):
+                _card(model, figures.get(model.id))
+    if len(seen.situation.models) > len(seen.shown):
+        rest = len(seen.situation.models) - MOST_MODELS
+        link("manage", t("overview.more_models", count=number(rest)))
+
+
+def _card(model: ActiveModel, figures: ModelStatistics | None) -> None:
+    mode = badge("good", t("overview.live")) if model.mode == "live" else badge("off", t("overview.shadow"))
+    st.markdown(f"**{_plain(model.name)}** {mode}  \n:gray[{_plain(question(model))}]")
+    with st.container(horizontal=True, gap="medium"):
+        _fact(t("overview.predictions_of"), compact(model.total_predictions))
+        _fact(t("overview.last_prediction"), age(model.last_prediction_at))
+        alert = figures.total.alert if figures else None
+        known = alert.tp + alert.fp if alert else 0
+        _fact(t("overview.precision_of"), precision_words(alert.precision if alert else None, known))
+        promised = figures.hold_out.alert if figures and figures.hold_out else None
+        _fact(t("overview.promised"), share(promised.precision if promised else None))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        link("statistics", t("overview.to_statistics"), model=model.id)
+        link("manage", t("overview.to_manage"), id=model.id)
+        st.space("stretch")
+        pressed = st.button(
+            t("overview.deactivate"), key=f"deactivate_{model.id}", icon=":material/pause:", type="tertiary"
+        )
+        if pressed:
+            st.session_state[_ASKED] = (model.id, model.name)
+            st.rerun()
+
+
+def _fact(label: str, value: str) -> None:
+    st.markdown(f":small[:gray[{label}]]  \n{value}", width="content")
+
+
+def _ask_first() -> None:
+    """Ask in the page itself: a dialog of a part that redraws by itself would be closed by it."""
+    asked: tuple[int, str] | None = st.session_state.pop(_ASKED, None)
+    if asked is None:
+        return
+    active_id, name = asked
+
+    def do() -> None:
+        deactivate(services().prediction, active_id)
+        forget_models()
+        note(t("overview.deactivated", model=name))
+
+    confirm(
+        t("overview.deactivate_title"), t("overview.deactivate_words", model=_plain(name)),
+        action=t("overview.deactivate"), do=do,
+    )  # fmt: skip
+
+
+@live(4)
+def _alerts() -> None:
+    try:
+        page = list_predictions(services().prediction, is_alert=True, limit=MOST_ALERTS)
+        models = known_models({one.active_model_id for one in page.predictions})
+    except Unreachable:
+        st.caption(t("overview.silent"))
+        return
+    if not page.predictions:
+        empty(t("overview.no_alerts"), icon=":material/notifications_off:")
+        return
+    opened = table(page.predictions, models, key="overview_alerts")
+    if opened is not None:
+        go("predictions", coin=opened.coin_id, prediction=opened.id)
+    link("predictions", t("overview.all_alerts"), alerts="only")
+
+
+@live(30)
+def _periods() -> None:
+    prediction = services().prediction
+    try:
+        changes = list_promotions(prediction, limit=MOST_CHANGES).promotions
+        found = live_periods(changes)[:MOST_PERIODS]
+        models = known_models({one.active_model_id for one in found})
+        figures = [get_statistics(prediction, one.active_model_id, since=one.start, until=one.end) for one in found]
+    except Unreachable:
+        st.caption(t("overview.silent"))
+        return
+    if not found:
+        empty(t("overview.never_live"), icon=":material/timeline:")
+        return
+    stretches = [_stretch(one, models, done) for one, done in zip(found, figures, strict=True)]
+    st.altair_chart(live_chart(stretches), width="stretch", alt=t("overview.live_when_alt"))
+    st.caption(t("overview.whole_hours", shown=number(len(found))))
+
+
+def _stretch(one: LivePeriod, models: dict[int, ActiveModel], done: ModelStatistics) -> Stretch:
+    alert = done.total.alert
+    words = precision_words(alert.precision, alert.tp + alert.fp)
+    return Stretch(
+        model=done.name or model_name(models, one.active_model_id), start=one.start, end=one.end or datetime.now(UTC),
+        is_open=one.end is None,
+        label=t("overview.precision_in", precision=words) if alert.tp + alert.fp else t("overview.none_known"),
+    )  # fmt: skip

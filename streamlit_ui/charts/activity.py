@@ -1,0 +1,78 @@
+"""Which model was live when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import altair as alt
+import pandas as pd
+
+from streamlit_ui.charts.palette import NEUTRAL, SERIES
+from streamlit_ui.formats import moment
+from streamlit_ui.session import is_dark, t, zone
+
+_ROW_PIXELS: Final = 58
+_LONGEST_NAME: Final = 34
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """A bar of the chart: a model that was live."""
+
+    model: str
+    start: datetime
+    end: datetime
+    is_open: bool
+    """It still is."""
+    label: str
+    """How well it did, in words."""
+
+
+def live_chart(stretches: Sequence[Stretch]) -> alt.LayerChart | alt.FacetChart:
+    """Draw one row a model; what is over is paler and says so in its tooltip."""
+    data = pd.DataFrame(
+        {
+            "model": _short(one.model),
+            "name": one.model,
+            "start": _wall(one.start),
+            "end": _wall(one.end),
+            "is_open": one.is_open,
+            "from": moment(one.start, seconds=False),
+            "until": t("overview.until_now") if one.is_open else moment(one.end, seconds=False),
+            "label": one.label,
+        }
+        for one in stretches
+    )
+    models = list(dict.fromkeys(data["model"]))
+    rows = alt.Y("model:N", sort=models, title=None, axis=alt.Axis(labels=False, ticks=False, domain=False))
+    tooltip = [
+        alt.Tooltip("name:N", title=t("overview.model")),
+        alt.Tooltip("from:N", title=t("overview.from")),
+        alt.Tooltip("until:N", title=t("overview.until")),
+        alt.Tooltip("label:N", title=t("overview.realised")),
+    ]
+    clock = t("overview.clock", clock=zone().key)
+    base = alt.Chart(data).encode(
+        y=rows, x=alt.X("start:T", title=clock, axis=alt.Axis(labelOverlap=True, tickCount=6))
+    )
+    bars = base.mark_bar(height=16, cornerRadius=4, yOffset=10).encode(
+        x2="end:T",
+        color=alt.condition(alt.datum.is_open, alt.value(SERIES[0]), alt.value(NEUTRAL)),
+        tooltip=tooltip,
+    )
+    # Altair draws text in black unless told, in either theme.
+    words = base.mark_text(align="left", dy=-8, fontSize=12, color="#e6eaf1" if is_dark() else "#1b2330").encode(
+        text="caption:N"
+    )
+    words = words.transform_calculate(caption="datum.model + '  ·  ' + datum.label")
+    return alt.layer(bars, words).properties(height=_ROW_PIXELS * len(models) + 40)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
+
+
+def _wall(value: datetime) -> str:
+    """Write a moment without its offset: the chart shows the session's clock, whatever the browser's is."""
+    return value.astimezone(zone()).replace(tzinfo=None).isoformat()
