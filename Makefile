@@ -5,7 +5,7 @@ RUN := $(BIN)/.for-running
 DEV := $(BIN)/.for-developing
 DATA ?=
 
-.PHONY: help setup demo run test browser check bench chaos package clean
+.PHONY: help setup demo run test browser check bench chaos screenshots package clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -50,6 +50,9 @@ bench: $(DEV) ## measure into docs/benchmarks.md; DATA=file.parquet trains and t
 
 chaos: $(DEV) ## 100 jobs while their workers are killed and frozen; JOBS, WORKERS, SEED change that
 	$(BIN)/python -m tests.support.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(SEED),--seed $(SEED))
+
+screenshots: $(DEV) ## pictures of every page of the app into docs/screenshots; URL=http://... takes those of an app that runs
+	$(BIN)/python -m tests.support.screenshots $(if $(URL),--url $(URL))
 
 package: $(DEV) ## train the demonstration package anew, five minutes
 	$(BIN)/python -m pumpcast.packages.demonstration
