@@ -8,10 +8,12 @@ import httpx2
 import streamlit as st
 
 from streamlit_ui.client.transport import Service, new_client
+from streamlit_ui.logins import LOGINS
 from streamlit_ui.settings import app_settings
 from streamlit_ui.texts import LANGUAGES, Language, table
 
-KEY = "api_key"
+TOKEN = "login"  # noqa: S105 - the name of a place, not a secret
+"""Where a session keeps the token of its login, never the key."""
 UTC = ZoneInfo("UTC")
 
 
@@ -23,7 +25,7 @@ class Services:
     prediction: Service
 
 
-def t(name: str, **values: Any) -> str:
+def t(name: str, /, **values: Any) -> str:
     """Give the words of `page.key` in the language of the session; a key without words is a fault of ours."""
     text = table(language())[name]
     return text.format(**values) if values else text
@@ -59,7 +61,7 @@ def is_dark() -> bool:
 def services() -> Services:
     """Give both services, asked with the key of this session."""
     settings, http = app_settings(), _connections()
-    key = st.session_state.get(KEY) or settings.ui_api_key
+    key = LOGINS.key(st.session_state.get(TOKEN, "")) or settings.ui_api_key
     training = settings.training_service_api_url.rstrip("/")
     prediction = settings.api_base_url.rstrip("/")
     return Services(
