@@ -1,0 +1,28 @@
+"""The question of a request as a sentence."""
+
+from shared.contracts.model_request import CreateModel
+from streamlit_ui.formats import number
+from streamlit_ui.session import t
+
+_SIGNS = {">=": "≥", "<=": "≤", ">": "\\>", "<": "\\<"}
+_DIGITS = 6
+
+
+def sentence(wanted: CreateModel) -> str:
+    """Say what the model is asked."""
+    column = f"`{wanted.target_var}`"
+    if not wanted.use_time_based_prediction:
+        sign = _SIGNS.get(wanted.operator or "=", wanted.operator or "=")
+        return t("train.sentence_rule", column=column, sign=sign, value=plain(wanted.target_value))
+    return t(
+        f"train.sentence_{wanted.direction}_{wanted.label_mode}", column=column,
+        change=plain(wanted.min_percent_change), minutes=number(wanted.future_minutes),
+    )  # fmt: skip
+
+
+def plain(value: float | None) -> str:
+    """Write a number with as many decimals as it has, up to six."""
+    if value is None:
+        return number(None)
+    decimals = f"{value:.{_DIGITS}f}".rstrip("0").partition(".")[2]
+    return number(value, len(decimals))
