@@ -20,7 +20,7 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 from playwright.sync_api import Error as BrowserError
 
 from streamlit_ui.settings import AppSettings
@@ -54,7 +54,7 @@ class View:
 
 
 VIEWS: Final = (
-    View(name="overview", address="overview"),
+    View(name="overview", address=""),
     View(name="predictions", address="predictions"),
     View(name="statistics", address="statistics"),
     View(name="train", address="train"),
@@ -67,7 +67,7 @@ VIEWS: Final = (
     View(name="packages", address="packages"),
     View(name="delivery", address="delivery"),
     View(name="system", address="system"),
-    View(name="login", address="overview", guarded=True),
+    View(name="login", address="", guarded=True),
 )
 
 
@@ -106,40 +106,49 @@ def _take_all(
     faults = []
     for theme in themes:
         for width in widths:
-            for view in views:
-                app = ground.guarded if view.guarded else ground.app
-                if app is None:
-                    continue
-                file = folder / f"{view.name}-{theme}-{width}.png"
-                address = f"{app}/{view.address.format(**asdict(ground.known))}"
-                started = time.monotonic()
-                found = _take(browser, address, file, theme, width)
-                size = file.stat().st_size // 1000
-                print(f"{file.name}  {size} kB  {time.monotonic() - started:.1f} s", flush=True)  # noqa: T201
-                faults += [f"{file.name}: {words}" for words in found]
+            with _looking(browser, theme, width) as page:
+                for view in views:
+                    app = ground.guarded if view.guarded else ground.app
+                    if app is None:
+                        continue
+                    file = folder / f"{view.name}-{theme}-{width}.png"
+                    address = f"{app}/{view.address.format(**asdict(ground.known))}"
+                    started = time.monotonic()
+                    found = _take(page, address, file, width)
+                    size = file.stat().st_size // 1000 if file.exists() else 0
+                    print(f"{file.name}  {size} kB  {time.monotonic() - started:.1f} s", flush=True)  # noqa: T201
+                    faults += [f"{file.name}: {words}" for words in found]
     return faults
 
 
-def _take(browser: Browser, address: str, file: Path, theme: str, width: int) -> list[str]:
-    """Take one picture and give the errors that stand in it."""
+@contextmanager
+def _looking(browser: Browser, theme: str, width: int) -> Iterator[Page]:
+    """Give a page of somebody with a theme and a window so wide."""
     scheme: Literal["light", "dark"] = "dark" if theme == "dark" else "light"
-    size = {"width": width, "height": FIRST_HEIGHT}
+    size = ViewportSize(width=width, height=FIRST_HEIGHT)
     context = browser.new_context(viewport=size, color_scheme=scheme, locale="en-GB", timezone_id="Europe/Berlin")
     try:
-        page = context.new_page()
+        yield context.new_page()
+    finally:
+        context.close()
+
+
+def _take(page: Page, address: str, file: Path, width: int) -> list[str]:
+    """Take one picture and give the errors that stand in it."""
+    try:
+        page.set_viewport_size(ViewportSize(width=width, height=FIRST_HEIGHT))
         page.goto(address)
         _drawn(page)
         # Streamlit scrolls inside the page: only a higher window shows all of it.
         for _ in range(2):
             needed = page.evaluate("document.querySelector('[data-testid=\"stMain\"]').scrollHeight")
-            page.set_viewport_size({"width": width, "height": max(FIRST_HEIGHT, min(GREATEST_HEIGHT, needed))})
+            height = max(FIRST_HEIGHT, min(GREATEST_HEIGHT, needed))
+            page.set_viewport_size(ViewportSize(width=width, height=height))
             _drawn(page)
         faults = _faults(page)
         file.write_bytes(_small(page.screenshot()))
     except BrowserError as error:
         return [error.message.splitlines()[0]]
-    finally:
-        context.close()
     return faults
 
 
