@@ -1,0 +1,72 @@
+"""The secret of an endpoint, shown once, and what a receiver does with it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import streamlit as st
+
+from streamlit_ui.session import t
+
+_FRESH: Final = "fresh_secret"
+VERIFYING: Final = '''\
+import base64, hashlib, hmac, json, os, time
+
+KEY = base64.b64decode(os.environ["WEBHOOK_SECRET"].removeprefix("whsec_"))
+
+def verify(headers, body):
+    """Give the message; ValueError when it is not from pumpcast, was changed on its way, or is old."""
+    sent_id, sent_at = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    if not sent_at.isdecimal() or abs(time.time() - int(sent_at)) > 300:
+        raise ValueError("the timestamp is missing or too far away")
+    digest = hmac.new(KEY, f"{sent_id}.{sent_at}.".encode() + body, hashlib.sha256).digest()
+    expected = b"v1," + base64.b64encode(digest)
+    given = headers.get("webhook-signature", "").encode().split()
+    if not any(hmac.compare_digest(expected, one) for one in given):
+        raise ValueError("no signature fits")
+    return json.loads(body)
+'''
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fresh:
+    """A secret that was just made."""
+
+    endpoint: str
+    """What the endpoint is called."""
+    secret: str
+    words: str = ""
+    """What the service says of it."""
+
+
+def remember_fresh(fresh: Fresh) -> None:
+    """Have a secret shown when the page is drawn next: then, and never again."""
+    st.session_state[_FRESH] = fresh
+
+
+def show_fresh() -> None:
+    """Show the secret that was just made, if there is one; it is held by nothing but the open dialog."""
+    fresh: Fresh | None = st.session_state.pop(_FRESH, None)
+    if fresh is None:
+        return
+
+    # A click beside it must not lose what nobody can show again.
+    @st.dialog(t("delivery.secret_title"), icon=":material/key:", width="medium", dismissible=False)
+    def shown() -> None:
+        st.markdown(t("delivery.secret_of", endpoint=fresh.endpoint))
+        st.code(fresh.secret, language=None, wrap_lines=True)
+        st.warning(t("delivery.secret_once"), icon=":material/visibility_off:")
+        if fresh.words:
+            st.caption(fresh.words)
+        if st.button(t("delivery.secret_stored"), type="primary", key="secret_stored", width="stretch"):
+            st.rerun()
+
+    shown()
+
+
+def draw_receivers() -> None:
+    """Say what a receiver of messages does."""
+    st.subheader(t("delivery.receivers_title"))
+    st.markdown(t("delivery.receivers_words"))
+    st.markdown(t("delivery.receivers_python"))
+    st.code(VERIFYING, language="python")
+    st.caption(t("delivery.receivers_more"))
