@@ -1,11 +1,13 @@
 """Settings of the app, read once from the environment and `.env`."""
 
 from functools import cache
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
 from shared.settings import BasePart, CommaList, Part, Port, TrainingAddressPart, read_settings
+
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 class PredictionAddressPart(Part):
@@ -27,6 +29,17 @@ class AppSettings(BasePart, PredictionAddressPart, TrainingAddressPart):
     )
     ui_language: Literal["", "en", "de"] = Field("", description="Language of the app at first; empty: the browser's")
     model_package_max_forecast_mb: int = Field(512, ge=1, description="Largest forecast_model.pt of an upload, MiB")
+    model_package_max_ppo_mb: int = Field(32, ge=1, description="Largest ppo_policy.zip of an upload, MiB")
+
+    @property
+    def cookie(self) -> str:
+        """Give the name of the cookie of a login: cookies of one host are shared by all its ports."""
+        return f"pumpcast_{self.streamlit_port}"
+
+    @property
+    def host_names(self) -> tuple[str, ...]:
+        """Give the Host names that are answered."""
+        return tuple(dict.fromkeys(name.lower() for name in (*LOOPBACK, self.bind_host, *self.allowed_hosts)))
 
 
 @cache

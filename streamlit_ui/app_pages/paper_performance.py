@@ -1,0 +1,67 @@
+"""How a paper account does: figures of its closed positions, by why they ended and by side."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+import streamlit as st
+
+from shared.contracts.paper_reports import Performance, Slice
+from streamlit_ui import formats
+from streamlit_ui.app_pages.paper_orders import side_words
+from streamlit_ui.app_pages.paper_positions import reason_words
+from streamlit_ui.session import t
+from streamlit_ui.states import empty
+
+FEW_TRADES = 30
+
+
+def draw(found: Performance) -> None:
+    """Draw the figures."""
+    st.subheader(t("paper.performance"))
+    if not found.trades:
+        empty(t("paper.no_trades"), icon=":material/query_stats:")
+        return
+    usdt = t("paper.usdt")
+    figures = {
+        "trades": (formats.number(found.trades), t("paper.won_lost", wins=found.wins, losses=found.losses)),
+        "win_rate": (formats.share(found.win_rate), None),
+        "profit_factor": (formats.number(found.profit_factor, 2), None),
+        "expectancy": (formats.number(found.expectancy, 2, usdt), _averages(found)),
+        "sharpe": (formats.number(found.sharpe_per_trade, 2), None),
+        "max_drawdown": (formats.percent(found.max_drawdown_pct, signed=False), None),
+        "pnl": (formats.number(found.pnl, 2, usdt), None),
+        "fees": (formats.number(found.fees, 2, usdt), None),
+        "exposure_time": (formats.percent(found.exposure_time_pct, 1, signed=False), None),
+    }
+    with st.grid("auto", min_column_width=165):
+        for name, (value, below) in figures.items():
+            st.metric(
+                t(f"paper.{name}"), value, border=True, help=t(f"paper.{name}_help"), delta=below, delta_arrow="off",
+                delta_color="gray", height="stretch",
+            )  # fmt: skip
+    if found.trades < FEW_TRADES:
+        st.caption(f":material/info: {t('paper.few_trades', trades=found.trades)}")
+    left, right = st.columns(2, gap="medium")
+    with left:
+        _draw_slices(t("paper.by_reason"), {reason_words(name): one for name, one in found.by_close_reason.items()})
+    with right:
+        _draw_slices(t("paper.by_side"), {side_words(name): one for name, one in found.by_side.items()})
+
+
+def _averages(found: Performance) -> str:
+    return t("paper.averages", win=formats.number(found.average_win, 2), loss=formats.number(found.average_loss, 2))
+
+
+def _draw_slices(title: str, slices: Mapping[str, Slice]) -> None:
+    rows = [
+        {"of": name, "trades": one.trades, "won": one.wins / one.trades if one.trades else None, "pnl": one.pnl}
+        for name, one in slices.items()
+    ]
+    st.dataframe(
+        pd.DataFrame(rows), hide_index=True, width="stretch",
+        column_config={
+            "of": title, "trades": st.column_config.NumberColumn(t("paper.trades"), format="localized"),
+            "won": st.column_config.ProgressColumn(t("paper.win_rate"), format="percent", min_value=0, max_value=1),
+            "pnl": st.column_config.NumberColumn(t("paper.pnl"), format="%+.2f"),
+        },
+    )  # fmt: skip
