@@ -11,7 +11,7 @@ from streamlit_ui.session import t
 from streamlit_ui.states import Level, badge, empty
 
 _LEVELS: dict[str, Level] = {"ok": "good", "moderate": "warning", "strong": "bad"}
-_WIDE = 420
+_WIDE = 330
 
 
 def level_badge(day: DriftDay) -> str:
@@ -27,7 +27,7 @@ def draw(days: list[DriftDay]) -> None:
         empty(t("statistics.no_drift"), icon=":material/hourglass_top:")
         return
     st.caption(t("statistics.drift_why", moderate=number(MODERATE, 2), strong=number(STRONG, 2)))
-    with st.grid(2, min_column_width=_WIDE):
+    with st.grid(2, min_column_width=_WIDE, gap="medium"):
         with st.container():
             st.markdown(f"**{t('statistics.drift_by_day')}**")
             st.altair_chart(drift_days(days[::-1]), alt=t("statistics.drift_by_day"))

@@ -9,6 +9,7 @@ from shared.contracts.prediction import ActiveModel
 from shared.contracts.statistics import Changes, ModelStatistics, PhaseFigures
 from streamlit_ui import address
 from streamlit_ui.app_pages import drift
+from streamlit_ui.app_pages.model_states import active_badge, mode_badge
 from streamlit_ui.app_pages.outcome_figures import draw_comparison, draw_fates, draw_key_figures, interval
 from streamlit_ui.app_pages.questions import question
 from streamlit_ui.charts import outcomes
@@ -20,7 +21,7 @@ from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, empty
 
 _TABS = ("figures", "calibration", "time", "phases", "drift")
-_WIDE = 420
+_WIDE = 330
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +34,10 @@ class Span:
 
 def draw_header(found: ModelStatistics, model: ActiveModel | None) -> None:
     """Say which model this is, since when it predicts, and where to go from here."""
-    state = badge("good", t("statistics.active")) if found.is_active else badge("off", t("statistics.inactive"))
-    words = [state] if model is None else [state, badge("busy", t(f"statistics.{model.mode}"))]
     if model is None:
-        words = [badge("off", t("statistics.deleted", id=found.active_model_id))]
+        st.markdown(badge("off", t("statistics.deleted", id=found.active_model_id)))
     else:
-        words.append(f"**{question(model)}**")
-    st.markdown(" ".join(words))
+        st.markdown(f"{active_badge(model)} {mode_badge(model)} **{question(model)}**")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
             t(
@@ -107,7 +105,7 @@ def _draw_calibration(found: ModelStatistics) -> None:
     if not found.calibration:
         empty(t("statistics.no_live_calibration"), icon=":material/hourglass_top:")
     st.caption(t("statistics.calibration_why"))
-    with st.grid(2, min_column_width=_WIDE):
+    with st.grid(2, min_column_width=_WIDE, gap="medium"):
         with st.container():
             st.markdown(f"**{t('statistics.reliability')}**")
             st.altair_chart(outcomes.reliability(found.calibration, promised), alt=t("statistics.calibration_why"))
@@ -159,8 +157,8 @@ def _draw_phases(phases: list[PhaseFigures]) -> None:
         "precision_prediction": [share(one.prediction.precision) for _, one, _ in rows],
         "recall_prediction": [share(one.prediction.recall) for _, one, _ in rows],
         "base_rate": [share(one.base_rate) for _, one, _ in rows],
-        "fate_pending": [number(one.pending) for _, one, _ in rows],
-        "fate_unresolved": [number(one.unresolved) for _, one, _ in rows],
+        "pending": [number(one.pending) for _, one, _ in rows],
+        "unresolved": [number(one.unresolved) for _, one, _ in rows],
         "mean_change": [percent(one.change.alerts.mean_pct) for _, one, _ in rows],
     }
     right = {t(f"statistics.{name}"): st.column_config.TextColumn(alignment="right") for name in columns}

@@ -15,6 +15,7 @@ FEW = 30
 """Below so many known answers a share says little."""
 _NORMAL_95 = 1.959964
 _BRIER_DIGITS = 4
+_CARD_PIXELS = 165
 
 
 def interval(hits: int, known: int) -> tuple[float, float] | None:
@@ -37,7 +38,7 @@ def draw_key_figures(live: Figures, hold_out: HoldOut | None) -> None:
     alert, prediction = live.alert, live.prediction
     promised_alert = hold_out.alert if hold_out else None
     promised = hold_out.prediction if hold_out else None
-    with st.grid(min_column_width=170):
+    with st.grid(3, min_column_width=_CARD_PIXELS):
         _metric(
             "precision_alert", share(alert.precision), _points(alert.precision, promised_alert, "precision"),
             below=_range_words(alert.tp, alert.tp + alert.fp),
@@ -105,7 +106,7 @@ def draw_comparison(live: Figures, hold_out: HoldOut) -> None:
     st.dataframe(
         {
             t("statistics.figure"): [t(f"statistics.{name}") for name, *_ in rows],
-            t("statistics.live"): [_words(value, is_share) for _, value, _, is_share in rows],
+            t("statistics.live_figures"): [_words(value, is_share) for _, value, _, is_share in rows],
             t("statistics.hold_out"): [_words(promised, is_share) for _, _, promised, is_share in rows],
             t("statistics.difference"): [
                 (_point_words(value, promised) if is_share else _difference(value, promised)) or NOTHING
@@ -115,7 +116,7 @@ def draw_comparison(live: Figures, hold_out: HoldOut) -> None:
         hide_index=True,
         column_config={
             t(f"statistics.{name}"): st.column_config.TextColumn(alignment="right")
-            for name in ("live", "hold_out", "difference")
+            for name in ("live_figures", "hold_out", "difference")
         },
     )
 

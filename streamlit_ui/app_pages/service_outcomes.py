@@ -6,14 +6,12 @@ from shared.contracts.prediction import ActiveModel
 from shared.contracts.statistics import Books, ServiceStatistics
 from streamlit_ui import address
 from streamlit_ui.app_pages import outcome_figures
+from streamlit_ui.app_pages.model_states import state_words
 from streamlit_ui.app_pages.questions import question
 from streamlit_ui.formats import number
 from streamlit_ui.places import link
 from streamlit_ui.session import t, zone
 from streamlit_ui.states import badge, empty
-
-_ROW_PIXELS = 35
-_MOST_ROWS = 12
 
 
 def draw(found: ServiceStatistics, models: list[ActiveModel]) -> None:
@@ -34,19 +32,17 @@ def draw(found: ServiceStatistics, models: list[ActiveModel]) -> None:
 
 def _draw_models(models: list[ActiveModel]) -> None:
     st.caption(t("statistics.open_one"))
-    states = {True: t("statistics.active"), False: t("statistics.inactive")}
     table = {
         t("statistics.model"): [model.name for model in models],
         t("statistics.question"): [question(model) for model in models],
-        t("statistics.state"): [f"{states[model.is_active]}, {t(f'statistics.{model.mode}')}" for model in models],
+        t("statistics.state"): [state_words(model) for model in models],
         t("statistics.predictions"): [model.total_predictions for model in models],
         t("statistics.last_prediction"): [model.last_prediction_at for model in models],
     }
     shown = st.dataframe(
         table, hide_index=True, on_select="rerun", selection_mode="single-row", key=f"statistics_models_{len(models)}",
-        height=_ROW_PIXELS * (min(len(models), _MOST_ROWS) + 1) + 3,
         column_config={
-            t("statistics.model"): st.column_config.TextColumn(width="medium", pinned=True),
+            t("statistics.model"): st.column_config.TextColumn(width="medium"),
             t("statistics.predictions"): st.column_config.NumberColumn(format="localized"),
             t("statistics.last_prediction"): st.column_config.DatetimeColumn(
                 format="YYYY-MM-DD HH:mm:ss", timezone=zone().key

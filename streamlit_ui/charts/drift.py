@@ -59,7 +59,7 @@ def drift_features(day: DriftDay) -> Chart:
             tooltip=[tip("feature", ""), tip("words", t("statistics.psi")), tip("level", t("statistics.level"))],
         )
     )
-    return alt.layer(bars, *_bounds("x")).properties(height=70 + 22 * max(1, len(moved)))
+    return alt.layer(bars, *_bounds("x")).properties(height=120 + 22 * max(1, len(moved)))
 
 
 def _bounds(along: str) -> list[alt.Chart]:

@@ -18,6 +18,7 @@ HEIGHT = 300
 _LEAST_BARS = 12
 _ROW_PIXELS = 34
 _ROOM = 1.08
+_AXIS_FORMATS = {"yearmonthdatehours": "%m-%d %H:%M", "yearmonthdate": "%Y-%m-%d"}
 
 
 def fates(figures: Figures) -> Chart:
@@ -35,7 +36,7 @@ def fates(figures: Figures) -> Chart:
         for place, (name, rows) in enumerate(zip(names, counts.values(), strict=True))
     ]
     drawn: alt.Chart = (
-        chart(values, height=56)
+        chart(values, height=110)
         .mark_bar(height=26)
         .encode(
             x=alt.X("rows:Q", stack="normalize", title=None, axis=alt.Axis(format=".0%", grid=False)),
@@ -49,7 +50,7 @@ def fates(figures: Figures) -> Chart:
 
 def reliability(live: Sequence[CalibrationBin], hold_out: Sequence[CalibrationBin]) -> Chart:
     """Draw what was said against what came true, live and in the hold-out; on the diagonal both agree."""
-    names = [t("statistics.live"), t("statistics.hold_out")]
+    names = [t("statistics.live_figures"), t("statistics.hold_out")]
     values = [
         {
             "series": name, "said": one.mean_probability, "came": one.observed_rate, "rows": number(one.rows),
@@ -81,41 +82,43 @@ def reliability(live: Sequence[CalibrationBin], hold_out: Sequence[CalibrationBi
 
 
 def bin_counts(live: Sequence[CalibrationBin], hold_out: Sequence[CalibrationBin]) -> Chart:
-    """Draw how many rows each point of the reliability diagram rests on."""
-    names = [t("statistics.live"), t("statistics.hold_out")]
+    """Draw how many rows each point of the reliability diagram rests on, and how wide its bin is."""
+    names = [t("statistics.live_figures"), t("statistics.hold_out")]
     values = [
         {
-            "series": name, "lower": one.lower, "bin": f"{number(one.lower * 100)}–{number(one.upper * 100)} %",
-            "rows": one.rows, "words": number(one.rows),
+            "series": name, "lower": one.lower, "upper": one.upper, "rows": one.rows, "words": number(one.rows),
+            "bin": f"{number(one.lower * 100, 1)}–{number(one.upper * 100, 1)} %",
         }
         for name, bins in zip(names, (live, hold_out), strict=True)
         for one in bins
+        if one.rows
     ]  # fmt: skip
-    drawn: alt.Chart = (
-        chart(values, height=HEIGHT)
-        .mark_bar()
-        .encode(
-            x=alt.X("bin:N", sort=alt.SortField("lower"), title=t("statistics.said"), axis=alt.Axis(labelAngle=-45)),
-            xOffset=alt.XOffset("series:N", sort=names),
-            y=alt.Y("rows:Q", scale=alt.Scale(type="symlog"), title=t("statistics.rows"), axis=alt.Axis(tickCount=5)),
-            color=colours("series:N", names, [SERIES[0], SERIES[1]]),
-            tooltip=[tip("series", ""), tip("bin", t("statistics.said")), tip("words", t("statistics.rows"))],
-        )
+    scale = alt.Scale(type="log", nice=False, domainMin=1)
+    base = chart(values, height=HEIGHT).encode(
+        y=alt.Y("rows:Q", scale=scale, title=t("statistics.rows"), axis=alt.Axis(tickCount=5, format="~s")),
+        color=colours("series:N", names, [SERIES[0], SERIES[1]]),
+        tooltip=[tip("series", ""), tip("bin", t("statistics.said")), tip("words", t("statistics.rows"))],
     )
-    return drawn
+    x = alt.X("lower:Q", title=t("statistics.said"), axis=alt.Axis(format=".0%"))
+    middle = base.transform_calculate(middle="(datum.lower + datum.upper) / 2")
+    shape = alt.Shape("series:N", scale=alt.Scale(domain=names, range=["circle", "square"]), legend=None)
+    return alt.layer(
+        base.mark_rule(strokeWidth=3).encode(x=x, x2="upper:Q"),
+        middle.mark_point(filled=True, size=70, opacity=1).encode(x="middle:Q", shape=shape),
+    )
 
 
 def volume(stretches: Sequence[Stretch], length: timedelta) -> Chart:
     """Draw how many predictions each stretch of time has."""
     values = [
-        _span(start, length) | {"rows": figures.predictions, "words": number(figures.predictions)}
+        _span(start) | {"rows": figures.predictions, "words": number(figures.predictions)}
         for start, figures in stretches
     ]
     drawn: alt.Chart = (
-        chart(values, height=180)
+        chart(values, height=220)
         .mark_bar(color=SERIES[0])
         .encode(
-            x=_time_axis(stretches, length), x2="end:T",
+            x=_time_axis(stretches, length),
             y=alt.Y("rows:Q", title=t("statistics.predictions"), axis=alt.Axis(tickCount=4, format="~s")),
             tooltip=[tip("when", t("statistics.time")), tip("words", t("statistics.predictions"))],
         )
@@ -127,7 +130,7 @@ def alerts(stretches: Sequence[Stretch], length: timedelta) -> Chart:
     """Draw the alerts of each stretch of time by what became of them."""
     names = [t(f"statistics.alert_{name}") for name in ("hit", "miss", "pending", "unresolved")]
     values = [
-        _span(start, length) | {"fate": name, "order": place, "rows": rows, "words": number(rows)}
+        _span(start) | {"fate": name, "order": place, "rows": rows, "words": number(rows)}
         for start, figures in stretches
         for place, (name, rows) in enumerate(
             zip(
@@ -139,10 +142,10 @@ def alerts(stretches: Sequence[Stretch], length: timedelta) -> Chart:
         if rows
     ]
     drawn: alt.Chart = (
-        chart(values, height=200)
+        chart(values, height=260)
         .mark_bar()
         .encode(
-            x=_time_axis(stretches, length), x2="end:T",
+            x=_time_axis(stretches, length),
             y=alt.Y("rows:Q", title=t("statistics.alerts"), axis=alt.Axis(tickCount=4, format="~s")),
             color=colours("fate:N", names, [UP, DOWN, SERIES[0], NEUTRAL]),
             order="order:Q",
@@ -156,7 +159,7 @@ def precision(stretches: Sequence[Stretch], length: timedelta) -> Chart:
     """Draw the precision of each stretch of time beside its base rate."""
     names = [t("statistics.precision_alert"), t("statistics.precision_prediction"), t("statistics.base_rate")]
     values = [
-        _span(start, length) | {"series": name, "share": value, "words": share(value), "n": number(known)}
+        _span(start) | {"series": name, "share": value, "words": share(value), "n": number(known)}
         for start, figures in stretches
         for name, value, known in (
             (names[0], figures.alert.precision, figures.alert.tp + figures.alert.fp),
@@ -165,10 +168,10 @@ def precision(stretches: Sequence[Stretch], length: timedelta) -> Chart:
         )
         if value is not None
     ]
-    base = chart(values, height=200).encode(
-        x=_time_axis(stretches, length, field="middle"),
+    base = chart(values, height=260).encode(
+        x=_time_axis(stretches, length),
         y=alt.Y("share:Q", title=t("statistics.share"), scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%")),
-        color=colours("series:N", names, [ALERT, SERIES[0], NEUTRAL]),
+        color=colours("series:N", names, [ALERT, SERIES[0], SERIES[1]]),
         tooltip=[
             tip("when", t("statistics.time")), tip("series", ""), tip("words", t("statistics.share")),
             tip("n", t("statistics.known")),
@@ -203,39 +206,41 @@ def phases(rows: Iterable[tuple[str, Figures, Interval | None]]) -> Chart:
     ]  # fmt: skip
     order = [name for name, _, _ in found]
     y = alt.Y("phase:N", sort=order, title=None, scale=alt.Scale(domain=order), axis=alt.Axis(labelLimit=140))
-    x = alt.X("share:Q", title=t("statistics.share"), scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%"))
+    edges = [one["high"] for one in spans] + [figures.base_rate or 0.0 for _, figures, _ in found]
+    scale = alt.Scale(domain=[0, min(1.0, _ROOM * max(edges))], nice=False)
+    x = alt.X("share:Q", title=t("statistics.share"), scale=scale, axis=alt.Axis(format=".0%", tickCount=8))
     tooltip = [
         tip("phase", t("statistics.phase")), tip("series", ""), tip("words", t("statistics.share")),
         tip("n", t("statistics.known")),
     ]  # fmt: skip
-    colour = colours("series:N", names, [ALERT, NEUTRAL])
+    colour = colours("series:N", names, [ALERT, SERIES[1]])
     return alt.layer(
         chart(bars).mark_bar(height=14).encode(x=x, y=y, color=colour, tooltip=tooltip),
         chart(spans).mark_rule(color=NEUTRAL, strokeWidth=2).encode(x="low:Q", x2="high:Q", y=y),
         chart(ticks).mark_tick(thickness=4, size=24).encode(x=x, y=y, color=colour, tooltip=tooltip),
-    ).properties(height=70 + _ROW_PIXELS * max(1, len(order)))
+    ).properties(height=110 + _ROW_PIXELS * max(1, len(order)))
 
 
-def _span(start: datetime, length: timedelta) -> dict[str, Any]:
+def _span(start: datetime) -> dict[str, Any]:
     """Give where a stretch stands on the axis: the wall clock of the session, which Vega draws as it comes."""
     begin = start.astimezone(zone()).replace(tzinfo=None)
-    return {
-        "start": begin.isoformat(), "middle": (begin + length / 2).isoformat(),
-        "end": (begin + length * 0.9).isoformat(), "when": begin.strftime("%Y-%m-%d %H:%M"),
-    }  # fmt: skip
+    return {"start": begin.isoformat(), "when": begin.strftime("%Y-%m-%d %H:%M")}
 
 
-def _time_axis(stretches: Sequence[Stretch], length: timedelta, *, field: str = "start") -> alt.X:
+def _time_axis(stretches: Sequence[Stretch], length: timedelta) -> alt.X:
     first, last = (edge(start for start, _ in stretches) for edge in (min, max))
     end = last + length
-    domain = [_span(moment, length)["start"] for moment in (min(first, end - length * _LEAST_BARS), end)]
-    title = t("statistics.time_of", zone=zone().key)
-    return alt.X(f"{field}:T", title=title, scale=alt.Scale(domain=domain), axis=alt.Axis(labelOverlap=True))
+    domain = [_span(moment)["start"] for moment in (min(first, end - length * _LEAST_BARS), end)]
+    unit = "yearmonthdatehours" if length < timedelta(days=1) else "yearmonthdate"
+    return alt.X(
+        "start:T", timeUnit=unit, bandPosition=0.5, title=t("statistics.time_of", zone=zone().key),
+        scale=alt.Scale(domain=domain), axis=alt.Axis(labelOverlap=True, format=_AXIS_FORMATS[unit]),
+    )  # fmt: skip
 
 
 def colours(field: str, names: list[str], chosen: Sequence[str]) -> alt.Color:
     """Tell series apart by colour, named above the chart."""
-    legend = alt.Legend(title=None, orient="top", columns=2, labelLimit=220)
+    legend = alt.Legend(title=None, orient="top", columns=2, labelLimit=220, symbolStrokeWidth=0)
     return alt.Color(field, scale=alt.Scale(domain=names, range=list(chosen)), legend=legend)
 
 
