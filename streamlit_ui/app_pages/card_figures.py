@@ -1,0 +1,37 @@
+"""How a card shows single figures, and says that a section is not there."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import streamlit as st
+
+from shared.contracts.training import Warned
+from streamlit_ui.session import t, zone
+from streamlit_ui.states import empty
+
+_NARROWEST = 150
+
+
+def figures(shown: Iterable[tuple[str, str, str | None]], *, width: int = _NARROWEST) -> None:
+    """Draw figures side by side: label, value with unit, what it means."""
+    with st.grid("auto", min_column_width=width, gap="small"):
+        for label, value, meaning in shown:
+            st.metric(label, value, help=meaning, border=True, height="stretch")
+
+
+def absent(section: str) -> None:
+    """Say that a model was made before this section was."""
+    empty(t("card.absent", section=section), icon=":material/history:")
+
+
+def warn(warnings: Sequence[Warned]) -> None:
+    """Show in full what a user should know."""
+    if not warnings:
+        return
+    lines = "\n".join(f"- {one.message} :gray[`{one.code}`]" for one in warnings)
+    st.warning(lines, icon=":material/warning:", title=t("card.warnings", count=len(warnings)))
+
+
+def time_column(label: str) -> Any:
+    """Give a column of moments on the session's clock."""
+    return st.column_config.DatetimeColumn(label, format="YYYY-MM-DD HH:mm", timezone=zone().key)

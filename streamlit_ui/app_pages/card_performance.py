@@ -1,0 +1,85 @@
+"""How good a model is on rows it has never seen: figures, curves, calibration, confusion."""
+
+import streamlit as st
+
+from shared.contracts.card import CardCalibration, CardConfusions, CardFigures, ModelCard
+from streamlit_ui.app_pages.card_figures import absent, figures
+from streamlit_ui.app_pages.card_threshold import explore
+from streamlit_ui.charts import curves as charts
+from streamlit_ui.formats import NOTHING, number, percent, share
+from streamlit_ui.session import t
+
+
+def draw(card: ModelCard, *, active_id: int | None) -> None:
+    """Draw the section of a card."""
+    found = card.figures
+    if found is None:
+        absent(t("card.figures"))
+    else:
+        headline(found)
+    if card.curves is None:
+        absent(t("card.curves"))
+    else:
+        st.subheader(t("card.thresholds"), anchor=False)
+        st.caption(t("card.thresholds_help"))
+        base_rate = found.base_rate if found else None
+        explore(card.curves, card.thresholds, base_rate=base_rate, of=card.model.id, active_id=active_id)
+    calibration(card.calibration)
+    confusions(card.confusion)
+
+
+def headline(found: CardFigures) -> None:
+    """Draw the figures of a hold-out or a test."""
+    lift = (
+        found.average_precision / found.base_rate if found.average_precision is not None and found.base_rate else None
+    )
+    figures(
+        [
+            (t("card.average_precision"), number(found.average_precision, 3), t("card.average_precision_help")),
+            (t("card.lift"), f"{number(lift, 1)} ×" if lift is not None else NOTHING, t("card.lift_help")),
+            (t("card.roc_auc"), number(found.roc_auc, 3), t("card.roc_auc_help")),
+            (t("card.base_rate"), share(found.base_rate), t("card.base_rate_help")),
+            (t("card.expected_value"), percent(found.expected_value_pct), t("card.expected_value_help")),
+            (t("card.alerts_per_day"), number(found.alerts_per_day, 1), t("card.alerts_per_day_help")),
+            (t("card.brier"), number(found.brier, 4), t("card.brier_help", before=number(found.brier_uncalibrated, 4))),
+            (t("card.log_loss"), number(found.log_loss, 3), t("card.log_loss_help")),
+        ]
+    )
+
+
+def calibration(found: CardCalibration | None) -> None:
+    """Draw how far probabilities can be taken at their word, before and after."""
+    st.subheader(t("card.calibration"), anchor=False)
+    if found is None:
+        absent(t("card.calibration"))
+        return
+    method = found.method or t("card.calibration_none")
+    st.caption(t("card.calibration_help", method=method))
+    series = {t("card.calibration_after"): found.after}
+    if found.before:
+        series[t("card.calibration_before")] = found.before
+    st.altair_chart(charts.calibration(series), width=620, alt=t("card.calibration_alt"))
+
+
+def confusions(found: CardConfusions | None) -> None:
+    """Draw hits and misses at the three thresholds that matter."""
+    st.subheader(t("card.confusion"), anchor=False)
+    if found is None:
+        absent(t("card.confusion"))
+        return
+    st.caption(t("card.confusion_help"))
+    with st.grid(3, min_column_width=270, gap="medium"):
+        for name, one in (
+            ("decision", found.at_decision_threshold),
+            ("alert", found.at_alert_threshold),
+            ("half", found.at_half),
+        ):
+            with st.container(border=True):
+                st.markdown(f"**{t(f'card.at_{name}')}** · {number(one.threshold, 3)}")
+                st.altair_chart(charts.confusion(one), alt=t("card.confusion_help"))
+                st.caption(
+                    t(
+                        "card.confusion_rates", precision=share(one.precision), recall=share(one.recall),
+                        f1=number(one.f1, 3), accuracy=share(one.accuracy),
+                    )
+                )  # fmt: skip

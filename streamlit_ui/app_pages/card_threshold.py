@@ -1,0 +1,113 @@
+"""What a threshold would give: a slider over the measured ones, drawn into every curve."""
+
+import math
+from collections.abc import Sequence
+
+import streamlit as st
+
+from shared.contracts.card import CardCurves, CardThresholdPoint, CardThresholds
+from streamlit_ui.address import keep, told
+from streamlit_ui.app_pages.card_figures import absent, figures
+from streamlit_ui.charts import curves as charts
+from streamlit_ui.charts.curves import Mark
+from streamlit_ui.formats import number, percent, share
+from streamlit_ui.places import link
+from streamlit_ui.session import t
+
+_HALF = 0.5
+
+
+def nearest(points: Sequence[CardThresholdPoint], threshold: float) -> CardThresholdPoint:
+    """Give the measured point next to a threshold."""
+    return min(points, key=lambda one: abs(one.threshold - threshold))
+
+
+@st.fragment
+def explore(
+    curves: CardCurves, thresholds: CardThresholds, *, base_rate: float | None, of: int, active_id: int | None = None
+) -> None:
+    """Draw the slider, what its threshold gives, and the curves with a mark there."""
+    points = sorted(curves.threshold, key=lambda one: one.threshold)
+    if not points:
+        absent(t("card.thresholds"))
+        return
+    usual = thresholds.alert if thresholds.alert is not None else (thresholds.decision or _HALF)
+    chosen = _slider(points, thresholds, usual=usual, of=of)
+    _told(chosen)
+    if active_id is not None:
+        link(
+            "manage", t("card.use_threshold", threshold=number(chosen.threshold, 3)), icon=":material/tune:",
+            id=active_id, threshold=chosen.threshold,
+        )  # fmt: skip
+    marks = [Mark(name=t("card.chosen"), point=chosen)] + [
+        Mark(name=name, point=nearest(points, value))
+        for name, value in ((t("card.alert"), thresholds.alert), (t("card.decision"), thresholds.decision))
+        if value is not None
+    ]
+    _pictures(curves, points, marks, base_rate=base_rate)
+
+
+def _slider(
+    points: Sequence[CardThresholdPoint], thresholds: CardThresholds, *, usual: float, of: int
+) -> CardThresholdPoint:
+    key = f"threshold_{of}"
+    values = [one.threshold for one in points]
+    usual_value = nearest(points, usual).threshold
+    if key not in st.session_state:
+        st.session_state[key] = nearest(points, _told_threshold(usual)).threshold
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        value = st.select_slider(
+            t("card.threshold"), options=values, key=key, format_func=lambda one: number(one, 3),
+            help=t("card.threshold_help"), width="stretch",
+        )  # fmt: skip
+        for name, wanted in (("alert", thresholds.alert), ("decision", thresholds.decision), ("half", _HALF)):
+            if wanted is not None:
+                st.button(
+                    t(f"card.jump_{name}"), key=f"{key}_{name}", on_click=st.session_state.__setitem__,
+                    args=(key, nearest(points, wanted).threshold), help=number(wanted, 3),
+                )  # fmt: skip
+    keep("threshold", value, usual_value)
+    return nearest(points, value)
+
+
+def _told_threshold(usual: float) -> float:
+    try:
+        value = float(told("threshold") or usual)
+    except ValueError:
+        return usual
+    return value if math.isfinite(value) else usual
+
+
+def _told(point: CardThresholdPoint) -> None:
+    figures(
+        [
+            (t("card.precision"), share(point.precision), t("card.precision_help")),
+            (t("card.recall"), share(point.recall), t("card.recall_help")),
+            (t("card.alerts_per_day"), number(point.alerts_per_day, 1), t("card.alerts_per_day_help")),
+            (t("card.expected_value"), percent(point.expected_value_pct), t("card.expected_value_help")),
+            (t("card.total_return"), percent(point.total_return_pct, 0), t("card.total_return_help")),
+        ]
+    )
+
+
+def _pictures(
+    curves: CardCurves, points: Sequence[CardThresholdPoint], marks: Sequence[Mark], *, base_rate: float | None
+) -> None:
+    one = t("card.model")
+    with st.grid(2, min_column_width=340, gap="medium"):
+        if curves.precision_recall:
+            with st.container():
+                st.markdown(f"**{t('card.pr')}**", help=t("card.pr_help"))
+                chart = charts.precision_recall({one: curves.precision_recall}, base_rate=base_rate, marks=marks)
+                st.altair_chart(chart, alt=t("card.pr_help"))
+        if curves.roc:
+            with st.container():
+                st.markdown(f"**{t('card.roc')}**", help=t("card.roc_help"))
+                st.altair_chart(charts.roc({one: curves.roc}, marks=marks), alt=t("card.roc_help"))
+        with st.container():
+            st.markdown(f"**{t('card.rates')}**", help=t("card.rates_help"))
+            st.altair_chart(charts.rates_by_threshold(points, marks), alt=t("card.rates_help"))
+        if any(point.expected_value_pct is not None for point in points):
+            with st.container():
+                st.markdown(f"**{t('card.money_by')}**", help=t("card.money_by_help"))
+                st.altair_chart(charts.money_by_threshold(points, marks), alt=t("card.money_by_help"))

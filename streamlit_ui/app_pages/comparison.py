@@ -1,0 +1,203 @@
+"""Models on the rows they share: the list of comparisons, and one with its verdict, figures and differences."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from shared.contracts.results import Comparison
+from shared.contracts.training import Model
+from streamlit_ui.app_pages.card_figures import absent, figures, time_column, warn
+from streamlit_ui.app_pages.comparison_results import MEASURES, Found
+from streamlit_ui.app_pages.comparison_table import figure_rows, setting_rows, show
+from streamlit_ui.app_pages.test_result import named
+from streamlit_ui.charts import curves as charts
+from streamlit_ui.client import models as client
+from streamlit_ui.client.transport import Refused
+from streamlit_ui.formats import NOTHING, moment, number, percent, share
+from streamlit_ui.places import go, link
+from streamlit_ui.session import services, t
+from streamlit_ui.states import confirm, empty, note
+
+MOST_SHOWN = 200
+_MISSING = 404
+
+
+def draw_list() -> None:
+    """Draw the comparisons, newest first."""
+    found = client.list_comparisons(services().training, limit=MOST_SHOWN)
+    if not found.comparisons:
+        empty(t("comparison.none"))
+        return
+    names = named()
+    st.caption(t("comparison.shown", count=number(len(found.comparisons)), all=number(found.total)))
+    rows = [
+        {
+            "models": " · ".join(names.get(each, t("models.gone", id=each)) for each in one.model_ids),
+            "winner": t("comparison.no_winner")
+            if one.winner_id is None
+            else f"★ {names.get(one.winner_id, t('models.gone', id=one.winner_id))}",
+            "start": one.test_start, "end": one.test_end, "warnings": len(one.warnings), "made": one.created_at,
+        }
+        for one in found.comparisons
+    ]  # fmt: skip
+    column = st.column_config
+    event: Any = st.dataframe(
+        pd.DataFrame(rows), hide_index=True, on_select="rerun", selection_mode="single-cell", key="comparisons_table",
+        column_config={
+            "models": column.TextColumn(t("places.models"), width="large"),
+            "winner": column.TextColumn(t("comparison.winner"), width="medium"),
+            "start": time_column(t("card.window_start")),
+            "end": time_column(t("card.window_end")),
+            "warnings": column.NumberColumn(t("models.warnings"), format="%d", width="small"),
+            "made": time_column(t("comparison.made")),
+        },
+    )  # fmt: skip
+    st.caption(t("models.how_one"))
+    if event.selection.get("cells"):
+        go("models", comparison=found.comparisons[event.selection["cells"][0][0]].id)
+
+
+def draw(comparison_id: int) -> None:
+    """Draw one comparison."""
+    link("models", t("comparison.all"), icon=":material/arrow_back:", view="comparisons")
+    try:
+        one = client.get_comparison(services().training, comparison_id)
+    except Refused as error:
+        if error.status != _MISSING:
+            raise
+        empty(t("comparison.missing", id=comparison_id), icon=":material/search_off:")
+        return
+    found = Found.model_validate(one.results or {})
+    models = [client.get_model(services().training, each) for each in one.model_ids]
+    _head(one, models)
+    _verdict(one, found, models)
+    warn(one.warnings)
+    if not found.models:
+        absent(t("comparison.figures"))
+        return
+    _shared(found)
+    _figures(found, models)
+    _differences(found, {model.id: model.name for model in models})
+    _curves(found)
+
+
+def _head(one: Comparison, models: list[Model]) -> None:
+    st.title(t("comparison.title", count=len(models)), anchor=False)
+    st.markdown(
+        t(
+            "comparison.on", start=moment(one.test_start, seconds=False), end=moment(one.test_end, seconds=False),
+            made=moment(one.created_at, seconds=False),
+        )
+    )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="center"):
+        for model in models:
+            link("models", model.name, icon=":material/deployed_code:", id=model.id)
+        if st.button(t("comparison.delete"), icon=":material/delete:", key="delete_comparison"):
+            _ask_delete(one.id)
+
+
+def _ask_delete(comparison_id: int) -> None:
+    def delete() -> None:
+        client.delete_comparison(services().training, comparison_id)
+        note(t("comparison.deleted"))
+        go("models", view="comparisons")
+
+    confirm(t("comparison.delete"), t("comparison.delete_words"), action=t("card.delete"), do=delete)
+
+
+def _verdict(one: Comparison, found: Found, models: list[Model]) -> None:
+    winner = next((model.name for model in models if model.id == one.winner_id), None)
+    sentence = found.sentence or ""
+    if winner is not None:
+        st.success(sentence, icon=":material/trophy:", title=t("comparison.wins", name=winner))
+    else:
+        st.info(sentence, icon=":material/balance:", title=t("comparison.no_winner"))
+    if found.rule:
+        st.caption(f"**{t('comparison.rule')}** {found.rule}")
+
+
+def _shared(found: Found) -> None:
+    shared, intervals = found.shared, found.intervals
+    figures(
+        [
+            (t("comparison.shared_rows"), number(shared.rows), t("comparison.shared_rows_help")),
+            (t("card.coins"), number(shared.coins), None),
+            (t("comparison.days"), number(shared.days, 2), None),
+            (
+                t("comparison.blocks"), number(intervals.get("blocks")),
+                t("comparison.blocks_help", minutes=number(intervals.get("block_minutes"))),
+            ),
+        ]
+    )  # fmt: skip
+
+
+@st.fragment
+def _figures(found: Found, models: list[Model]) -> None:
+    everything = st.toggle(t("comparison.show_all"), key="compare_all", help=t("comparison.show_all_help"))
+    names = [model.name for model in models]
+    st.subheader(t("comparison.figures"), anchor=False)
+    show(figure_rows(found), names, everything=everything, label=t("comparison.measure"))
+    st.subheader(t("comparison.settings"), anchor=False)
+    show(setting_rows(models), names, everything=everything, label=t("comparison.setting"))
+
+
+def _differences(found: Found, names: dict[int, str]) -> None:
+    st.subheader(t("comparison.differences"), anchor=False)
+    st.caption(t("comparison.differences_help", level=share(float(found.intervals.get("level", 0.95)), 0)))
+    rows = []
+    for pair in found.differences:
+        for measure in MEASURES:
+            lead = pair.lead(measure)
+            better = pair.better(measure)
+            shown = _lead(measure, lead.difference)
+            interval = NOTHING if lead.low is None else f"{_lead(measure, lead.low)} … {_lead(measure, lead.high)}"
+            rows.append(
+                {
+                    "pair": f"{names.get(pair.model_a_id)} − {names.get(pair.model_b_id)}",
+                    "measure": t(f"comparison.{measure}"), "difference": shown, "interval": interval,
+                    "verdict": f"★ {names.get(better)}" if better else t("comparison.not_proved"),
+                    "note": lead.note or "",
+                }
+            )  # fmt: skip
+    column = st.column_config
+    st.dataframe(
+        pd.DataFrame(rows, columns=["pair", "measure", "difference", "interval", "verdict", "note"]),
+        hide_index=True,
+        column_config={
+            "pair": column.TextColumn(t("comparison.pair"), width="medium"),
+            "measure": column.TextColumn(t("comparison.measure")),
+            "difference": column.TextColumn(t("comparison.difference"), width="small"),
+            "interval": column.TextColumn(t("card.interval"), width="medium"),
+            "verdict": column.TextColumn(t("comparison.better"), width="medium"),
+            "note": column.TextColumn(t("comparison.note"), width="large"),
+        },
+    )
+
+
+def _lead(measure: str, value: float | None) -> str:
+    if value is None:
+        return NOTHING
+    if measure == "expected_value_pct":
+        return f"{percent(value)[:-2]} {t('models.points')}"
+    return f"{'+' if value > 0 else ''}{number(value, 4)}"
+
+
+def _curves(found: Found) -> None:
+    base_rate = found.models[0].base_rate
+    with st.grid(2, min_column_width=340, gap="medium"):
+        ranked = {one.name: one.precision_recall_curve for one in found.models if one.precision_recall_curve}
+        if ranked:
+            with st.container():
+                st.markdown(f"**{t('card.pr')}**", help=t("card.pr_help"))
+                st.altair_chart(charts.precision_recall(ranked, base_rate=base_rate), alt=t("card.pr_help"))
+        rates = {one.name: one.roc_curve for one in found.models if one.roc_curve}
+        if rates:
+            with st.container():
+                st.markdown(f"**{t('card.roc')}**", help=t("card.roc_help"))
+                st.altair_chart(charts.roc(rates), alt=t("card.roc_help"))
+        bins = {one.name: one.calibration_bins for one in found.models if one.calibration_bins}
+        if bins:
+            with st.container():
+                st.markdown(f"**{t('card.calibration')}**", help=t("card.calibration_alt"))
+                st.altair_chart(charts.calibration(bins), alt=t("card.calibration_alt"))
