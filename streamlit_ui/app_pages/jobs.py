@@ -1,10 +1,142 @@
-"""The page jobs."""
+"""Jobs: all that was asked of the training service, and one of them."""
 
+from typing import Final, get_args
+
+import pandas as pd
 import streamlit as st
 
-from streamlit_ui.session import t
+from shared.contracts.jobs import Job
+from shared.contracts.training import JobStatus, JobType
+from streamlit_ui.address import keep, select, told, told_id
+from streamlit_ui.app_pages import job
+from streamlit_ui.app_pages.job_words import SIGNS, elapsed, model_names, positions, remaining, title
+from streamlit_ui.client import jobs
+from streamlit_ui.formats import age, duration, number
+from streamlit_ui.places import go, link
+from streamlit_ui.session import services, t, zone
+from streamlit_ui.states import empty, live
+
+REFRESH_SECONDS: Final = 2.0
+PAGE_ROWS: Final = 25
+_MOST_WAITING: Final = 200
+_STATUSES: Final[tuple[JobStatus, ...]] = get_args(JobStatus)
+_TYPES: Final[tuple[JobType, ...]] = get_args(JobType)
 
 
 def render() -> None:
     """Draw the page."""
-    st.title(t("places.jobs"))
+    if told("id") is not None:
+        job_id = told_id()
+        if job_id is not None:
+            job.show(job_id)
+            return
+        st.error(t("jobs.unknown", id=told("id")), icon=":material/search_off:")
+    left, right = st.columns([4, 1], vertical_alignment="center")
+    left.title(t("places.jobs"))
+    with right:
+        link("train", t("jobs.new"), icon=":material/add:")
+    with st.container(horizontal=True):
+        status = select(
+            t("jobs.status"), ("", *_STATUSES), name="status", words=_status_words, widget=st.segmented_control
+        )
+        kind = select(
+            t("jobs.type"), ("", *_TYPES), name="type", widget=st.segmented_control,
+            words=lambda one: t(f"jobs.type_{one.lower()}") if one else t("jobs.every"),
+        )  # fmt: skip
+    _list(status, kind)
+
+
+def _status_words(status: str) -> str:
+    return t(f"jobs.status_{status.lower()}") if status else t("jobs.every")
+
+
+@live(REFRESH_SECONDS)
+def _list(status: str, kind: str) -> None:
+    training = services().training
+    page = max(1, told_id("page") or 1)
+    found = jobs.list_jobs(
+        training, status=status or None, job_type=kind or None, limit=PAGE_ROWS, offset=(page - 1) * PAGE_ROWS,  # type: ignore[arg-type] # an option is one of them or empty
+    )  # fmt: skip
+    if not found.jobs and page > 1:
+        keep("page", None)
+        st.rerun()
+    if not found.jobs:
+        if status or kind:
+            empty(t("jobs.none_such"), icon=":material/filter_alt_off:")
+        else:
+            empty(t("jobs.none"))
+            link("train", t("jobs.first"))
+        return
+    waiting = jobs.list_jobs(training, status="PENDING", limit=_MOST_WAITING) if _has(found.jobs, "PENDING") else None
+    _table(found.jobs, model_names(training, found.jobs), positions(waiting.jobs) if waiting else {})
+    _pager(page, found.total)
+
+
+def _has(shown: list[Job], status: JobStatus) -> bool:
+    return any(one.status == status for one in shown)
+
+
+def _table(shown: list[Job], names: dict[int, str], places: dict[int, int]) -> None:
+    frame = pd.DataFrame(
+        [
+            {
+                "status": f"{SIGNS[one.status]} {t(f'jobs.status_{one.status.lower()}')}",
+                "name": title(one, names),
+                "type": t(f"jobs.type_{one.job_type.lower()}"),
+                "progress": one.progress * 100,
+                "message": _message(one, places),
+                "took": duration(elapsed(one)),
+                "asked": age(one.created_at),
+                "created": one.created_at,
+                "id": one.id,
+            }
+            for one in shown
+        ]
+    )
+    column = st.column_config
+    picked = st.dataframe(
+        frame, hide_index=True, key="jobs_table", on_select="rerun", selection_mode="single-row",
+        height=38 * (len(frame) + 1), row_height=38, alt=t("jobs.table_alt"),
+        column_config={
+            "status": column.TextColumn(t("jobs.status"), width=110),
+            "name": column.TextColumn(t("jobs.name"), width=205),
+            "type": column.TextColumn(t("jobs.type"), width=95),
+            "progress": column.ProgressColumn(
+                t("jobs.progress"), min_value=0, max_value=100, format="%.0f %%", width=110
+            ),
+            "message": column.TextColumn(t("jobs.message"), width=235),
+            "took": column.TextColumn(t("jobs.took"), width=95),
+            "asked": column.TextColumn(t("jobs.asked_column"), width=125),
+            "created": column.DatetimeColumn(
+                t("jobs.created", clock=zone().key), timezone=zone().key, format="YYYY-MM-DD HH:mm:ss"
+            ),
+            "id": column.NumberColumn(t("jobs.id"), format="%d", width="small"),
+        },
+    )  # fmt: skip
+    rows = picked["selection"]["rows"]
+    if rows and rows[0] < len(shown):
+        go("jobs", id=shown[rows[0]].id)
+
+
+def _message(one: Job, places: dict[int, int]) -> str:
+    if one.status == "PENDING":
+        place = places.get(one.id)
+        return t("jobs.place", place=place) if place else t("jobs.waits_somewhere")
+    if one.status == "RUNNING":
+        left = remaining(one)
+        about = f" · {t('jobs.left', time=duration(left))}" if left is not None else ""
+        return f"{one.progress_msg or ''}{about}"
+    return one.error_msg or one.progress_msg or ""
+
+
+def _pager(page: int, total: int) -> None:
+    pages = -(-total // PAGE_ROWS)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.caption(t("jobs.count", count=number(total)))
+        if pages > 1:
+            st.session_state["jobs_page"] = min(page, pages)
+            st.pagination(pages, key="jobs_page", on_change=_turn)
+
+
+def _turn() -> None:
+    keep("page", st.session_state["jobs_page"], 1)

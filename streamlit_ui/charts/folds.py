@@ -59,7 +59,7 @@ def trial_scores(
             "trial:Q",
             title=trial,
             axis=alt.Axis(format="d", tickMinStep=1, grid=False),
-            scale=alt.Scale(nice=False, padding=12),
+            scale=alt.Scale(domain=[0.7, frame["trial"].max() + 0.3], nice=False),
         ),
     )
     line = base.mark_line(interpolate="step-after", color=SERIES[0], strokeWidth=2).encode(
