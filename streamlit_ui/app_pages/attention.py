@@ -22,6 +22,8 @@ OLDEST_BEAT: Final = timedelta(seconds=30)
 MOST_LAG_SECONDS: Final = 60.0
 MOST_OUTCOME_DELAY_SECONDS: Final = 600.0
 LONGEST_SILENCE: Final = timedelta(minutes=15)
+LONGEST_FAILURE: Final = timedelta(minutes=5)
+"""An endpoint that fails longer than this hardly comes back by itself."""
 OLDEST_TRAINING: Final = timedelta(days=30)
 LARGEST_GAP: Final = 0.1
 """Mean train accuracy less mean test accuracy over the folds, from which on training itself warns."""
@@ -177,7 +179,7 @@ def _of_training(model: ActiveModel, origin: Model, now: datetime) -> Iterator[F
     elif any(warning.code == "overfitting" for warning in origin.warnings):
         yield _about(model, "overfitting", place="models", query={"id": origin.id, "tab": "robustness"})
     if now - origin.train_end > OLDEST_TRAINING:
-        yield _about(model, "old", place="train", query={"clone": origin.job_id}, moment=origin.train_end)
+        yield _about(model, "old", place="train", query={"from_model": origin.id}, moment=origin.train_end)
 
 
 def _of_figures(model: ActiveModel, figures: ModelStatistics) -> Iterator[Finding]:
@@ -216,8 +218,9 @@ def _of_endpoints(situation: Situation) -> Iterator[Finding]:
                 values={**values, "reason": endpoint.disabled_reason},
             )  # fmt: skip
         elif endpoint.enabled and endpoint.failing_since is not None:
+            is_lasting = situation.now - endpoint.failing_since > LONGEST_FAILURE
             yield Finding(
-                severity="bad", code="endpoint_failing", place="delivery", query=query,
+                severity="bad" if is_lasting else "warning", code="endpoint_failing", place="delivery", query=query,
                 values={**values, "moment": endpoint.failing_since},
             )  # fmt: skip
 

@@ -68,7 +68,7 @@ def draw(service: ServiceStatistics, statistics: Sequence[ModelStatistics], *, m
     known = t("overview.known", known=compact(alert.tp + alert.fp), pending=compact(alert.pending))
     lost = sent.get("failed", 0) + sent.get("expired", 0)
     undelivered = t("overview.undelivered", pending=compact(sent.get("pending", 0)), lost=compact(lost))
-    with st.grid("auto", min_column_width=190):
+    with st.grid("auto", min_column_width=170):
         _metric("predictions", compact(shown.predictions), when, [hour.predictions for hour in whole])
         _metric("alerts", compact(shown.alerts), when, [hour.alerts for hour in whole])
         _metric("precision", share(alert.precision), known, [hour.precision for hour in whole])

@@ -1,4 +1,4 @@
-"""Names of imported models, remembered for a moment: a stream of predictions must not ask for all of them each time."""
+"""Names of models and phases, remembered for a moment: a stream must not ask for all of them at every draw."""
 
 import time
 from collections.abc import Collection
@@ -9,10 +9,14 @@ import streamlit as st
 
 from shared.contracts.prediction import ActiveModel
 from streamlit_ui.client.active_models import list_active
+from streamlit_ui.client.jobs import list_phases
+from streamlit_ui.client.transport import ServiceError
+from streamlit_ui.formats import NOTHING
 from streamlit_ui.session import services, t
 
 KEPT_SECONDS: Final = 20.0
 _KNOWN: Final = "known_models"
+_PHASES: Final = "known_phases"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +48,22 @@ def model_name(models: dict[int, ActiveModel], active_id: int) -> str:
     """Give the name of a model, or say that it is deleted."""
     found = models.get(active_id)
     return found.name if found else t("predictions.deleted", id=active_id)
+
+
+def phases() -> dict[int, str]:
+    """Give the names of the phases by their id; none while the training service, which knows them, is silent."""
+    known: dict[int, str] | None = st.session_state.get(_PHASES)
+    if known is None:
+        try:
+            known = {phase.id: phase.name for phase in list_phases(services().training).phases}
+        except ServiceError:
+            return {}
+        st.session_state[_PHASES] = known
+    return known
+
+
+def phase_name(known: dict[int, str], phase_id: int | None) -> str:
+    """Give the name of a phase, or its number."""
+    if phase_id is None:
+        return NOTHING
+    return known.get(phase_id) or t("predictions.phase_number", id=phase_id)

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 import streamlit as st
 
-from shared.contracts.prediction import ActiveModel
+from shared.contracts.prediction import ActiveModel, Prediction
 from shared.contracts.statistics import ModelStatistics
+from streamlit_ui.address import select
 from streamlit_ui.app_pages import key_figures
 from streamlit_ui.app_pages.attention import Finding, find
 from streamlit_ui.app_pages.key_figures import precision_words
@@ -28,6 +29,7 @@ from streamlit_ui.states import badge, confirm, empty, live, note, show_error
 MOST_ALERTS: Final = 10
 MOST_PERIODS: Final = 8
 MOST_CHANGES: Final = 200
+LONGEST_REASON: Final = 90
 _ASKED: Final = "overview_deactivate"
 
 
@@ -36,13 +38,15 @@ def render() -> None:
     st.title(t("places.overview"))
     _ask_first()
     _state()
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
-        st.subheader(t("overview.last_alerts"))
-        _alerts()
-    with right:
-        st.subheader(t("overview.live_when"), help=t("overview.live_when_help"))
-        _periods()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(t("overview.last_alerts"), width="stretch")
+        which = select(
+            t("overview.which_alerts"), ["newest", "decided"], name="alerts", widget=st.segmented_control,
+            words=lambda one: t(f"overview.alerts_{one}"), label_visibility="collapsed",
+        )  # fmt: skip
+    _alerts(which)
+    st.subheader(t("overview.live_when"), help=t("overview.live_when_help"))
+    _periods()
 
 
 @live(10)
@@ -74,9 +78,15 @@ def _sentence(one: Finding) -> str:
     values: dict[str, Any] = dict(one.values)
     written: dict[str, Callable[[Any], str]] = {
         "moment": age, "seconds": duration, "bytes": size, "share": share, "promised": share,
-        "service": lambda name: t(f"words.{name}"), "kind": lambda code: t(f"attention.kind_{code}"),
+        "reason": _short, "endpoint": lambda address: f"`{address}`", "service": lambda name: t(f"words.{name}"),
+        "kind": lambda code: t(f"attention.kind_{code}"),
     }  # fmt: skip
     return t(f"attention.{one.code}", **{name: written.get(name, _plain)(value) for name, value in values.items()})
+
+
+def _short(reason: str) -> str:
+    """Give the beginning of what a service says; the page of the fix shows all of it."""
+    return _plain(reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}…")
 
 
 def _plain(value: object) -> str:
@@ -91,7 +101,7 @@ def _models(seen: Overview) -> None:
         link("import")
         return
     figures = {one.active_model_id: one for one in seen.situation.statistics}
-    with st.grid("auto", min_column_width=330):
+    with st.grid("auto", min_column_width=300):
         for model in seen.shown:
             with st.container(border=True, height="stretch", gap="small"):
                 _card(model, figures.get(model.id))
@@ -103,7 +113,7 @@ def _models(seen: Overview) -> None:
 def _card(model: ActiveModel, figures: ModelStatistics | None) -> None:
     mode = badge("good", t("overview.live")) if model.mode == "live" else badge("off", t("overview.shadow"))
     st.markdown(f"**{_plain(model.name)}** {mode}  \n:gray[{_plain(question(model))}]")
-    with st.container(horizontal=True, gap="medium"):
+    with st.grid(2, min_column_width=120, gap="xsmall"):
         _fact(t("overview.predictions_of"), compact(model.total_predictions))
         _fact(t("overview.last_prediction"), age(model.last_prediction_at))
         alert = figures.total.alert if figures else None
@@ -124,7 +134,7 @@ def _card(model: ActiveModel, figures: ModelStatistics | None) -> None:
 
 
 def _fact(label: str, value: str) -> None:
-    st.markdown(f":small[:gray[{label}]]  \n{value}", width="content")
+    st.markdown(f":small[:gray[{label}]]  \n{value}")
 
 
 def _ask_first() -> None:
@@ -146,20 +156,30 @@ def _ask_first() -> None:
 
 
 @live(4)
-def _alerts() -> None:
+def _alerts(which: str) -> None:
     try:
-        page = list_predictions(services().prediction, is_alert=True, limit=MOST_ALERTS)
-        models = known_models({one.active_model_id for one in page.predictions})
+        found = _decided_alerts() if which == "decided" else _alerts_of()
+        models = known_models({one.active_model_id for one in found})
     except Unreachable:
         st.caption(t("overview.silent"))
         return
-    if not page.predictions:
-        empty(t("overview.no_alerts"), icon=":material/notifications_off:")
+    if not found:
+        empty(t(f"overview.no_alerts_{which}"), icon=":material/notifications_off:")
         return
-    opened = table(page.predictions, models, key="overview_alerts")
+    opened = table(found, models, key="overview_alerts", without=("answer", "threshold"))
     if opened is not None:
         go("predictions", coin=opened.coin_id, prediction=opened.id)
     link("predictions", t("overview.all_alerts"), alerts="only")
+
+
+def _alerts_of(outcome: str | None = None) -> list[Prediction]:
+    page = list_predictions(services().prediction, is_alert=True, outcome=outcome, limit=MOST_ALERTS)
+    return page.predictions
+
+
+def _decided_alerts() -> list[Prediction]:
+    found = [*_alerts_of("tp"), *_alerts_of("fp")]
+    return sorted(found, key=lambda one: (one.data_timestamp, one.id), reverse=True)[:MOST_ALERTS]
 
 
 @live(30)

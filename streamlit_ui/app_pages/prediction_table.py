@@ -11,7 +11,7 @@ from streamlit_ui.app_pages.known_models import model_name
 from streamlit_ui.formats import percent
 from streamlit_ui.session import t, zone
 
-MOST_ROWS_HIGH: Final = 640
+MOST_PIXELS: Final = 640
 _ROW_PIXELS: Final = 36
 _ENDS: Final = 6
 _SIGNS: Final = {"tp": "✅", "fp": "❌", "tn": "✅", "fn": "❌", "unresolved": "❔", "pending": "⏳"}
@@ -28,10 +28,10 @@ def outcome_words(one: Prediction) -> str:
 
 
 def answer_words(one: Prediction) -> str:
-    """Say what a model answered."""
+    """Say what a model answered, with the sign it has in the picture of a coin."""
     if one.is_alert:
-        return f"🔔 {t('predictions.alert')}"
-    return f"▲ {t('predictions.yes')}" if one.prediction else f"· {t('predictions.no')}"
+        return f"▲ {t('predictions.alert')}"
+    return f"◆ {t('predictions.yes')}" if one.prediction else f"● {t('predictions.no')}"
 
 
 def short_coin(coin_id: str) -> str:
@@ -40,8 +40,8 @@ def short_coin(coin_id: str) -> str:
 
 
 def table(
-    predictions: Sequence[Prediction], models: dict[int, ActiveModel], *, key: str, with_coin: bool = True,
-    rows: int | None = None,
+    predictions: Sequence[Prediction], models: dict[int, ActiveModel], *, key: str, without: Sequence[str] = (),
+    height: int = MOST_PIXELS,
 ) -> Prediction | None:  # fmt: skip
     """Draw them; give the one that was clicked.
 
@@ -49,13 +49,11 @@ def table(
     """
     opened = clicked(key)
     data = pd.DataFrame([_row(one, models) for one in predictions])
-    order = ["time", "outcome", "answer", "model", "coin", "probability", "threshold", "change"]
-    if not with_coin:
-        order.remove("coin")
-    height = min(MOST_ROWS_HIGH, _ROW_PIXELS * (min(len(data), rows or len(data)) + 1) + 2)
+    order = [name for name in _columns() if name not in without]
+    pixels = min(height, _ROW_PIXELS * (len(data) + 1) + 2)
     st.session_state[f"{key}_shown"] = list(predictions)
     st.dataframe(
-        data, hide_index=True, key=key, on_select="rerun", selection_mode="single-cell", height=height,
+        data, hide_index=True, key=key, on_select="rerun", selection_mode="single-cell", height=pixels,
         column_order=order, column_config=_columns(), row_height=_ROW_PIXELS, alt=t("predictions.table_alt"),
     )  # fmt: skip
     return opened
@@ -89,18 +87,18 @@ def _columns() -> dict[str, Any]:
     config, hour = st.column_config, t("predictions.time", clock=zone().key)
     return {
         "time": config.DatetimeColumn(hour, format="YYYY-MM-DD HH:mm:ss", timezone=zone().key, width=150),
-        "outcome": config.TextColumn(t("predictions.outcome"), help=t("predictions.outcome_help"), width=150),
-        "answer": config.TextColumn(t("predictions.answer"), width=95),
-        "model": config.TextColumn(t("predictions.model"), width=190),
+        "outcome": config.TextColumn(t("predictions.outcome"), help=t("predictions.outcome_help"), width=130),
+        "answer": config.TextColumn(t("predictions.answer"), width=80),
+        "model": config.TextColumn(t("predictions.model"), width=180),
         "coin": config.TextColumn(t("predictions.coin"), width=130),
         "probability": config.ProgressColumn(
             t("predictions.probability"), min_value=0.0, max_value=1.0, format="percent", width=130,
             help=t("predictions.probability_help"),
         ),
         "threshold": config.NumberColumn(
-            t("predictions.threshold"), format="percent", width=105, help=t("predictions.threshold_help")
+            t("predictions.threshold"), format="percent", width=95, help=t("predictions.threshold_help")
         ),
         "change": config.TextColumn(
-            t("predictions.change"), width=105, help=t("predictions.change_help"), alignment="right"
+            t("predictions.change"), width=90, help=t("predictions.change_help"), alignment="right"
         ),
     }  # fmt: skip
