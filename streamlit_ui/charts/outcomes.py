@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import altair as alt
 
 from shared.contracts.statistics import CalibrationBin, Figures
 from streamlit_ui.charts.palette import ALERT, DOWN, NEUTRAL, SERIES, UP
 from streamlit_ui.formats import number, share
-from streamlit_ui.session import t, zone
+from streamlit_ui.session import UTC, t, zone
 
 Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 Stretch = tuple[datetime, Figures]
@@ -18,7 +19,7 @@ HEIGHT = 300
 _LEAST_BARS = 12
 _ROW_PIXELS = 34
 _ROOM = 1.08
-_AXIS_FORMATS = {"yearmonthdatehours": "%m-%d %H:%M", "yearmonthdate": "%Y-%m-%d"}
+_DAY = timedelta(days=1)
 
 
 def fates(figures: Figures) -> Chart:
@@ -111,7 +112,7 @@ def bin_counts(live: Sequence[CalibrationBin], hold_out: Sequence[CalibrationBin
 def volume(stretches: Sequence[Stretch], length: timedelta) -> Chart:
     """Draw how many predictions each stretch of time has."""
     values = [
-        _span(start) | {"rows": figures.predictions, "words": number(figures.predictions)}
+        _span(start, length) | {"rows": figures.predictions, "words": number(figures.predictions)}
         for start, figures in stretches
     ]
     drawn: alt.Chart = (
@@ -130,7 +131,7 @@ def alerts(stretches: Sequence[Stretch], length: timedelta) -> Chart:
     """Draw the alerts of each stretch of time by what became of them."""
     names = [t(f"statistics.alert_{name}") for name in ("hit", "miss", "pending", "unresolved")]
     values = [
-        _span(start) | {"fate": name, "order": place, "rows": rows, "words": number(rows)}
+        _span(start, length) | {"fate": name, "order": place, "rows": rows, "words": number(rows)}
         for start, figures in stretches
         for place, (name, rows) in enumerate(
             zip(
@@ -159,7 +160,7 @@ def precision(stretches: Sequence[Stretch], length: timedelta) -> Chart:
     """Draw the precision of each stretch of time beside its base rate."""
     names = [t("statistics.precision_alert"), t("statistics.precision_prediction"), t("statistics.base_rate")]
     values = [
-        _span(start) | {"series": name, "share": value, "words": share(value), "n": number(known)}
+        _span(start, length) | {"series": name, "share": value, "words": share(value), "n": number(known)}
         for start, figures in stretches
         for name, value, known in (
             (names[0], figures.alert.precision, figures.alert.tp + figures.alert.fp),
@@ -206,7 +207,9 @@ def phases(rows: Iterable[tuple[str, Figures, Interval | None]]) -> Chart:
     ]  # fmt: skip
     order = [name for name, _, _ in found]
     y = alt.Y("phase:N", sort=order, title=None, scale=alt.Scale(domain=order), axis=alt.Axis(labelLimit=140))
-    edges = [one["high"] for one in spans] + [figures.base_rate or 0.0 for _, figures, _ in found]
+    edges = [span[1] for _, _, span in found if span is not None] + [
+        figures.base_rate or 0.0 for _, figures, _ in found
+    ]
     scale = alt.Scale(domain=[0, min(1.0, _ROOM * max(edges))], nice=False)
     x = alt.X("share:Q", title=t("statistics.share"), scale=scale, axis=alt.Axis(format=".0%", tickCount=8))
     tooltip = [
@@ -221,20 +224,25 @@ def phases(rows: Iterable[tuple[str, Figures, Interval | None]]) -> Chart:
     ).properties(height=110 + _ROW_PIXELS * max(1, len(order)))
 
 
-def _span(start: datetime) -> dict[str, Any]:
-    """Give where a stretch stands on the axis: the wall clock of the session, which Vega draws as it comes."""
-    begin = start.astimezone(zone()).replace(tzinfo=None)
+def _span(start: datetime, length: timedelta) -> dict[str, Any]:
+    """Give where a stretch stands on the axis: its wall clock, which Vega draws as it comes."""
+    begin = start.astimezone(_clock(length)).replace(tzinfo=None)
     return {"start": begin.isoformat(), "when": begin.strftime("%Y-%m-%d %H:%M")}
+
+
+def _clock(length: timedelta) -> ZoneInfo:
+    """Hours stand on the clock of the session; days are those of UTC everywhere."""
+    return zone() if length < _DAY else UTC
 
 
 def _time_axis(stretches: Sequence[Stretch], length: timedelta) -> alt.X:
     first, last = (edge(start for start, _ in stretches) for edge in (min, max))
     end = last + length
-    domain = [_span(moment)["start"] for moment in (min(first, end - length * _LEAST_BARS), end)]
-    unit = "yearmonthdatehours" if length < timedelta(days=1) else "yearmonthdate"
+    domain = [_span(moment, length)["start"] for moment in (min(first, end - length * _LEAST_BARS), end)]
+    words = alt.Axis(labelOverlap=True, format="%m-%d %H:%M" if length < _DAY else "%Y-%m-%d")
     return alt.X(
-        "start:T", timeUnit=unit, bandPosition=0.5, title=t("statistics.time_of", zone=zone().key),
-        scale=alt.Scale(domain=domain), axis=alt.Axis(labelOverlap=True, format=_AXIS_FORMATS[unit]),
+        "start:T", timeUnit="yearmonthdatehours" if length < _DAY else "yearmonthdate", bandPosition=0.5,
+        title=t("statistics.time_of", zone=_clock(length).key), scale=alt.Scale(domain=domain), axis=words,
     )  # fmt: skip
 
 
