@@ -21,7 +21,12 @@ def number(value: float | None, digits: int = 0, unit: str = "") -> str:
 
 def compact(value: float | None) -> str:
     """Write a large count shortly: 1.2M."""
-    return NOTHING if value is None else format_compact_decimal(value, locale=language(), fraction_digits=1)
+    if value is None:
+        return NOTHING
+    if language() == "de" and 1e3 <= abs(value) < 1e6:  # noqa: PLR2004
+        # German has no short form of thousands.
+        return number(value)
+    return format_compact_decimal(value, locale=language(), fraction_digits=1)
 
 
 def share(value: float | None, digits: int = 1) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import streamlit as st
 
 from streamlit_ui.app_pages.training_draft import Draft
+from streamlit_ui.app_pages.training_words import usual_name
 from streamlit_ui.client.transport import Fault
 
 _DRAFT: Final = "training_draft"
@@ -32,10 +33,13 @@ def fill(draft: Draft) -> None:
 
 
 def change(**values: Any) -> None:
-    """Let the form show other values; only before its fields are drawn, as in a callback."""
+    """Let the form show other values and a name that goes with them; only before its fields are drawn."""
     draft = kept()
-    if draft is not None:
-        fill(draft.changed(**values))
+    if draft is None:
+        return
+    is_usual = draft.wanted.name in {"", usual_name(draft.wanted)}
+    draft = draft.changed(**values)
+    fill(draft.changed(name=usual_name(draft.wanted)) if is_usual else draft)
 
 
 def key(name: str, value: Any) -> str:

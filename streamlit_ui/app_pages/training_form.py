@@ -9,8 +9,9 @@ from shared.contracts.jobs import Phase
 from shared.contracts.model_request import CreateModel
 from streamlit_ui.app_pages.training_catalogue import Catalogue
 from streamlit_ui.app_pages.training_draft import Draft
-from streamlit_ui.app_pages.training_fields import change, fill, kept, key, slot
-from streamlit_ui.app_pages.training_presets import PRESETS, WINDOWS, Preset, asks, usual_name, window
+from streamlit_ui.app_pages.training_fields import change, key, slot
+from streamlit_ui.app_pages.training_presets import PRESETS, WINDOWS, asks, window
+from streamlit_ui.app_pages.training_words import usual_name
 from streamlit_ui.formats import compact, duration, moment, number
 from streamlit_ui.session import t, zone
 
@@ -27,18 +28,9 @@ def presets(draft: Draft) -> None:
     with st.container(horizontal=True, gap="small"):
         for preset in PRESETS:
             st.button(
-                t(f"train.preset_{preset.key}"), icon=preset.icon, key=f"preset_{preset.key}", on_click=_take,
-                args=(preset,), type="primary" if asks(preset, draft.wanted) else "secondary",
+                t(f"train.preset_{preset.key}"), icon=preset.icon, key=f"preset_{preset.key}", on_click=change,
+                kwargs=dict(preset.values), type="primary" if asks(preset, draft.wanted) else "secondary",
             )  # fmt: skip
-
-
-def _take(preset: Preset) -> None:
-    draft = kept()
-    if draft is None:
-        return
-    was_usual = draft.wanted.name in {"", usual_name(draft.wanted)}
-    draft = draft.changed(**preset.values)
-    fill(draft.changed(name=usual_name(draft.wanted)) if was_usual else draft)
 
 
 def question(wanted: CreateModel, catalogue: Catalogue) -> Values:
@@ -49,12 +41,12 @@ def question(wanted: CreateModel, catalogue: Catalogue) -> Values:
         key=key("use_time_based_prediction", wanted.use_time_based_prediction), required=True,
     )  # fmt: skip
     values: Values = {"use_time_based_prediction": is_timed}
+    values["target_var"] = st.selectbox(
+        t("train.target_var"), list(columns), key=key("target_var", wanted.target_var),
+        format_func=lambda one: f"{one} · {columns[one].unit}" if columns[one].unit else one,
+        help=t("train.target_var_help"),
+    )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        values["target_var"] = st.selectbox(
-            t("train.target_var"), list(columns), key=key("target_var", wanted.target_var), width=190,
-            format_func=lambda one: f"{one} · {columns[one].unit}" if columns[one].unit else one,
-            help=t("train.target_var_help"),
-        )  # fmt: skip
         values |= _change(wanted) if is_timed else _rule(wanted, columns[values["target_var"]].unit)
     slot(*values)
     if is_timed:
@@ -69,11 +61,11 @@ def _change(wanted: CreateModel) -> Values:
         key=key("direction", wanted.direction), required=True,
     )  # fmt: skip
     values["min_percent_change"] = st.number_input(
-        t("train.percent"), min_value=0.01, max_value=1_000_000.0, step=5.0, format="%.10g", width=125,
+        t("train.percent"), min_value=0.01, max_value=1_000_000.0, step=5.0, format="%.10g", width=150,
         key=key("min_percent_change", float(wanted.min_percent_change or 0.01)),
     )  # fmt: skip
     values["future_minutes"] = st.number_input(
-        t("train.minutes"), min_value=1, max_value=10_080, step=1, width=115,
+        t("train.minutes"), min_value=1, max_value=10_080, step=1, width=150,
         key=key("future_minutes", wanted.future_minutes or 1),
     )  # fmt: skip
     return values

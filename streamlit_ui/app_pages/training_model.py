@@ -35,7 +35,7 @@ def model_type(wanted: TuneModel, catalogue: Catalogue) -> str:
 def parameters(wanted: TuneModel, kind: ModelTypeInfo) -> dict[str, Any]:
     """Draw the hyper-parameters; only those that are not as usual belong to the request."""
     values: dict[str, Any] = {}
-    with st.grid(3, min_column_width=190):
+    with st.grid(3, min_column_width=150):
         for one in kind.parameters:
             usual = kind.default_params.get(one.name, one.default)
             given = _parameter(kind.name, one, wanted.params.get(one.name, usual), usual)

@@ -17,7 +17,7 @@ _ALL: Final = 1.0
 def validation(wanted: CreateModel) -> dict[str, Any]:
     """Draw how the model is validated and fitted."""
     values: dict[str, Any] = {}
-    with st.grid(3, min_column_width=190):
+    with st.grid(3, min_column_width=150):
         values["test_size"] = st.slider(
             t("train.test_size"), 0.05, 0.5, step=0.05, format="percent", key=key("test_size", wanted.test_size),
             help=t("train.test_size_help"),
@@ -68,7 +68,7 @@ def alerts(wanted: CreateModel) -> dict[str, Any]:
 
 
 def _costs(wanted: CreateModel) -> dict[str, Any]:
-    with st.grid(3, min_column_width=190):
+    with st.grid(3, min_column_width=150):
         fee = st.number_input(
             t("train.fee"), 0.0, 50.0, step=0.1, format="%.10g", key=key("fee_pct", float(wanted.fee_pct)),
             help=t("train.fee_help"),

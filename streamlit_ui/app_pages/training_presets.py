@@ -8,8 +8,7 @@ from typing import Any, Final
 from shared.contracts.jobs import DataAvailability, FeatureCatalogue
 from shared.contracts.model_request import CreateModel
 from streamlit_ui.app_pages.training_draft import Draft, new_draft
-from streamlit_ui.app_pages.training_words import plain
-from streamlit_ui.session import t
+from streamlit_ui.app_pages.training_words import usual_name
 
 FEATURES: Final = (
     "volume_sol", "num_buys", "num_sells", "market_cap_close", "buy_volume_sol", "sell_volume_sol",
@@ -86,13 +85,3 @@ def window(data: DataAvailability, choice: str) -> tuple[datetime, datetime]:
         start, end = max(first, last - length), last
     start, end = start.replace(second=0, microsecond=0), end.replace(second=0, microsecond=0)
     return start, max(end, start + timedelta(minutes=1))
-
-
-def usual_name(wanted: CreateModel) -> str:
-    """Give the name of a model that nobody named."""
-    if not wanted.use_time_based_prediction:
-        return f"{wanted.target_var} {wanted.operator} {plain(wanted.target_value)}"
-    word = t(f"train.name_{wanted.direction}")
-    return t(
-        "train.name_change", word=word, change=plain(wanted.min_percent_change), minutes=wanted.future_minutes or 0
-    )

@@ -26,3 +26,11 @@ def plain(value: float | None) -> str:
         return number(None)
     decimals = f"{value:.{_DIGITS}f}".rstrip("0").partition(".")[2]
     return number(value, len(decimals))
+
+
+def usual_name(wanted: CreateModel) -> str:
+    """Give the name of a model that nobody named; the same in every language."""
+    if not wanted.use_time_based_prediction:
+        return f"{wanted.target_var} {wanted.operator} {wanted.target_value:.10g}"
+    word = "Pump" if wanted.direction == "up" else "Dump"
+    return f"{word} {wanted.min_percent_change:.10g} % in {wanted.future_minutes} min"
