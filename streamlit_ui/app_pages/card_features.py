@@ -67,7 +67,8 @@ def _profile(profile: CardProfile, ranked: list[str]) -> None:
             (t("card.median_value"), number(one.median, 3), None),
             (t("card.quartiles"), f"{number(one.q25, 2)} … {number(one.q75, 2)}", t("card.quartiles_help")),
             (t("card.extremes"), f"{number(one.min, 2)} … {number(one.max, 2)}", None),
-        ]
+        ],
+        width=230, columns=3,
     )  # fmt: skip
     if one.counts:
         st.altair_chart(charts.histogram(one), alt=t("card.histogram_alt", feature=name))

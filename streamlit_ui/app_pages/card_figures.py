@@ -1,6 +1,6 @@
 """How a card shows single figures, and says that a section is not there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -10,11 +10,12 @@ from streamlit_ui.session import t, zone
 from streamlit_ui.states import empty
 
 _NARROWEST = 150
+_MOST_COLUMNS = 6
 
 
-def figures(shown: Iterable[tuple[str, str, str | None]], *, width: int = _NARROWEST) -> None:
-    """Draw figures side by side: label, value with unit, what it means."""
-    with st.grid("auto", min_column_width=width, gap="small"):
+def figures(shown: Sequence[tuple[str, str, str | None]], *, width: int = _NARROWEST, columns: int = 0) -> None:
+    """Draw figures side by side, so many in a row: label, value with unit, what it means."""
+    with st.grid(columns or min(len(shown), _MOST_COLUMNS), min_column_width=width, gap="small"):
         for label, value, meaning in shown:
             st.metric(label, value, help=meaning, border=True, height="stretch")
 

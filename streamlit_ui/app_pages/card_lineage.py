@@ -62,7 +62,8 @@ def _made(found: CardLineage) -> None:
             (t("card.features_version"), number(found.features_version), t("card.features_version_help")),
             (t("card.export_difference"), difference, t("card.export_difference_help")),
         ],
-        width=210,
+        width=200,
+        columns=5,
     )
     with st.grid(2, min_column_width=300, gap="medium"):
         if found.seconds:

@@ -41,8 +41,6 @@ def earned(money: CardMoney | Earned) -> None:
             with st.container(border=True):
                 _earned(name, meaning, one)
     st.altair_chart(earnings([(name, one) for name, _, one in parts]), alt=t("card.earnings_alt"))
-    for note in dict.fromkeys(one.interval_note for _, _, one in parts if one.interval_note):
-        st.caption(f":material/info: {note}")
     rows = [
         t("card.silent_alerts", count=number(money.silent_alerts)) if money.silent_alerts is not None else None,
         t("card.without_outcome", count=number(money.alerts_without_outcome)),
@@ -55,11 +53,13 @@ def _earned(name: str, meaning: str, one: CardEarnings) -> None:
     st.markdown(f"**{name}**", help=meaning)
     st.metric(t("card.mean"), percent(one.mean_pct), help=t("card.mean_help"))
     interval = NOTHING if one.low_pct is None else f"{percent(one.low_pct)} … {percent(one.high_pct)}"
+    first = f"| {t('card.interval')} | {interval} |\n|:--|--:|\n"
     shown = [
-        (t("card.interval"), interval), (t("card.median"), percent(one.median_pct)),
-        (t("card.share_positive"), share(one.share_positive)),
+        (t("card.median"), percent(one.median_pct)), (t("card.share_positive"), share(one.share_positive)),
         (t("card.worst_best"), f"{percent(one.worst_pct, 0)} / {percent(one.best_pct, 0)}"),
         (t("card.trades"), number(one.trades)), (t("card.total_sol"), number(one.total_sol, 2, "SOL")),
         (t("card.per_day_sol"), number(one.per_day_sol, 2, "SOL")),
     ]  # fmt: skip
-    st.markdown("| | |\n|:--|--:|\n" + "\n".join(f"| {label} | {value} |" for label, value in shown))
+    st.markdown(first + "\n".join(f"| {label} | {value} |" for label, value in shown))
+    if one.interval_note:
+        st.caption(f":material/info: {one.interval_note}")

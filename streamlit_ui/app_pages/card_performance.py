@@ -43,7 +43,8 @@ def headline(found: CardFigures) -> None:
             (t("card.alerts_per_day"), number(found.alerts_per_day, 1), t("card.alerts_per_day_help")),
             (t("card.brier"), number(found.brier, 4), t("card.brier_help", before=number(found.brier_uncalibrated, 4))),
             (t("card.log_loss"), number(found.log_loss, 3), t("card.log_loss_help")),
-        ]
+        ],
+        columns=4,
     )
 
 

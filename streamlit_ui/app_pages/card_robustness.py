@@ -9,12 +9,16 @@ import streamlit as st
 from shared.contracts.card import CardCrossValidation, CardPeriod, ModelCard
 from shared.contracts.training import JsonObject
 from streamlit_ui.app_pages.card_figures import absent, figures
+from streamlit_ui.app_pages.card_tests import table
 from streamlit_ui.charts.periods import Step, folds, over_time
+from streamlit_ui.client.models import list_tests
 from streamlit_ui.formats import NOTHING, number
-from streamlit_ui.session import t
+from streamlit_ui.session import services, t
+from streamlit_ui.states import badge, empty
 
 _SCORES = ("average_precision", "f1", "precision", "recall", "accuracy")
 OVERFITTED = 0.1
+MOST_TESTS = 50
 
 
 def draw(card: ModelCard) -> None:
@@ -26,6 +30,17 @@ def draw(card: ModelCard) -> None:
     if card.trials:
         st.subheader(t("card.trials"), anchor=False)
         _trials(card.trials)
+    st.subheader(t("card.tests"), anchor=False)
+    _tests(card.model.id)
+
+
+def _tests(model_id: int) -> None:
+    st.caption(t("card.tests_help"))
+    found = list_tests(services().training, model_id=model_id, limit=MOST_TESTS)
+    if found.test_results:
+        table(found.test_results, {})
+    else:
+        empty(t("card.no_tests"), icon=":material/science:")
 
 
 def periods(found: Sequence[CardPeriod] | None) -> None:
@@ -47,13 +62,14 @@ def periods(found: Sequence[CardPeriod] | None) -> None:
         Step(start=one.start, value=one.expected_value_pct, told=told) for one, told in zip(found, rows, strict=True)
     ]
     base = t("card.base_rate")
-    with st.grid(2, min_column_width=340, gap="medium"):
+    _worst(found)
+    with st.grid(3, min_column_width=300, gap="medium"):
         with st.container():
-            st.markdown(f"**{t('card.average_precision')}** :gray[— — {base}]")
+            st.markdown(f"**{t('card.average_precision')}** :gray[(- - {base})]")
             chart = over_time(scores, title=t("card.average_precision"), unit="share", beside=base)
             st.altair_chart(chart, alt=t("card.periods_alt"))
         with st.container():
-            st.markdown(f"**{t('card.alert_precision')}** :gray[— — {base}]")
+            st.markdown(f"**{t('card.alert_precision')}** :gray[(- - {base})]")
             chart = over_time(hits, title=t("card.precision"), unit="share", beside=base)
             st.altair_chart(chart, alt=t("card.periods_alt"))
         if any(one.value is not None for one in money):
@@ -61,9 +77,6 @@ def periods(found: Sequence[CardPeriod] | None) -> None:
                 st.markdown(f"**{t('card.expected_value')}**")
                 chart = over_time(money, title=t("card.expected_value_axis"), unit="percent", zero=True)
                 st.altair_chart(chart, alt=t("card.periods_alt"))
-        with st.container():
-            st.markdown(f"**{t('card.worst_period')}**")
-            _worst(found)
 
 
 def _worst(found: Sequence[CardPeriod]) -> None:
@@ -83,7 +96,7 @@ def _worst(found: Sequence[CardPeriod]) -> None:
                 t("card.above_guessing_help"),
             ),
         ],
-        width=120,
+        width=200,
     )
 
 
@@ -95,12 +108,13 @@ def _folds(found: CardCrossValidation | None) -> None:
     train, test = _scores(found.scores, "train_average_precision"), _scores(found.scores, "test_average_precision")
     gap = found.overfitting_gap
     distance = sum(train) / len(train) - sum(test) / len(test) if train and test else None
-    judged = NOTHING if gap is None else t("card.gap_bad" if gap > OVERFITTED else "card.gap_good")
+    if gap is not None:
+        worse = gap > OVERFITTED
+        st.markdown(badge("bad" if worse else "good", t("card.gap_bad" if worse else "card.gap_good")))
     figures(
         [
-            (t("card.gap"), number(gap, 3), t("card.gap_help", bound=number(OVERFITTED, 1))),
-            (t("card.gap_judged"), judged, None),
-            (t("card.distance"), number(distance, 3), t("card.distance_help")),
+            (t("card.gap"), number(_rounded(gap), 3), t("card.gap_help", bound=number(OVERFITTED, 1))),
+            (t("card.distance"), number(_rounded(distance), 3), t("card.distance_help")),
         ]
     )
     if train and test:
@@ -161,3 +175,8 @@ def _scores(scores: JsonObject, name: str) -> list[float]:
 def _at(scores: JsonObject, name: str, fold: int) -> float | None:
     found = scores.get(name)
     return found[fold] if isinstance(found, list) and fold < len(found) else None
+
+
+def _rounded(value: float | None) -> float | None:
+    # A tiny negative number would be written as minus zero.
+    return None if value is None else round(value, 3) + 0.0

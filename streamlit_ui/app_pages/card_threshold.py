@@ -39,8 +39,8 @@ def explore(
             "manage", t("card.use_threshold", threshold=number(chosen.threshold, 3)), icon=":material/tune:",
             id=active_id, threshold=chosen.threshold,
         )  # fmt: skip
-    marks = [Mark(name=t("card.chosen"), point=chosen)] + [
-        Mark(name=name, point=nearest(points, value))
+    marks = [Mark(name=t("card.chosen"), threshold=chosen.threshold, point=chosen, is_chosen=True)] + [
+        Mark(name=name, threshold=value, point=nearest(points, value))
         for name, value in ((t("card.alert"), thresholds.alert), (t("card.decision"), thresholds.decision))
         if value is not None
     ]

@@ -157,22 +157,27 @@ def _differences(found: Found, names: dict[int, str]) -> None:
                     "pair": f"{names.get(pair.model_a_id)} − {names.get(pair.model_b_id)}",
                     "measure": t(f"comparison.{measure}"), "difference": shown, "interval": interval,
                     "verdict": f"★ {names.get(better)}" if better else t("comparison.not_proved"),
-                    "note": lead.note or "",
                 }
             )  # fmt: skip
+    _notes(found)
     column = st.column_config
     st.dataframe(
-        pd.DataFrame(rows, columns=["pair", "measure", "difference", "interval", "verdict", "note"]),
+        pd.DataFrame(rows, columns=["pair", "measure", "difference", "interval", "verdict"]),
         hide_index=True,
         column_config={
-            "pair": column.TextColumn(t("comparison.pair"), width="medium"),
+            "pair": column.TextColumn(t("comparison.pair"), width="large"),
             "measure": column.TextColumn(t("comparison.measure")),
             "difference": column.TextColumn(t("comparison.difference"), width="small"),
             "interval": column.TextColumn(t("card.interval"), width="medium"),
             "verdict": column.TextColumn(t("comparison.better"), width="medium"),
-            "note": column.TextColumn(t("comparison.note"), width="large"),
         },
     )
+
+
+def _notes(found: Found) -> None:
+    notes = [pair.lead(measure).note for pair in found.differences for measure in MEASURES]
+    for told in dict.fromkeys(one for one in notes if one):
+        st.caption(f":material/info: {told}")
 
 
 def _lead(measure: str, value: float | None) -> str:

@@ -90,8 +90,8 @@ def setting_rows(models: Sequence[Model]) -> list[Row]:
     return [
         _plain(t("models.question"), [question(one) for one in models]),
         _plain(t("models.type"), [one.model_type for one in models]),
-        _plain(t("card.decision"), [number(one.decision_threshold, 3) for one in models]),
-        _plain(t("card.alert"), [number(one.alert_threshold, 3) for one in models]),
+        _plain(t("card.at_decision"), [number(one.decision_threshold, 3) for one in models]),
+        _plain(t("card.at_alert"), [number(one.alert_threshold, 3) for one in models]),
         _plain(t("comparison.resolution"), [one.label_resolution or NOTHING for one in models]),
         _plain(t("comparison.train_start"), [moment(one.train_start, seconds=False) for one in models]),
         _plain(t("comparison.train_end"), [moment(one.train_end, seconds=False) for one in models]),

@@ -118,7 +118,6 @@ def _actions(model: Model, active: ActiveModel | None, *, can_import: bool) -> N
         if st.button(t("card.delete"), icon=":material/delete:", disabled=model.is_deleted, key="act_delete"):
             ask_delete(model)
         link("train", t("card.train_again"), icon=":material/replay:", from_model=model.id)
-        link("models", t("card.tests_of"), icon=":material/fact_check:", view="tests", of=model.id)
 
 
 def _phases(phases: list[int] | None) -> str:

@@ -16,13 +16,15 @@ from streamlit_ui.app_pages.questions import question
 from streamlit_ui.app_pages.tabbed import tabbed
 from streamlit_ui.client.jobs import list_model_types
 from streamlit_ui.client.models import list_models
-from streamlit_ui.formats import number
+from streamlit_ui.formats import NOTHING, number
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import empty
 
 MOST_SHOWN = 1000
 _ALL = ""
+_ALL_AT_ONCE = 15
+_HEIGHT = 620
 
 
 def render() -> None:
@@ -72,8 +74,8 @@ def _models() -> None:
 def _table(models: Sequence[Model]) -> None:
     event: Any = st.dataframe(
         frame(models), hide_index=True, column_config=_columns(), on_select="rerun", key="models_table",
-        selection_mode=["multi-row", "single-cell"], height=min(680, 38 + 36 * (len(models) + 1)), placeholder="–",
-        alt=t("models.how"),
+        selection_mode=["multi-row", "single-cell"], height="content" if len(models) <= _ALL_AT_ONCE else _HEIGHT, 
+        placeholder=NOTHING, alt=t("places.models"),
     )  # fmt: skip
     rows, cells = event.selection.get("rows", []), event.selection.get("cells", [])
     if cells:
@@ -104,34 +106,38 @@ def _row(model: Model) -> dict[str, Any]:
         "type": model.model_type,
         "roc_auc": model.roc_auc,
         "average_precision": sum(scores) / len(scores) if scores else None,
-        "precision": model.training_precision,
-        "recall": model.training_recall,
+        "precision": _in_percent(model.training_precision),
+        "recall": _in_percent(model.training_recall),
         "f1": model.training_f1,
         "expected_value": model.expected_value_pct,
-        "base_rate": (matrix.tp + matrix.fn) / rows if matrix and rows else None,
+        "base_rate": _in_percent((matrix.tp + matrix.fn) / rows) if matrix and rows else None,
         "gap": model.cv_overfitting_gap,
         "warnings": len(model.warnings),
         "trained": model.created_at,
     }
 
 
+def _in_percent(value: float | None) -> float | None:
+    return None if value is None else value * 100
+
+
 def _columns() -> dict[str, Any]:
     of = st.column_config
     return {
-        "name": of.TextColumn(t("models.name"), pinned=True, width=190),
+        "name": of.TextColumn(t("models.name"), width=190),
         "question": of.TextColumn(t("models.question"), width=220, help=t("models.question_help")),
         "type": of.TextColumn(t("models.type"), width=110),
         "roc_auc": of.NumberColumn("ROC AUC", format="%.3f", help=t("card.roc_auc_help")),
         "average_precision": of.NumberColumn(
             t("models.average_precision"), format="%.3f", help=t("models.average_precision_help")
         ),
-        "precision": of.NumberColumn(t("card.precision"), format="percent", help=t("models.at_decision")),
-        "recall": of.NumberColumn(t("card.recall"), format="percent", help=t("models.at_decision")),
+        "precision": of.NumberColumn(t("card.precision"), format="%.1f %%", help=t("models.at_decision")),
+        "recall": of.NumberColumn(t("card.recall"), format="%.1f %%", help=t("models.at_decision")),
         "f1": of.NumberColumn("F1", format="%.3f", help=t("models.at_decision")),
         "expected_value": of.NumberColumn(
             t("card.expected_value"), format="%+.2f %%", help=t("card.expected_value_help")
         ),
-        "base_rate": of.NumberColumn(t("card.base_rate"), format="percent", help=t("card.base_rate_help")),
+        "base_rate": of.NumberColumn(t("card.base_rate"), format="%.1f %%", help=t("card.base_rate_help")),
         "gap": of.NumberColumn(t("models.gap"), format="%.3f", help=t("card.gap_help", bound=number(0.1, 1))),
         "warnings": of.NumberColumn(t("models.warnings"), format="%d", width="small"),
         "trained": time_column(t("models.trained")),

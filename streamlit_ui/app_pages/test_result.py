@@ -1,22 +1,22 @@
 """Tests of models on other rows: the list, and one of them beside what training said."""
 
-from typing import Any
+from typing import Literal
 
-import pandas as pd
 import streamlit as st
 
 from shared.contracts.card import ModelCard
 from shared.contracts.results import TestResult
 from streamlit_ui.address import told_id
 from streamlit_ui.app_pages import card_money, card_performance, card_robustness
-from streamlit_ui.app_pages.card_figures import absent, time_column, warn
+from streamlit_ui.app_pages.card_figures import absent, warn
 from streamlit_ui.app_pages.card_measured import Measured
+from streamlit_ui.app_pages.card_tests import change, table
 from streamlit_ui.app_pages.card_threshold import explore
 from streamlit_ui.app_pages.questions import question
 from streamlit_ui.charts import curves as charts
 from streamlit_ui.client import models as client
 from streamlit_ui.client.transport import Refused, ServiceError
-from streamlit_ui.formats import NOTHING, moment, number, percent, share
+from streamlit_ui.formats import moment, number, percent, share
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, confirm, empty, note, show_error
@@ -38,37 +38,7 @@ def draw_list() -> None:
         return
     names = named()
     st.caption(t("models.tests_shown", count=number(len(found.test_results)), all=number(found.total)))
-    rows = [
-        {
-            "model": names.get(one.model_id, t("models.gone", id=one.model_id)), "start": one.test_start,
-            "end": one.test_end, "rows": one.num_samples, "roc_auc": one.roc_auc, "precision": one.precision_score,
-            "recall": one.recall, "f1": one.f1_score, "f1_change": _change(one.f1_score, one.train_f1),
-            "expected_value": one.expected_value_pct, "warnings": len(one.warnings), "tested": one.updated_at,
-        }
-        for one in found.test_results
-    ]  # fmt: skip
-    column = st.column_config
-    event: Any = st.dataframe(
-        pd.DataFrame(rows), hide_index=True, on_select="rerun", selection_mode="single-cell", key="tests_table",
-        placeholder=NOTHING,
-        column_config={
-            "model": column.TextColumn(t("models.name"), pinned=True, width=190),
-            "start": time_column(t("card.window_start")),
-            "end": time_column(t("card.window_end")),
-            "rows": column.NumberColumn(t("card.rows"), format="localized"),
-            "roc_auc": column.NumberColumn("ROC AUC", format="%.3f"),
-            "precision": column.NumberColumn(t("card.precision"), format="percent"),
-            "recall": column.NumberColumn(t("card.recall"), format="percent"),
-            "f1": column.NumberColumn("F1", format="%.3f"),
-            "f1_change": column.NumberColumn(t("models.f1_change"), format="%+.3f", help=t("models.f1_change_help")),
-            "expected_value": column.NumberColumn(t("card.expected_value"), format="%+.2f %%"),
-            "warnings": column.NumberColumn(t("models.warnings"), format="%d", width="small"),
-            "tested": time_column(t("models.tested")),
-        },
-    )  # fmt: skip
-    st.caption(t("models.how_one"))
-    if event.selection.get("cells"):
-        go("models", test=found.test_results[event.selection["cells"][0][0]].id)
+    table(found.test_results, names)
 
 
 def named() -> dict[int, str]:
@@ -185,25 +155,23 @@ def _against(found: TestResult, measured: Measured, card: ModelCard | None) -> N
 def _beside(
     rows: list[tuple[str, float | None, float | None, int | None]], *, money: tuple[float | None, float | None]
 ) -> None:
-    with st.grid("auto", min_column_width=150):
+    with st.grid(4, min_column_width=150):
         for label, now, before, digits in rows:
-            change = _change(now, before)
-            if change is None:
+            moved = change(now, before)
+            if moved is None:
                 told = None
             elif digits:
-                told = f"{'+' if change > 0 else ''}{number(change, digits)}"
+                told = f"{'+' if moved > 0 else ''}{number(moved, digits)}"
             else:
-                told = f"{'+' if change > 0 else ''}{number(change * _POINTS, 1)} {t('models.points')}"
+                told = f"{'+' if moved > 0 else ''}{number(moved * _POINTS, 1)} {t('models.points')}"
             value = number(now, digits) if digits else share(now)
             was = number(before, digits) if digits else share(before)
-            st.metric(label, value, delta=told, border=True, help=t("models.was", value=was))
-        change = _change(*money)
-        told = None if change is None else f"{percent(change)[:-2]} {t('models.points')}"
+            # More or fewer positive rows are neither good nor bad.
+            colour: Literal["normal", "off"] = "off" if label == t("card.base_rate") else "normal"
+            st.metric(label, value, delta=told, delta_color=colour, border=True, help=t("models.was", value=was))
+        moved = change(*money)
+        told = None if moved is None else f"{percent(moved)[:-2]} {t('models.points')}"
         st.metric(
             t("card.expected_value"), percent(money[0]), delta=told, border=True,
             help=t("models.was", value=percent(money[1])),
         )  # fmt: skip
-
-
-def _change(now: float | None, before: float | None) -> float | None:
-    return None if now is None or before is None else now - before

@@ -16,7 +16,7 @@ Layered = alt.LayerChart | alt.FacetChart
 HEIGHT = 300
 _DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [4, 4])
 _SHAPES = ("circle", "square", "triangle-up", "diamond", "cross")
-_ALERTS_FROM = 0.5
+_MIDDLE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,10 @@ class Mark:
     """A threshold with its name, drawn where it lies."""
 
     name: str
+    threshold: float
     point: CardThresholdPoint
+    """The measured point next to it."""
+    is_chosen: bool = False
 
 
 def precision_recall(
@@ -39,7 +42,7 @@ def precision_recall(
     layers: list[alt.Chart | Layered] = [_lines(rows, list(curves), x=t("curves.recall"), y=t("curves.precision"))]
     if base_rate is not None:
         layers.append(_level(base_rate, t("curves.guessing", rate=share(base_rate))))
-    places = [(one.name, one.point.recall, one.point.precision, one.point.threshold) for one in marks]
+    places = [(one, one.point.recall, one.point.precision) for one in marks]
     return alt.layer(*layers, *_points(places)).properties(height=HEIGHT)
 
 
@@ -51,14 +54,14 @@ def roc(curves: Mapping[str, Sequence[CardRatePoint]], *, marks: Sequence[Mark] 
         for order, one in enumerate(points)
     ]
     first = next(iter(curves.values()), ())
-    places = []
+    places: list[tuple[Mark, float | None, float]] = []
     for mark in marks:
         at = min(
             (one for one in first if one.threshold is not None),
             key=lambda one: abs((one.threshold or 0) - mark.point.threshold), default=None,
         )  # fmt: skip
         if at is not None:
-            places.append((mark.name, at.fpr, at.tpr, mark.point.threshold))
+            places.append((mark, at.fpr, at.tpr))
     lines = _lines(rows, list(curves), x=t("curves.fpr"), y=t("curves.tpr"))
     return alt.layer(_diagonal(), lines, *_points(places)).properties(height=HEIGHT)
 
@@ -169,7 +172,11 @@ def _lines(
     rows: Sequence[Mapping[str, Any]], names: Sequence[str], *, x: str, y: str, told: str | None = None,
     top: float = 1.0, points: bool = False,
 ) -> alt.Chart:  # fmt: skip
-    legend = alt.Legend(orient="bottom", title=None, columns=2, labelLimit=300) if len(names) > 1 else None
+    legend = (
+        alt.Legend(orient="bottom", title=None, columns=2, labelLimit=300, symbolType="stroke")
+        if len(names) > 1
+        else None
+    )
     colours = alt.Scale(domain=list(names), range=list(SERIES[: len(names)]))
     dashes = alt.Scale(domain=list(names), range=list(_DASHES[: len(names)]))
     frame = pd.DataFrame([dict(row) for row in rows], columns=["series", "x", "y", "order", "told"])
@@ -202,32 +209,38 @@ def _diagonal(top: float = 1.0) -> alt.Chart:
 
 
 def _level(height: float, words: str) -> Layered:
-    base = alt.Chart(pd.DataFrame({"x": [1.0], "y": [height], "words": [words]})).encode(y="y:Q")
+    base = alt.Chart(pd.DataFrame({"x": [0.0], "y": [height], "words": [words]})).encode(y="y:Q")
     rule = base.mark_rule(color=NEUTRAL, strokeDash=[4, 4])
-    text = base.mark_text(align="right", dy=-7, color=NEUTRAL, fontSize=11).encode(x="x:Q", text="words:N")
+    text = base.mark_text(align="left", dx=6, dy=-7, color=NEUTRAL, fontSize=11).encode(x="x:Q", text="words:N")
     return alt.layer(rule, text)
 
 
-def _points(places: Sequence[tuple[str, float | None, float, float]]) -> list[alt.Chart]:
+def _points(places: Sequence[tuple[Mark, float | None, float]]) -> list[alt.Chart]:
+    # The chosen one is drawn last and largest: it may lie on another.
     rows = [
-        {"name": name, "x": x, "y": y, "threshold": number(threshold, 3)}
-        for name, x, y, threshold in places
+        {
+            "name": mark.name, "x": x, "y": y, "threshold": number(mark.threshold, 3),
+            "size": 220 if mark.is_chosen else 90,
+        }
+        for mark, x, y in sorted(places, key=lambda place: place[0].is_chosen)
         if x is not None
-    ]
+    ]  # fmt: skip
     if not rows:
         return []
     names = [str(row["name"]) for row in rows]
+    colours = [NEUTRAL] * (len(names) - 1) + [ALERT]
+    legend = alt.Legend(orient="bottom", title=None)
     return [
         alt.Chart(pd.DataFrame(rows))
-        .mark_point(size=130, filled=True, opacity=1, stroke=_ink(), strokeWidth=1)
+        .mark_point(filled=True, opacity=1, stroke=_ink(), strokeWidth=1)
         .encode(
             x="x:Q",
             y="y:Q",
+            size=alt.Size("size:Q", scale=None),
             shape=alt.Shape(
-                "name:N", scale=alt.Scale(domain=names, range=list(_SHAPES[: len(names)])),
-                legend=alt.Legend(orient="bottom", title=None, symbolFillColor=ALERT, symbolStrokeColor=ALERT),
+                "name:N", legend=legend, scale=alt.Scale(domain=names, range=list(reversed(_SHAPES[: len(names)])))
             ),
-            color=alt.value(ALERT),
+            fill=alt.Fill("name:N", legend=legend, scale=alt.Scale(domain=names, range=colours)),
             tooltip=[
                 alt.Tooltip("name:N", title=t("curves.mark")),
                 alt.Tooltip("threshold:N", title=t("curves.threshold")),
@@ -235,7 +248,7 @@ def _points(places: Sequence[tuple[str, float | None, float, float]]) -> list[al
                 alt.Tooltip("y:Q", format=".3f", title="y"),
             ],
         )
-    ]  # fmt: skip
+    ]
 
 
 def _rules(marks: Sequence[Mark]) -> list[alt.Chart]:
@@ -244,8 +257,8 @@ def _rules(marks: Sequence[Mark]) -> list[alt.Chart]:
     # Names of thresholds that lie close together stand one below the other.
     rows = [
         {
-            "x": mark.point.threshold, "words": f"{mark.name} {number(mark.point.threshold, 3)}", "row": 10 + 14 * row,
-            "align": "right" if mark.point.threshold > _ALERTS_FROM else "left", "chosen": row == 0,
+            "x": mark.threshold, "words": f"{mark.name} {number(mark.threshold, 3)}", "row": 10 + 14 * row,
+            "align": "right" if mark.threshold > _MIDDLE else "left", "chosen": mark.is_chosen,
         }
         for row, mark in enumerate(marks)
     ]  # fmt: skip

@@ -13,6 +13,8 @@ from streamlit_ui.session import t
 
 Layered = alt.LayerChart | alt.FacetChart
 _ROW = 20
+# The height of a chart holds its axis, too.
+_AXIS = 56
 _CHANCE = 0.5
 
 
@@ -35,7 +37,7 @@ def permutation(falls: Mapping[str, CardFall], names: Sequence[str]) -> Layered:
     )
     spread = base.mark_rule(strokeWidth=2, color=NEUTRAL).encode(x="low:Q", x2="high:Q")
     zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=NEUTRAL).encode(x="x:Q")
-    return alt.layer(bars, spread, zero).properties(height=_ROW * len(names))
+    return alt.layer(bars, spread, zero).properties(height=_ROW * len(names) + _AXIS)
 
 
 def gain(shares: Mapping[str, float], names: Sequence[str]) -> alt.Chart:
@@ -49,7 +51,7 @@ def gain(shares: Mapping[str, float], names: Sequence[str]) -> alt.Chart:
             x=alt.X("share:Q", title=t("card.gain_axis"), axis=alt.Axis(format="%")),
             tooltip=[alt.Tooltip("name:N", title=t("card.feature")), alt.Tooltip("told:N", title=t("card.gain"))],
         )
-        .properties(height=_ROW * len(names))
+        .properties(height=_ROW * len(names) + _AXIS)
     )
     return drawn
 
@@ -75,11 +77,11 @@ def histogram(feature: CardFeature) -> Layered:
         )
     )
     if feature.median is None:
-        return alt.layer(bars).properties(height=260)
+        return alt.layer(bars).properties(height=280)
     words = t("card.median_at", value=number(feature.median, 3))
     frame = pd.DataFrame({"x": [feature.median], "words": [words]})
     rule = alt.Chart(frame).mark_rule(color=ALERT, strokeDash=[5, 3], strokeWidth=2).encode(x="x:Q", tooltip="words:N")
-    return alt.layer(bars, rule).properties(height=260)
+    return alt.layer(bars, rule).properties(height=280)
 
 
 def single_features(features: Sequence[CardFeatureAuc], *, notable: float) -> Layered:
@@ -94,7 +96,7 @@ def single_features(features: Sequence[CardFeatureAuc], *, notable: float) -> La
     bars = base.mark_bar(color=SERIES[0], opacity=0.8, height=12).encode(x=x, x2="from:Q")
     texts = base.mark_text(align="left", dx=5, color=NEUTRAL).encode(x="auc:Q", text="told:N")
     bound = alt.Chart(pd.DataFrame({"x": [notable]})).mark_rule(color=ALERT, strokeDash=[5, 3], strokeWidth=2)
-    return alt.layer(bars, texts, bound.encode(x="x:Q")).properties(height=max(2, len(names)) * 26)
+    return alt.layer(bars, texts, bound.encode(x="x:Q")).properties(height=len(names) * 26 + _AXIS)
 
 
 def permuted(found: CardPermuted) -> Layered:
@@ -114,7 +116,7 @@ def permuted(found: CardPermuted) -> Layered:
         .mark_point(shape="diamond", size=160, filled=True, color=ALERT, opacity=1)
         .encode(x="x:Q", tooltip=[alt.Tooltip("told:N", title="ROC AUC")])
     )
-    return alt.layer(area, chance, point).properties(height=70)
+    return alt.layer(area, chance, point).properties(height=110)
 
 
 def _names(names: Sequence[str]) -> alt.Y:

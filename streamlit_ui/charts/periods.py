@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 import altair as alt
@@ -15,6 +15,9 @@ from streamlit_ui.session import t, zone
 
 Layered = alt.LayerChart | alt.FacetChart
 Unit = Literal["share", "percent", "score"]
+# The height of a chart holds its axis, too.
+_AXIS = 56
+_LONG = timedelta(days=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,9 +54,15 @@ def over_time(
         *([alt.Tooltip("shown_beside:N", title=beside)] if beside else []),
         *([alt.Tooltip("told:N", title=t("card.rests_on"))] if any(one.told for one in steps) else []),
     ]
+    is_long = bool(steps) and steps[-1].start - steps[0].start > _LONG
     axis = alt.Axis(format="~p") if unit == "share" else alt.Axis()
     base = alt.Chart(frame).encode(
-        x=alt.X("start:T", title=None, axis=alt.Axis(labelOverlap=True, tickCount=6)), tooltip=tooltip
+        x=alt.X(
+            "start:T",
+            title=None,
+            axis=alt.Axis(labelOverlap=True, tickCount=6, format="%m-%d" if is_long else "%H:%M"),
+        ),
+        tooltip=tooltip,
     )
     line = base.mark_line(strokeWidth=2, color=SERIES[0], point=alt.OverlayMarkDef(size=36, color=SERIES[0])).encode(
         y=alt.Y("value:Q", title=title, axis=axis, scale=alt.Scale(zero=unit == "share"))
@@ -123,7 +132,7 @@ def earnings(parts: Sequence[tuple[str, CardEarnings]]) -> Layered:
         x=alt.X("mean:Q", title=t("card.mean_axis"))
     )
     zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=NEUTRAL, strokeDash=[4, 4]).encode(x="x:Q")
-    return alt.layer(zero, spread, point).properties(height=44 * max(2, len(parts)))
+    return alt.layer(zero, spread, point).properties(height=34 * len(parts) + _AXIS)
 
 
 def waterfall(steps: Sequence[tuple[str, int, int]], *, whole: int) -> Layered:
@@ -150,7 +159,7 @@ def waterfall(steps: Sequence[tuple[str, int, int]], *, whole: int) -> Layered:
         color=alt.Color("kind:N", scale=colours, legend=None),
     )
     texts = base.mark_text(align="left", dx=6, color=NEUTRAL).encode(x="high:Q", text="told:N")
-    return alt.layer(bars, texts).properties(height=30 * len(rows))
+    return alt.layer(bars, texts).properties(height=30 * len(rows) + _AXIS)
 
 
 def by_phase(rows: Sequence[tuple[str, float, int]]) -> Layered:
@@ -171,7 +180,7 @@ def by_phase(rows: Sequence[tuple[str, float, int]]) -> Layered:
         x=alt.X("rate:Q", title=t("card.base_rate"), axis=alt.Axis(format="~p"))
     )
     texts = base.mark_text(align="left", dx=5, color=NEUTRAL).encode(x="rate:Q", text="told:N")
-    return alt.layer(bars, texts).properties(height=max(2, len(rows)) * 32)
+    return alt.layer(bars, texts).properties(height=len(rows) * 34 + _AXIS)
 
 
 def _shown(value: float | None, unit: Unit) -> str:
