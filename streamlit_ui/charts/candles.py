@@ -22,7 +22,7 @@ from streamlit_ui.charts.price import (
 from streamlit_ui.formats import share
 from streamlit_ui.session import t
 
-_FROM_AREA: Final = 0.09
+_FROM_AREA: Final = 0.05
 """From the area of a mark in Altair to its width in Plotly, about."""
 
 
@@ -49,7 +49,7 @@ def candle_chart(course: Course) -> go.Figure:
             go.Scatter(
                 x=[wall(mark.at) for mark in marks], y=[mark.value for mark in marks], mode="markers",
                 name=t(f"predictions.{kind}"),
-                marker={"symbol": SHAPES[kind], "size": 4 + SIZES[kind] * _FROM_AREA, "color": COLOURS[kind]},
+                marker={"symbol": SHAPES[kind], "size": 3 + SIZES[kind] * _FROM_AREA, "color": COLOURS[kind]},
                 text=[f"{mark.model}<br>{share(mark.probability)} · {mark.outcome}" for mark in marks],
                 hovertemplate="%{text}<extra></extra>",
             ),
@@ -74,11 +74,25 @@ def candle_chart(course: Course) -> go.Figure:
 def _draw_move(figure: go.Figure, move: Move) -> None:
     start = wall(move.start)
     figure.add_vline(x=start, line={"color": ALERT, "dash": "dot", "width": 1}, row=1, col=1)
+    if move.value is not None:
+        figure.add_trace(
+            go.Scatter(
+                x=[start], y=[move.value], mode="markers", showlegend=False, hoverinfo="skip",
+                marker={"symbol": "circle-open", "size": 20, "color": ALERT, "line": {"width": 2.5}},
+            ),
+            row=1, col=1,
+        )  # fmt: skip
     if move.end is None or move.threshold is None or move.value is None:
         return
+    for level, words in ((move.highest, t("coin.highest")), (move.lowest, t("coin.lowest"))):
+        if level is not None:
+            figure.add_shape(
+                type="line", x0=start, x1=wall(move.end), y0=level, y1=level, row=1, col=1,
+                line={"color": NEUTRAL, "dash": "dot", "width": 1.5}, label={"text": words, "textposition": "end"},
+            )  # fmt: skip
     figure.add_shape(
         type="rect", x0=start, x1=wall(move.end), y0=move.value, y1=move.threshold, row=1, col=1,
         line={"color": UP if move.is_rise else DOWN, "dash": "dash", "width": 1},
         fillcolor=UP if move.is_rise else DOWN, opacity=0.16, layer="below",
-        label={"text": move_words(move), "textposition": "top left"},
+        label={"text": move_words(move), "textposition": "bottom right"},
     )  # fmt: skip

@@ -164,8 +164,8 @@ def _move_layers(move: Move) -> list[Any]:
         dashes = alt.condition(alt.datum.words == move_words(move), alt.value([6, 3]), alt.value([1, 3]))
         layers.append(rules.mark_rule(color=colour, strokeWidth=1.5).encode(x2="until:T", strokeDash=dashes))
         layers.append(
-            rules.mark_text(align="left", baseline="bottom", dx=4, dy=-2, fontSize=11, color=colour).encode(
-                text="words:N"
+            rules.mark_text(align="right", baseline="bottom", dx=-5, dy=-2, fontSize=11, color=colour).encode(
+                x="until:T", text="words:N"
             )
         )
     return layers
