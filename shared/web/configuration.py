@@ -31,19 +31,21 @@ def configuration_router(service: str) -> APIRouter:
 
 def describe(service: str, version: str, settings: ServiceSettings) -> Configuration:
     """Say what each setting is and where it comes from."""
-    fields = sorted(type(settings).model_fields.items())
-    found = [
-        Setting(
-            name=name.upper(),
-            value=shown(name.upper(), getattr(settings, name)),
-            default=_written(field.default),
-            origin=_origin(name, settings),
-            is_changed=getattr(settings, name) != field.default,
-            is_secret=is_secret(name.upper()),
-            description=field.description or "",
+    found = []
+    for name, field in sorted(type(settings).model_fields.items()):
+        held = getattr(settings, name)
+        value = shown(name.upper(), held)
+        found.append(
+            Setting(
+                name=name.upper(),
+                value=value,
+                default=_written(field.default),
+                origin=_origin(name, settings),
+                is_changed=held != field.default,
+                is_secret=is_secret(name.upper()) or value == SET,
+                description=field.description or "",
+            )
         )
-        for name, field in fields
-    ]
     return Configuration(service=service, version=version, settings=found)
 
 

@@ -21,6 +21,8 @@ from streamlit_ui.states import Level, badge, guarded, live, note
 REFRESH_SECONDS: Final = 2
 MOST_ATTEMPTS: Final = 15
 """Shown one by one, the newest first; the chart shows all."""
+SHORT_RESPONSE: Final = 80
+"""An answer of so many characters stands in the line of its attempt."""
 
 
 def draw(delivery_id: int) -> None:
@@ -122,25 +124,31 @@ def _attempts(attempts: Sequence[DeliveryAttempt]) -> None:
     if len(attempts) > 1:
         chart = attempts_over_time(_rows(attempts), _titles(), zone())
         st.altair_chart(chart, alt=t("delivery.attempts_alt", count=len(attempts)))
-    for attempt in reversed(attempts[-MOST_ATTEMPTS:]):
-        _attempt(attempt)
+    with st.container(border=True):
+        for attempt in reversed(attempts[-MOST_ATTEMPTS:]):
+            _attempt(attempt, is_moved=attempt.url != attempts[-1].url)
     if len(attempts) > MOST_ATTEMPTS:
         st.caption(t("delivery.more_attempts", count=len(attempts) - MOST_ATTEMPTS))
 
 
-def _attempt(attempt: DeliveryAttempt) -> None:
+def _attempt(attempt: DeliveryAttempt, *, is_moved: bool) -> None:
     words = answer_words(attempt.status_code, attempt.error)
     level: Level = "good" if was_taken(attempt) else "bad"
-    with st.container(border=True, gap="xsmall"):
-        st.markdown(
-            f"{badge(level, words)} **{t('delivery.attempt', number=attempt.attempt)}** · "
-            f"{formats.moment(attempt.created_at)} · {formats.number(attempt.duration_ms, 0, 'ms')}"
-        )
-        if attempt.error and attempt.status_code is not None:
-            st.caption(attempt.error)
-        st.caption(f"`{attempt.url}`")
-        if attempt.response:
-            st.code(attempt.response, language=None, wrap_lines=True, height="content")
+    line = (
+        f"{badge(level, words)} **{t('delivery.attempt', number=attempt.attempt)}** · "
+        f"{formats.moment(attempt.created_at)} · {formats.number(attempt.duration_ms, 0, 'ms')}"
+    )
+    response = (attempt.response or "").strip()
+    is_short = "\n" not in response and "`" not in response and len(response) <= SHORT_RESPONSE
+    if response and is_short:
+        line += f" · `{response}`"
+    if is_moved:
+        line += f"  \n:gray[{t('delivery.moved', url=attempt.url)}]"
+    st.markdown(line)
+    if attempt.error and attempt.status_code is not None:
+        st.caption(attempt.error)
+    if response and not is_short:
+        st.code(response, language=None, wrap_lines=True)
 
 
 def _rows(attempts: Sequence[DeliveryAttempt]) -> pd.DataFrame:

@@ -65,7 +65,8 @@ def _day(endpoint: WebhookDetails) -> None:
     ended = day.delivered + day.failed + day.expired
     grid = st.grid(min_column_width=150)
     grid.metric(
-        t("delivery.metric_delivered"), formats.number(day.delivered), border=True, icon=":material/check_circle:",
+        t("delivery.metric_delivered"), formats.number(day.delivered), border=True, height="stretch",
+        icon=":material/check_circle:",
         delta=t("delivery.of_ended", share=formats.share(day.delivered / ended)) if ended else None,
         delta_color="off", delta_arrow="off",
     )  # fmt: skip
@@ -74,7 +75,8 @@ def _day(endpoint: WebhookDetails) -> None:
         ("pending", "hourglass_top", endpoint.pending),
     ):  # fmt: skip
         grid.metric(
-            t(f"delivery.metric_{status}"), formats.number(count), border=True, icon=f":material/{icon}:",
+            t(f"delivery.metric_{status}"), formats.number(count), border=True, height="stretch",
+            icon=f":material/{icon}:",
             help=t(f"delivery.{status}_help"),
         )  # fmt: skip
 

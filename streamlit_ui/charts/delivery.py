@@ -12,7 +12,9 @@ from streamlit_ui.charts.palette import DOWN, UP
 HEIGHT: Final = 180
 
 
-def attempts_over_time(rows: pd.DataFrame, titles: Mapping[str, str], clock: ZoneInfo) -> alt.LayerChart | alt.FacetChart:
+def attempts_over_time(
+    rows: pd.DataFrame, titles: Mapping[str, str], clock: ZoneInfo
+) -> alt.LayerChart | alt.FacetChart:
     """Draw attempts: when, how long each took, and by colour, shape and number what came of it.
 
     `rows` holds at, duration, result, answer, attempt; `at` is a time on `clock` without an offset.
