@@ -6,6 +6,8 @@ from functools import partial
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
+from starlette.routing import Route
 
 # Streamlit puts the folder of the script in front of the path, where its modules would be found under short names.
 _HERE = str(Path(__file__).resolve().parent)
@@ -14,7 +16,7 @@ if _HERE in sys.path:
     sys.path.append(str(Path(_HERE).parent))
 
 from shared.errors import SettingsInvalid  # noqa: E402
-from streamlit_ui import login  # noqa: E402
+from streamlit_ui import gate, login, serve  # noqa: E402
 from streamlit_ui.app_pages import (  # noqa: E402
     delivery,
     import_models,
@@ -28,12 +30,13 @@ from streamlit_ui.app_pages import (  # noqa: E402
     system,
     train,
 )
-from streamlit_ui.places import PLACES, Name, page  # noqa: E402
+from streamlit_ui.places import HOME, PLACES, Name, page  # noqa: E402
 from streamlit_ui.session import first_language, t  # noqa: E402
 from streamlit_ui.settings import app_settings  # noqa: E402
 from streamlit_ui.states import guarded, show_notes  # noqa: E402
 from streamlit_ui.texts import LANGUAGES  # noqa: E402
 
+ICON, WORDMARK = (Path(__file__).with_name(name) for name in ("icon.svg", "wordmark.svg"))
 RENDER: dict[Name, Callable[[], None]] = {
     "overview": overview.render,
     "predictions": predictions.render,
@@ -51,7 +54,7 @@ RENDER: dict[Name, Callable[[], None]] = {
 
 def main() -> None:
     """Draw the app."""
-    st.set_page_config(page_title="pumpcast", page_icon=":material/query_stats:", layout="wide")
+    st.set_page_config(page_title="pumpcast", page_icon=str(ICON), layout="wide")
     try:
         app_settings()
     except SettingsInvalid as error:
@@ -69,6 +72,8 @@ def main() -> None:
 
 def frame() -> None:
     """Draw what stands beside every page."""
+    login.remember()
+    st.logo(str(WORDMARK), size="large", icon_image=str(ICON))
     with st.sidebar:
         st.segmented_control(
             t("frame.language"), options=list(LANGUAGES), default=first_language(), key="lang", bind="query-params",
@@ -81,11 +86,26 @@ def frame() -> None:
 
 def show(name: Name) -> None:
     """Draw one page."""
-    login.remember()
     show_notes()
     with guarded():
-        RENDER[name]()
+        if login.is_wanted():
+            login.ask()
+        else:
+            RENDER[name]()
+
+
+def tell_of_fault(_error: Exception) -> bool:
+    """Say that the app itself failed; its log has the trace."""
+    st.error(t("states.fault"), icon=":material/bug_report:")
+    return True
 
 
 if __name__ == "__main__":
     main()
+elif __name__ == "app":
+    # Streamlit looks for this before it serves; the script that draws is this file again.
+    serve.settle()
+    served = st.App(
+        Path(__file__), routes=[*gate.ROUTES, Route(f"/{HOME}", gate.show_home)],
+        middleware=[Middleware(gate.Gate)], on_script_error=tell_of_fault,
+    )  # fmt: skip

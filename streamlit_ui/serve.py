@@ -9,12 +9,27 @@ from shared.settings import read_settings_or_exit
 from streamlit_ui.settings import AppSettings
 
 APP: Final = Path(__file__).with_name("app.py")
-LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+SETTLED: Final = "PUMPCAST_UI_SETTLED"
+"""Set for the process that was started by the settings."""
 
 
 def main() -> None:
     """Become the process that serves the app."""
-    os.execv(sys.executable, command(read_settings_or_exit(AppSettings)))  # noqa: S606 - our own command line
+    _start(command(read_settings_or_exit(AppSettings)))
+
+
+def settle() -> None:
+    """See that an app which Streamlit's own command started goes by the settings too; options given there win."""
+    settings = read_settings_or_exit(AppSettings)
+    if os.environ.get(SETTLED) != str(os.getpid()):
+        # Streamlit has put its own command line away.
+        given = sys.orig_argv[sys.orig_argv.index("run") + 1 :] if "run" in sys.orig_argv else []
+        _start([*command(settings), *(one for one in given if not one.endswith(APP.name))])
+
+
+def _start(line: list[str]) -> None:
+    os.environ[SETTLED] = str(os.getpid())
+    os.execv(line[0], line)  # noqa: S606 - our own command line
 
 
 def command(settings: AppSettings) -> list[str]:
@@ -25,7 +40,5 @@ def command(settings: AppSettings) -> list[str]:
         "server.maxUploadSize": settings.model_package_max_forecast_mb,
     }
     given = [f"--{name}={value}" for name, value in options.items()]
-    # A page of another name cannot reach the app through a visitor's browser.
-    hosts = dict.fromkeys((*LOOPBACK, settings.bind_host, *settings.allowed_hosts))
-    given += [f"--server.allowedHosts={host}" for host in hosts]
+    given += [f"--server.allowedHosts={host}" for host in settings.host_names]
     return [sys.executable, "-P", "-m", "streamlit", "run", str(APP), *given]

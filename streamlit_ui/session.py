@@ -12,7 +12,7 @@ from streamlit_ui.logins import LOGINS
 from streamlit_ui.settings import app_settings
 from streamlit_ui.texts import LANGUAGES, Language, table
 
-TOKEN = "login"  # noqa: S105 - the name of a place, not a secret
+TOKEN = "login_token"  # noqa: S105 - the name of a place, not a secret
 """Where a session keeps the token of its login, never the key."""
 UTC = ZoneInfo("UTC")
 
@@ -70,6 +70,6 @@ def services() -> Services:
     )
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, on_release=httpx2.Client.close)
 def _connections() -> httpx2.Client:
     return new_client()

@@ -30,7 +30,7 @@ def guarded() -> Iterator[None]:
     try:
         yield
     except KeyNeeded as error:
-        login.ask(error.message)
+        login.want(error.message)
     except ServiceError as error:
         show_error(error)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
@@ -15,6 +15,7 @@ from tests.support.stage import Stage, stage
 from tests.support.stage_market import Market, load_history, market
 from tests.support.stage_receiver import receiving
 
+Role = Literal["button", "textbox", "slider", "checkbox"]
 HISTORY_MINUTES: Final = 150
 LATER_MINUTES: Final = 60
 # What a user waits for: a job, a delivery, a page of a busy machine.
@@ -56,12 +57,18 @@ def visitor(browser: Browser, **options: object) -> Iterator[Page]:
 
 def traces(page: Page) -> Locator:
     """Give what the app shows when it fails itself."""
-    return page.get_by_test_id("stException")
+    fault = page.get_by_test_id("stAlert").filter(has=page.get_by_text("bug_report", exact=True))
+    return page.get_by_test_id("stException").or_(fault)
 
 
 def main_of(page: Page) -> Locator:
     """Give the part of a page beside the sidebar."""
     return page.get_by_test_id("stMain")
+
+
+def keyed(page: Page, key: str, role: Role = "button") -> Locator:
+    """Give a widget by the key that the app gave it."""
+    return page.locator(f".st-key-{key}").get_by_role(role)
 
 
 def titled(page: Page, words: str) -> None:
