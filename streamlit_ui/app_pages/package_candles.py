@@ -29,12 +29,13 @@ def draw_coverage(symbol: str, interval: str) -> None:
     found = client.get_coverage(services().prediction, symbol, interval)
     holes = t("packages.in_gaps", count=formats.number(found.total_gaps)) if found.total_gaps else t("packages.no_gaps")
     with st.grid(4, min_column_width=170):
-        st.metric(t("packages.candles"), formats.number(found.candles), border=True)
-        st.metric(t("packages.first"), formats.moment(found.first, seconds=False), border=True)
-        st.metric(t("packages.last"), formats.moment(found.last, seconds=False), border=True)
+        st.metric(t("packages.candles"), formats.number(found.candles), border=True, height="stretch")
+        st.metric(t("packages.first"), formats.moment(found.first, seconds=False), border=True, height="stretch")
+        st.metric(t("packages.last"), formats.moment(found.last, seconds=False), border=True, height="stretch")
         st.metric(
             t("packages.missing"), formats.number(found.missing), border=True, help=t("packages.missing_help"),
             delta=holes, delta_arrow="off", delta_color="orange" if found.total_gaps else "green",
+            height="stretch",
         )  # fmt: skip
     if not found.gaps:
         return

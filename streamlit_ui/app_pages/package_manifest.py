@@ -65,21 +65,23 @@ def draw_files(package: PackageDetails) -> None:
             st.caption(path)
             st.code(digest or t("packages.no_digest"), language=None, wrap_lines=True)
     st.caption(t("packages.digest_help"))
-    facts(
-        {
-            t("packages.uploaded_by"): t("packages.comes_with") if package.is_builtin else f"`{package.uploaded_by}`",
-            t("packages.uploaded_at"): formats.moment(package.created_at),
-            t("packages.validated_at"): formats.moment(package.validated_at),
-            t("packages.warmed_at"): formats.moment(package.warmup_completed_at),
-            t("packages.changed_at"): formats.moment(package.updated_at),
-        }
-    )
+    with st.container(width=560):
+        facts(
+            {
+                t("packages.uploaded_by"): t("packages.comes_with")
+                if package.is_builtin
+                else f"`{package.uploaded_by}`",
+                t("packages.uploaded_at"): formats.moment(package.created_at),
+                t("packages.validated_at"): formats.moment(package.validated_at),
+                t("packages.warmed_at"): formats.moment(package.warmup_completed_at),
+                t("packages.changed_at"): formats.moment(package.updated_at),
+            }
+        )
 
 
 def facts(rows: Mapping[str, str]) -> None:
     """Draw names with their values, one a line."""
-    lines = [f"| {name} | {str(value).replace('|', chr(92) + '|')} |" for name, value in rows.items()]
-    st.markdown("\n".join(["| | |", "|:--|:--|", *lines]))
+    st.table(dict(rows), border="horizontal")
 
 
 def probe_words(probe: Mapping[str, Any] | None) -> str:
@@ -211,6 +213,7 @@ def _draw_report(report: Mapping[str, Any]) -> None:
                 "return": st.column_config.NumberColumn(t("packages.return"), format="%.2f %%"),
                 "fall": st.column_config.NumberColumn(t("packages.drawdown"), format="%.2f %%"),
             },
+            placeholder=formats.NOTHING,
         )  # fmt: skip
     parts = [
         t("packages.part", part=t(f"packages.part_{part}"), start=str(one.get("start"))[:10],

@@ -23,6 +23,8 @@ from streamlit_ui.states import empty, guarded, live
 LOOK_SECONDS = 30.0
 CANDLES = (96, 192, 384, 768)
 MOST_SYMBOLS = 1000
+DEAR = 1000.0
+CHEAP = 0.1
 HOURS = (1, 4, 12, 24, 48)
 _TAKEN = "signal_taken"
 _COUNTED = re.compile(r"have (\d+) of (\d+) candles")
@@ -116,7 +118,7 @@ def _draw_figures(said: PackageSignal) -> None:
             help=t("signal.signal_help"), height="stretch",
         )  # fmt: skip
         st.metric(
-            t("signal.confidence"), formats.number(said.confidence, 0, "%"), border=True,
+            t("signal.confidence"), formats.number(said.confidence), border=True,
             help=t("signal.confidence_help"), delta=t("signal.of_99"), delta_arrow="off",
             delta_color="gray", height="stretch",
         )  # fmt: skip
@@ -159,7 +161,7 @@ def _draw_horizons(said: PackageSignal, manifest: Manifest) -> None:
         if 0 <= step < len(values.times):
             rows.append(
                 {
-                    t("signal.in"): formats.duration(hours * 3600),
+                    t("signal.in"): formats.number(hours, 0, "h"),
                     t("signal.median"): _with_change(values.median_price[step], said),
                     low: _with_change(values.lower_price[step], said),
                     high: _with_change(values.upper_price[step], said),
@@ -170,7 +172,9 @@ def _draw_horizons(said: PackageSignal, manifest: Manifest) -> None:
 
 
 def _with_change(price: float, said: PackageSignal) -> str:
-    return f"{formats.price(price)} ({formats.percent(100 * (price / said.current_price - 1))})"
+    digits = 2 if price >= DEAR else 4
+    told = formats.number(price, digits) if price >= CHEAP else formats.price(price)
+    return f"{told} ({formats.percent(100 * (price / said.current_price - 1))})"
 
 
 def _draw_act(package: PackageDetails, said: PackageSignal) -> None:

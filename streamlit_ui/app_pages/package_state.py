@@ -43,6 +43,7 @@ def _follow(package: Package, seen: tuple[object, ...]) -> None:
         badges.append(badge(_WARMUP[package.warmup_status], t(f"packages.warmup_{package.warmup_status}")))
     if package.is_builtin:
         badges.append(f":violet-badge[:material/science: {t('packages.demonstration')}]")
+        badges.append(f" :small[:gray[{t('packages.demonstration_help')}]]")
     st.markdown(" ".join(badges), help=t("packages.states_help"))
 
 
@@ -52,8 +53,6 @@ def _signature(found: Sequence[Package]) -> tuple[object, ...]:
 
 def draw_trouble(package: PackageDetails) -> None:
     """Say in full what is wrong or awaited, in the words of the service."""
-    if package.is_builtin:
-        st.caption(f":material/science: {t('packages.demonstration_help')}")
     told = package.warmup_error or ""
     if package.status == "ARCHIVED":
         moment = formats.moment(package.archived_at, seconds=False)
@@ -70,10 +69,10 @@ def draw_trouble(package: PackageDetails) -> None:
         st.info(t("packages.warming"), icon=":material/progress_activity:")
 
 
-def draw_actions(package: PackageDetails) -> None:
+def draw_actions(package: Package) -> None:
     """Draw what can be done with it."""
     is_archived = package.status == "ARCHIVED"
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", width="content"):
         if not is_archived:
             words = "packages.retry" if package.warmup_status == "FAILED" else "packages.warm_up"
             wants = package.warmup_status in {"FAILED", "PENDING"}
@@ -104,12 +103,12 @@ def draw_actions(package: PackageDetails) -> None:
             )  # fmt: skip
 
 
-def _archive(package: PackageDetails) -> None:
+def _archive(package: Package) -> None:
     client.archive(services().prediction, package.id)
     note(t("packages.archived", name=package.name), icon=":material/archive:")
 
 
-def _delete(package: PackageDetails) -> None:
+def _delete(package: Package) -> None:
     client.delete_package(services().prediction, package.id)
     note(t("packages.deleted", name=package.name), icon=":material/delete:")
     go("packages")

@@ -16,7 +16,6 @@ from streamlit_ui.session import services, t
 from streamlit_ui.settings import app_settings
 from streamlit_ui.states import note, show_error
 
-MIB = 1 << 20
 MANIFEST_MIB = 4
 START_USDT = 10_000.0
 LEAST_USDT = 0.01
@@ -41,6 +40,8 @@ def draw() -> None:
     """Draw the form."""
     st.subheader(t("upload.title"))
     st.markdown(t("upload.lead"))
+    # Streamlit's own line rounds 512 MB to 1 GB, in English: ours says it exactly.
+    st.html("<style>[data-testid='stFileUploaderDropzoneInstructions'] { display: none }</style>")
     wanted = _form()
     files = [one for one in (wanted.forecaster, wanted.policy, wanted.manifest) if one is not None]
     total = sum(file.size for file in files)
@@ -83,7 +84,7 @@ def _form() -> _Wanted:
 def _file(part: str, suffix: str, most_mib: int) -> Any:
     with st.container():
         st.markdown(f"**{t(f'upload.{part}')}**")
-        st.caption(t(f"upload.{part}_help", most=formats.size(most_mib * MIB)))
+        st.caption(t(f"upload.{part}_help", most=formats.number(most_mib, 0, "MiB")))
         return st.file_uploader(
             t(f"upload.{part}"), type=suffix, max_upload_size=most_mib, key=f"upload_{part}",
             label_visibility="collapsed",

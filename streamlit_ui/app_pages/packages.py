@@ -63,12 +63,13 @@ def _draw_packages() -> None:
         for one in list(known.values())[:5]:
             link("packages", one.name, model=one.id)
         return
-    chosen = known[_choose(list(known.values()), wanted)]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = known[_choose(list(known.values()), wanted)]
+        package_state.draw_actions(chosen)
     package_state.draw(chosen, found)
     with guarded():
         details = client.get_package(services().prediction, chosen.id)
         package_state.draw_trouble(details)
-        package_state.draw_actions(details)
         name, place = tabs(list(TABS), words=lambda one: t(f"packages.tab_{one}"))
         with place, guarded():
             TABS[name](details)
@@ -78,7 +79,7 @@ def _choose(known: Sequence[Package], wanted: str) -> str:
     names = {one.id: _name(one) for one in known}
     st.session_state[_PICK] = wanted
     chosen: str = st.selectbox(
-        t("packages.choose"), list(names), format_func=names.__getitem__, key=_PICK, on_change=_keep_chosen,
+        t("packages.choose"), list(names), format_func=names.__getitem__, key=_PICK, on_change=_keep_chosen, width=420,
     )  # fmt: skip
     # Always said: the newest package is another one tomorrow.
     keep("model", chosen)
@@ -91,6 +92,4 @@ def _keep_chosen() -> None:
 
 def _name(package: Package) -> str:
     states = [t("packages.status_ARCHIVED")] if package.status == "ARCHIVED" else []
-    if package.is_builtin:
-        states.append(t("packages.demonstration"))
     return " · ".join([package.name, package.id, *states])

@@ -6,7 +6,7 @@ from shared.contracts.packages import PackageDetails
 from shared.contracts.paper import Account
 from shared.contracts.paper_reports import Dashboard
 from streamlit_ui import formats
-from streamlit_ui.app_pages import paper_orders, paper_performance, paper_positions
+from streamlit_ui.app_pages import package_manifest, paper_orders, paper_performance, paper_positions
 from streamlit_ui.client import packages as client
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, live
@@ -73,7 +73,7 @@ def _draw_trading(found: Dashboard) -> None:
     else:
         state, told = badge("off", t("paper.auto_off")), t("paper.auto_off_help")
     gate = badge("good", t("paper.opens")) if found.opens else badge("warning", t("paper.opens_not"))
-    st.markdown(f"{state} {gate}  \n:gray[{told}]")
+    st.markdown(f"{state} {gate}  \n:small[:gray[{told}]]")
     if account.trouble:
         st.warning(f"**{t('paper.trouble')}** {account.trouble}", icon=":material/warning:")
     if not found.opens and found.reason:
@@ -98,8 +98,7 @@ def _draw_rules(account: Account) -> None:
         "min_confidence": formats.number(rules.min_confidence, 0, "%"),
     }
     with st.expander(t("paper.rules"), icon=":material/rule:"):
-        lines = [f"| {t(f'paper.rule_{name}')} | {value} |" for name, value in told.items()]
-        st.markdown("\n".join(["| | |", "|:--|:--|", *lines]))
+        package_manifest.facts({t(f"paper.rule_{name}"): value for name, value in told.items()})
         times = [t("paper.account_id", id=account.account_id), t("paper.round", number=account.round)]
         times.append(t("paper.created", moment=formats.moment(account.created_at, seconds=False)))
         if account.reset_at:

@@ -63,12 +63,10 @@ def _draw(package: PackageDetails, round_: int, initial: float) -> None:
 def _draw_figures(found: Equity, initial: float) -> None:
     last, usdt = found.points[-1], t("paper.usdt")
     held = last.buy_and_hold
-    line = [point.equity for point in found.points]
     with st.grid(4, min_column_width=190):
         st.metric(
             t("paper.equity"), formats.number(last.equity, 2, usdt), border=True, height="stretch",
             delta=formats.percent(100 * (last.equity / initial - 1)) if last.equity != initial else 0,
-            chart_data=line if len(line) > 1 else None,
         )  # fmt: skip
         st.metric(
             t("paper.hold", symbol=found.symbol or ""), formats.number(held, 2, usdt), border=True, height="stretch",

@@ -29,11 +29,10 @@ def draw(found: Performance) -> None:
         "expectancy": (formats.number(found.expectancy, 2, usdt), _averages(found)),
         "sharpe": (formats.number(found.sharpe_per_trade, 2), None),
         "max_drawdown": (formats.percent(found.max_drawdown_pct, signed=False), None),
-        "pnl": (formats.number(found.pnl, 2, usdt), None),
-        "fees": (formats.number(found.fees, 2, usdt), None),
+        "pnl": (formats.number(found.pnl, 2, usdt), t("paper.after_fees", fees=formats.number(found.fees, 2, usdt))),
         "exposure_time": (formats.percent(found.exposure_time_pct, 1, signed=False), None),
     }
-    with st.grid("auto", min_column_width=165):
+    with st.grid(4, min_column_width=190):
         for name, (value, below) in figures.items():
             st.metric(
                 t(f"paper.{name}"), value, border=True, help=t(f"paper.{name}_help"), delta=below, delta_arrow="off",

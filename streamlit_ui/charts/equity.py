@@ -7,13 +7,15 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
+from babel.numbers import format_decimal, format_percent
 
 from shared.contracts.paper_reports import EquityPoint
 from streamlit_ui.charts.palette import DOWN, NEUTRAL, SERIES
-from streamlit_ui.session import t, zone
+from streamlit_ui.session import language, t, zone
 
 HEIGHT = 320
 DRAWDOWN_HEIGHT = 150
+_ROOM = 52
 
 
 def drawdowns(points: Sequence[EquityPoint]) -> list[float]:
@@ -26,7 +28,13 @@ def equity_chart(points: Sequence[EquityPoint], *, initial: float, symbol: str |
     """Draw equity, what the same money held in the market would be worth, and where it began."""
     account, held = t("paper.account"), t("paper.hold", symbol=symbol or "")
     rows = [
-        {"time": _clock(point.recorded_at), "shown": _shown(point.recorded_at), "line": line, "usdt": value}
+        {
+            "time": _clock(point.recorded_at),
+            "shown": _shown(point.recorded_at),
+            "line": line,
+            "usdt": value,
+            "told": _told(value),
+        }
         for point in points
         for line, value in ((account, point.equity), (held, point.buy_and_hold))
         if value is not None
@@ -35,7 +43,7 @@ def equity_chart(points: Sequence[EquityPoint], *, initial: float, symbol: str |
     base = alt.Chart(pd.DataFrame(rows))
     curve = base.mark_line(interpolate="step-after", strokeWidth=2).encode(
         x=_time(),
-        y=alt.Y("usdt:Q", title=t("paper.axis_equity"), scale=alt.Scale(zero=False, nice=True)),
+        y=alt.Y("usdt:Q", title=t("paper.axis_equity"), axis=_values(",.0f"), scale=alt.Scale(zero=False, nice=True)),
         color=alt.Color(
             "line:N", title=None, legend=alt.Legend(orient="top", labelLimit=300),
             scale=alt.Scale(domain=lines, range=[SERIES[0], SERIES[1]][: len(lines)]),
@@ -43,7 +51,7 @@ def equity_chart(points: Sequence[EquityPoint], *, initial: float, symbol: str |
         strokeDash=alt.StrokeDash("line:N", legend=None, scale=alt.Scale(domain=lines, range=[[1, 0], [6, 4]])),
     )  # fmt: skip
     points_under = base.mark_point(filled=True, size=60, opacity=0).encode(
-        x=_time(), y="usdt:Q", tooltip=_tooltip(t("paper.usdt"), "usdt", ",.2f")
+        x=_time(), y="usdt:Q", tooltip=_tooltip(t("paper.usdt"))
     )
     began = alt.Chart(pd.DataFrame([{"usdt": initial}])).mark_rule(color=NEUTRAL, strokeDash=[2, 3]).encode(
         y="usdt:Q"
@@ -59,6 +67,7 @@ def drawdown_chart(points: Sequence[EquityPoint]) -> Any:
             "shown": _shown(point.recorded_at),
             "line": t("paper.drawdown"),
             "fall": fall,
+            "told": format_percent(fall, "0.00 %", locale=language()),
         }
         for point, fall in zip(points, drawdowns(points), strict=True)
     ]
@@ -67,28 +76,44 @@ def drawdown_chart(points: Sequence[EquityPoint]) -> Any:
         .mark_area(interpolate="step-after", color=DOWN, opacity=0.35, line={"color": DOWN, "strokeWidth": 1.5})
         .encode(
             x=_time(),
-            y=alt.Y("fall:Q", title=t("paper.axis_drawdown"), axis=alt.Axis(format="~%", tickCount=4)),
-            tooltip=_tooltip(t("paper.drawdown"), "fall", ".2%"),
+            y=alt.Y("fall:Q", title=t("paper.axis_drawdown"), axis=_values(".2~%", ticks=4)),
+            tooltip=_tooltip(t("paper.drawdown")),
         )
         .properties(height=DRAWDOWN_HEIGHT)
     )
 
 
 def _time() -> alt.X:
-    return alt.X("time:T", title=t("paper.axis_time", zone=str(zone())), scale=alt.Scale(type="utc"))
+    return alt.X("time:T", title=t("paper.axis_time", zone=str(zone())), scale=alt.Scale(type="utc"), axis=_times())
 
 
-def _tooltip(title: str, name: str, pattern: str) -> list[alt.Tooltip]:
+def _times() -> alt.Axis:
+    return alt.Axis(format="%d.%m. %H:%M" if language() == "de" else "%b %d %H:%M", labelOverlap=True, tickCount=8)
+
+
+def _values(pattern: str, *, ticks: int = 6) -> alt.Axis:
+    """Write numbers with the separators of the language; room is kept so that charts below each other are in line."""
+    told = f"format(datum.value, '{pattern}')"
+    if language() == "de":
+        told = f"replace(replace(replace({told}, regexp(',', 'g'), ';'), '.', ','), regexp(';', 'g'), '.')"
+    return alt.Axis(labelExpr=told, tickCount=ticks, minExtent=_ROOM)
+
+
+def _tooltip(title: str) -> list[alt.Tooltip]:
     return [
         alt.Tooltip("shown:N", title=t("paper.time")),
         alt.Tooltip("line:N", title=" "),
-        alt.Tooltip(f"{name}:Q", title=title, format=pattern),
+        alt.Tooltip("told:N", title=title),
     ]
 
 
 def _clock(moment: datetime) -> str:
     """Give the clock of the session as if it were UTC: the chart shows what stands in it, wherever the browser is."""
     return moment.astimezone(zone()).replace(tzinfo=UTC).isoformat()
+
+
+def _told(usdt: float) -> str:
+    return format_decimal(usdt, "#,##0.00", locale=language())
 
 
 def _shown(moment: datetime) -> str:
