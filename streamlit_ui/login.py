@@ -30,7 +30,7 @@ def remember() -> None:
             st.session_state[TOKEN] = token
     ticket = st.session_state.get(_TICKET, "")
     if LOGINS.is_open(ticket):
-        _KEEPER(data={"ticket": ticket}, key=f"keeper_{ticket[:8]}")
+        _KEEPER(data={"ticket": ticket}, key=f"keeper-{ticket[:8]}")
 
 
 def want(reason: str) -> None:

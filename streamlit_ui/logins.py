@@ -59,7 +59,7 @@ class Logins:
 
     def ticket(self, token: str) -> str:
         """Give a ticket for a token; one for the empty token takes a login away from a browser."""
-        ticket = secrets.token_urlsafe(32)
+        ticket = secrets.token_hex(32)
         with self._lock:
             self._tickets[ticket] = _Ticket(token=token, until=self._clock() + TICKET_SECONDS)
         return ticket
