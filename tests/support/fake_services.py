@@ -108,6 +108,8 @@ def serving(service: FakeService, prefix: str = "/api") -> Iterator[FakeService]
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(data)))
+            # A service that is taken away must not go on answering on a connection that was kept.
+            self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(data)
 
