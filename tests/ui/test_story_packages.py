@@ -36,7 +36,7 @@ def test_package_when_uploaded_then_it_warms_up_gives_a_signal_and_trades_on_pap
     stage, page = story.stage, main_of(visit)
     give(visit, stage.app, "Story pair", FORECASTER, POLICY, MANIFEST)
     expect(visit).to_have_url(re.compile(r"[?&]model=story_pair"), timeout=60_000)
-    expect(page.get_by_text("warmed up", exact=True)).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("warmed up")).to_be_visible(timeout=60_000)
     signal = page.get_by_test_id("stMetric").filter(has_text=re.compile("LONG|SHORT|FLAT"))
     expect(signal).to_be_visible()
     expect(page.get_by_test_id("stPlotlyChart").locator(".main-svg").first).to_be_visible()
