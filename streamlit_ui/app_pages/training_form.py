@@ -98,9 +98,10 @@ def _reading(wanted: CreateModel) -> Values:
 
 def name(old: CreateModel, new: CreateModel) -> Values:
     """Draw the name: it follows the question until somebody writes another."""
-    if old.name == usual_name(old):
-        st.session_state[key("name", "")] = usual_name(new)
-    given = st.text_input(t("train.name"), key=key("name", old.name), max_chars=190, help=t("train.name_help"))
+    field = key("name", old.name)
+    if st.session_state[field] == usual_name(old):
+        st.session_state[field] = usual_name(new)
+    given = st.text_input(t("train.name"), key=field, max_chars=190, help=t("train.name_help"))
     slot("name")
     return {"name": given.strip()}
 
@@ -136,7 +137,7 @@ def rows(wanted: CreateModel, catalogue: Catalogue) -> Values:
 def _moment(field: str, present: datetime, first: datetime, last: datetime) -> datetime:
     shown = _shown(present)
     given = st.datetime_input(
-        t(f"train.{field}"), key=key(f"{field}_{zone().key}", shown), step=60, width=230,
+        t(f"train.{field}"), value=None, key=key(f"{field}_{zone().key}", shown), step=60, width=230,
         format="YYYY-MM-DD", min_value=min(_shown(first), shown), max_value=max(_shown(last) + _MINUTE, shown),
     )  # fmt: skip
     # The field shows whole minutes: what nobody changed stays exact.

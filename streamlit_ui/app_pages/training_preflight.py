@@ -81,11 +81,12 @@ def _outcome(outcome: Outcome, wanted: CreateModel) -> None:
     for sentence in outcome.errors:
         st.error(sentence, icon=":material/error:")
     _thresholds(outcome, wanted)
-    _figures(outcome)
+    _figures(outcome, wanted)
     if outcome.parts is not None:
         _parts(outcome.parts)
-    for warning in outcome.warnings:
-        st.warning(warning.message, icon=":material/warning:")
+    warned = [one.message for one in outcome.warnings]
+    if warned:
+        st.warning("\n".join(f"- {one}" for one in warned) if len(warned) > 1 else warned[0], icon=":material/warning:")
     _details(outcome)
 
 
@@ -113,7 +114,7 @@ def _tidy(value: float, wanted: CreateModel) -> float:
     return max(0.01, rounded / 100)
 
 
-def _figures(report: PreflightReport) -> None:
+def _figures(report: PreflightReport, wanted: CreateModel) -> None:
     with st.grid(2, min_column_width=150, gap="xsmall"):
         st.metric(
             t("train.rows"), compact(report.rows), border=True, help=t("train.rows_help"),
@@ -131,7 +132,7 @@ def _figures(report: PreflightReport) -> None:
             t("train.takes"), duration(report.estimated_seconds), border=True, help=t("train.takes_help"),
             delta=size(report.estimated_bytes), delta_color="off", delta_arrow="off",
         )  # fmt: skip
-    if report.base_rate_observed is not None or report.base_rate_recording is not None:
+    if wanted.use_time_based_prediction and report.base_rate_recording is not None:
         st.caption(
             t("train.readings", observed=share(report.base_rate_observed, 2),
               recording=share(report.base_rate_recording, 2),

@@ -1,0 +1,199 @@
+"""The pages of jobs: the list, and one job on its way and at its end."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from streamlit_ui.app_pages import job_stages
+from streamlit_ui.app_pages.job_words import positions
+from tests.support.fake_services import Problem
+from tests.support.ui_jobs import fold, job, listed, log, model, trial
+from tests.ui.conftest import Fakes
+
+Open = Callable[..., AppTest]
+STEPS = ("load: reading", "label: 10 rows", "features: 3", "split: 9 rows", "audit: laws", "cross-validate: 3 folds")
+
+
+def words(test: AppTest) -> str:
+    """Give everything a person reads beside tables."""
+    drawn = (test.title, test.markdown, test.caption, test.error, test.warning, test.info, test.code)
+    return "\n".join(str(one.value) for kind in drawn for one in kind)
+
+
+def test_list_when_nobody_asked_for_anything_then_says_so(fakes: Fakes, open_page: Open):
+    fakes.training.get("/queue", listed())
+    test = open_page("jobs")
+    assert not test.exception
+    assert "Nobody has asked for anything yet" in test.info[0].value
+
+
+def test_list_when_jobs_are_there_then_tells_name_stage_and_place_in_the_queue(fakes: Fakes, open_page: Open):
+    waiting = job(5, status="PENDING", started_at=None, progress=0.0, progress_msg=None, model_name="Next")
+    first = job(4, status="PENDING", started_at=None, progress=0.0, priority=9)
+    tested = job(
+        2, job_type="TEST", status="COMPLETED", model_name=None, test_model_id=7, request={"priority": 5},
+        progress=1.0, progress_msg="model 7 is measured: test result 1",
+    )  # fmt: skip
+    fakes.training.get(
+        "/queue", lambda asked: listed(waiting, first) if asked.query.get("status") else listed(waiting, job(), tested)
+    )
+    fakes.training.get("/models/7", model(7, name="Pump seven"))
+    test = open_page("jobs")
+    assert not test.exception
+    table = test.dataframe[0].value
+    assert table["name"].tolist() == ["Next", "Pump 30", "Test of Pump seven"]
+    assert table["message"].tolist()[0] == "number 2 in the queue"
+    assert table["message"].tolist()[1].startswith("cross-validate: fold 2 of 3, average precision 0.275 · about ")
+    assert table["progress"].tolist() == [0, 50, 100]
+
+
+def test_list_when_filtered_then_the_address_is_what_is_asked_for(fakes: Fakes, open_page: Open):
+    fakes.training.get("/queue", listed(job(), total=60))
+    test = open_page("jobs", status="RUNNING", type="TRAIN", page="2")
+    assert not test.exception
+    asked = fakes.training.asked[0].query
+    assert (asked["status"], asked["job_type"], asked["limit"], asked["offset"]) == ("RUNNING", "TRAIN", "25", "25")
+
+
+def test_list_when_no_job_is_like_the_filter_then_says_so(fakes: Fakes, open_page: Open):
+    fakes.training.get("/queue", listed())
+    assert "No job is like this" in open_page("jobs", status="FAILED").info[0].value
+
+
+def test_list_when_the_service_is_down_then_offers_to_try_again(fakes: Fakes, open_page: Open):
+    fakes.down("training")
+    test = open_page("jobs")
+    assert not test.exception
+    assert "does not answer" in test.error[0].value
+    assert test.button(key="retry_training")
+
+
+def test_job_when_it_runs_then_stages_scores_log_and_time_left_are_shown(fakes: Fakes, open_page: Open):
+    told = {"folds": [fold(1, 0.302), fold(2, 0.275)]}
+    fakes.training.get("/queue/3", job(interim=told))
+    fakes.training.get("/queue/3/log", log(3, "accepted: waits", *STEPS, total=900))
+    test = open_page("jobs", id=3)
+    assert not test.exception
+    found = words(test)
+    assert ":green-badge[:material/check_circle: audit · 2.0 s]" in found
+    assert ":blue-badge[:material/progress_activity: **cross-validate**]" in found
+    assert ":gray-badge[:material/radio_button_unchecked: fit]" in found
+    assert "Stage 6 of 12" in found
+    assert re.search(r"about 6\d seconds left", found)
+    assert "2 of 3 folds" in found
+    assert "00:00:12  info     cross-validate: 3 folds" in found
+    assert "The newest 7 of 900 lines" in found
+    assert test.dataframe[0].value["average_precision"].tolist() == [0.302, 0.275]
+
+
+def test_job_when_it_searches_then_the_best_trial_stands_first(fakes: Fakes, open_page: Open):
+    told = {"trials": [trial(0, 0.29), trial(1, None), trial(2, 0.31)]}
+    fakes.training.get("/queue/3", job(job_type="TUNE", interim=told, request={"trials": 30}))
+    fakes.training.get("/queue/3/log", log(3, *STEPS[:5], "tune: 30 trials"))
+    test = open_page("jobs", id=3)
+    assert not test.exception
+    assert test.dataframe[0].value["trial"].tolist() == [3, 1, 2]
+    assert test.dataframe[0].value["state"].tolist() == ["scored", "scored", "given up early"]
+    assert "**search**" in words(test)
+    assert "3 of 30 trials" in words(test)
+
+
+def test_job_when_it_failed_then_the_stage_the_sentence_and_a_way_on_are_shown(fakes: Fakes, open_page: Open):
+    sentence = "all 99620 rows have the same answer"
+    warned = [{"code": "base_rate", "message": sentence}, {"code": "few_rows", "message": "few rows"}]
+    fakes.training.get("/queue/3", job(status="FAILED", error_msg=sentence, warnings=warned, progress_msg="load: x"))
+    fakes.training.get("/queue/3/log", log(3, *STEPS[:2], sentence, level="error"))
+    fakes.training.on("POST", "/queue/3/retry", job(status="PENDING"))
+    test = open_page("jobs", id=3)
+    assert not test.exception
+    assert test.error[0].value.startswith(sentence)
+    assert "look at the preflight" in test.error[0].value
+    assert [one.value for one in test.warning] == ["few rows"]
+    assert ":red-badge[:material/cancel: **label**" in words(test)
+    assert f"error    {sentence}" in test.code[0].value
+    test.button(key="retry").click().run()
+    assert [(one.method, one.path) for one in fakes.training.changes()] == [("POST", "/queue/3/retry")]
+
+
+def test_job_when_it_is_to_stop_then_asks_first(fakes: Fakes, open_page: Open):
+    fakes.training.get("/queue/3", job())
+    fakes.training.get("/queue/3/log", log())
+    fakes.training.on("POST", "/queue/3/cancel", job(status="CANCELLED"))
+    test = open_page("jobs", id=3)
+    test.button(key="cancel").click().run()
+    assert fakes.training.changes() == []
+    # Drawn whole each time, the page asks again only where it was asked to.
+    test.button(key="cancel").click()
+    test.button(key="confirm_do").click().run()
+    assert [one.path for one in fakes.training.changes()] == ["/queue/3/cancel"]
+
+
+def test_job_when_a_model_came_of_it_then_its_figures_stand_there(fakes: Fakes, open_page: Open):
+    done = job(status="COMPLETED", progress=1.0, progress_msg="model 7 is ready", result_model_id=7)
+    done = done.model_copy(update={"result_model": model(7), "completed_at": done.started_at})
+    fakes.training.get("/queue/3", done)
+    fakes.training.get("/queue/3/log", log(3, *STEPS, "fit: 9 rows", "model 7 is ready"))
+    test = open_page("jobs", id=3)
+    assert not test.exception
+    assert {one.label: one.value for one in test.metric} | {"Precision": "0.270", "ROC AUC": "0.745"} == {
+        one.label: one.value for one in test.metric
+    }
+    assert "remove_circle_outline: calibrate" in words(test)
+    assert not any(one.key == "cancel" for one in test.button)
+
+
+def test_job_when_it_waits_then_tells_its_place(fakes: Fakes, open_page: Open):
+    waiting = job(status="PENDING", started_at=None, progress=0.0, progress_msg=None)
+    fakes.training.get("/queue", listed(waiting, job(2, status="PENDING")))
+    fakes.training.get("/queue/3", waiting)
+    fakes.training.get("/queue/3/log", log())
+    test = open_page("jobs", id=3)
+    assert not test.exception
+    assert test.get("progress")[0].proto.text == "0 % · waits: number 2 of 2 in the queue"
+
+
+@pytest.mark.parametrize("asked", ["999", "nonsense"])
+def test_job_when_unknown_then_says_so(fakes: Fakes, open_page: Open, asked: str):
+    fakes.training.get("/queue/999", Problem(404, "there is no job 999", code="not_found"))
+    fakes.training.get("/queue", listed())
+    test = open_page("jobs", id=asked)
+    assert not test.exception
+    assert f"There is no job {asked}" in test.error[0].value
+
+
+def test_job_when_the_service_vanishes_in_the_middle_then_a_banner_stands_there(fakes: Fakes, open_page: Open):
+    fakes.training.get("/queue/3", job())
+    fakes.training.get("/queue/3/log", log())
+    test = open_page("jobs", id=3)
+    fakes.down("training")
+    test.run()
+    assert not test.exception
+    assert "does not answer" in test.error[0].value
+
+
+def test_job_when_german_then_speaks_german(fakes: Fakes, open_page: Open):
+    fakes.training.get("/queue/3", job())
+    fakes.training.get("/queue/3/log", log(3, *STEPS))
+    found = words(open_page("jobs", id=3, lang="de"))
+    assert "kreuzvalidieren" in found
+    assert "Auftrag 3 · Training · erteilt vor" in found
+
+
+def test_stages_when_a_job_is_run_again_then_only_the_latest_attempt_counts():
+    again = log(3, *STEPS, "load: reading", "label: 10 rows")
+    states = {one.name: one.state for one in job_stages.stages(job(), again.lines)}
+    assert (states["load"], states["label"], states["features"]) == ("done", "present", "ahead")
+
+
+def test_stages_when_the_request_leaves_some_out_then_they_are_not_shown():
+    plain = job(request={"use_timeseries_split": False, "calibrate": False})
+    full = job(request={"use_smote": True, "refit": True})
+    assert {"cross-validate", "calibrate", "resample", "refit", "tune"}.isdisjoint(job_stages.expected(plain))
+    assert {"cross-validate", "calibrate", "resample", "refit"} <= set(job_stages.expected(full))
+
+
+def test_positions_when_jobs_wait_then_priority_goes_before_age():
+    waiting = [job(1), job(2, priority=9), job(3)]
+    assert positions(waiting) == {2: 1, 1: 2, 3: 3}
