@@ -123,7 +123,7 @@ def _card(model: ActiveModel, figures: ModelStatistics | None) -> None:
         _fact(t("overview.promised"), share(promised.precision if promised else None))
     with st.container(horizontal=True, vertical_alignment="center"):
         link("statistics", t("overview.to_statistics"), model=model.id)
-        link("manage", t("overview.to_manage"), id=model.id)
+        link("manage", t("overview.to_manage"), model=model.id)
         st.space("stretch")
         pressed = st.button(
             t("overview.deactivate"), key=f"deactivate_{model.id}", icon=":material/pause:", type="tertiary"
