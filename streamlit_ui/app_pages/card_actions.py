@@ -108,7 +108,7 @@ def ask_import(model: Model) -> None:
                 given: dict[str, Any] = {"model_id": model.id, "mode": mode} | ({"line": line} if line else {})
                 done = imported.import_model(services().prediction, ImportModel.model_construct(set(given), **given))
                 note(t("card.imported", name=done.model_name))
-                go("manage", id=done.active_model_id)
+                go("manage", model=done.active_model_id)
 
     asking()
 

@@ -101,7 +101,7 @@ def _actions(model: Model, active: ActiveModel | None, *, can_import: bool) -> N
     ready = model.status == "READY" and not model.is_deleted
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if active is not None:
-            link("manage", t("card.manage"), icon=":material/tune:", id=active.id)
+            link("manage", t("card.manage"), icon=":material/tune:", model=active.id)
         elif st.button(
             t("card.import"), icon=":material/download:", type="primary", disabled=not (ready and can_import),
             key="act_import",
