@@ -16,7 +16,7 @@ from streamlit_ui.session import services, t
 from streamlit_ui.states import show_error
 
 _COOLDOWNS = ("cooldown_alert_seconds", "cooldown_positive_seconds", "cooldown_negative_seconds")
-_FIELD_PIXELS = 180
+_FIELD_PIXELS = 120
 _STEP_SECONDS = 60
 _AREA_PIXELS = 180
 
@@ -50,7 +50,8 @@ def _ask_send_modes(model: ActiveModel) -> list[Change]:
 
 def _ask_cooldowns(model: ActiveModel) -> list[Change]:
     found = []
-    with st.grid(3, min_column_width=_FIELD_PIXELS // 2):
+    st.caption(t("manage.pauses"))
+    with st.grid(3, min_column_width=_FIELD_PIXELS):
         for name in _COOLDOWNS:
             present: int = getattr(model, name)
             chosen = st.number_input(

@@ -246,9 +246,9 @@ def _time_axis(stretches: Sequence[Stretch], length: timedelta) -> alt.X:
     )  # fmt: skip
 
 
-def colours(field: str, names: list[str], chosen: Sequence[str]) -> alt.Color:
-    """Tell series apart by colour, named above the chart."""
-    legend = alt.Legend(title=None, orient="top", columns=2, labelLimit=220, symbolStrokeWidth=0)
+def colours(field: str, names: list[str], chosen: Sequence[str], *, symbol_stroke: int = 0) -> alt.Color:
+    """Tell series apart by colour, named above the chart; lines without points need a stroke in the legend."""
+    legend = alt.Legend(title=None, orient="top", columns=2, labelLimit=220, symbolStrokeWidth=symbol_stroke)
     return alt.Color(field, scale=alt.Scale(domain=names, range=list(chosen)), legend=legend)
 
 

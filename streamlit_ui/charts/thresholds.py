@@ -31,7 +31,7 @@ def draw_curve(curve: Sequence[CardThresholdPoint], chosen: float) -> Chart:
         .encode(
             x=alt.X("threshold:Q", title=t("manage.field_alert_threshold"), scale=alt.Scale(domain=[0, 1])),
             y=alt.Y("share:Q", title=t("manage.share"), scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%")),
-            color=colours("series:N", names, [SERIES[0], SERIES[1]]),
+            color=colours("series:N", names, [SERIES[0], SERIES[1]], symbol_stroke=2),
             strokeDash=alt.StrokeDash("series:N", scale=alt.Scale(domain=names, range=[[1, 0], [6, 4]]), legend=None),
             tooltip=[
                 tip("at", t("manage.field_alert_threshold")), tip("series", ""), tip("words", t("manage.share")),
