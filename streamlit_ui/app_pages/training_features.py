@@ -49,17 +49,19 @@ def split(wanted: CreateModel, families: Sequence[str]) -> tuple[list[str], list
     names, windows = list(wanted.features), list(wanted.feature_engineering_windows)
     if wanted.use_engineered_features:
         return names, list(families), windows
-    found: dict[str, set[int]] = {}
-    for one in names:
-        family, _, window = one.rpartition("_")
-        if family in families and window.isdigit():
-            found.setdefault(family, set()).add(int(window))
-    shared_windows = set.union(*found.values()) if found else set()
-    if not found or any(one != shared_windows for one in found.values()):
-        return names, [], windows
-    engineered = {f"{family}_{window}" for family in found for window in shared_windows}
-    chosen = [family for family in families if family in found]
-    return [one for one in names if one not in engineered], chosen, sorted(shared_windows)
+    plain = [one for one in names if _parts(one, families) is None]
+    parts = [found for one in names if (found := _parts(one, families)) is not None]
+    chosen = [one for one in families if any(one == family for family, _ in parts)]
+    found_windows = sorted({window for _, window in parts})
+    if parts and names == asked(plain, chosen, found_windows, families)["features"]:
+        return plain, chosen, found_windows
+    # The order of features is part of a request.
+    return names, [], windows
+
+
+def _parts(name: str, families: Sequence[str]) -> tuple[str, int] | None:
+    family, _, window = name.rpartition("_")
+    return (family, int(window)) if family in families and window.isdigit() else None
 
 
 def asked(plain: list[str], chosen: list[str], windows: list[int], families: Sequence[str]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Preflights beside the session: the form stays quick while one is under way, and each request is looked at once."""
 
 import json
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
@@ -58,7 +57,7 @@ def forget(request: str) -> None:
 
 
 def look(
-    request: str, wanted: CreateModel, training: Service, *, ask: Callable[..., PreflightReport] = preflight
+    request: str, wanted: CreateModel, training: Service, *, patience_seconds: float = PATIENCE_SECONDS
 ) -> Outcome | None:
     """Give the outcome for a request; None while it is under way. Raises what else is wrong with the service."""
     mine = looks()
@@ -67,9 +66,9 @@ def look(
     if mine.request != request or mine.pending is None:
         if mine.pending is not None:
             mine.pending.cancel()
-        mine.request, mine.pending = request, mine.threads.submit(ask, training, wanted)
+        mine.request, mine.pending = request, mine.threads.submit(preflight, training, wanted)
     try:
-        outcome: Outcome = mine.pending.result(timeout=PATIENCE_SECONDS)
+        outcome: Outcome = mine.pending.result(timeout=patience_seconds)
     except NotYet:
         return None
     except Refused as error:

@@ -18,6 +18,7 @@ from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, guarded, show_error
 
 AGAIN_SECONDS = 0.7
+_GLANCE_SECONDS = 0.02
 _SKELETON = 120
 _FEW = 8
 
@@ -49,7 +50,7 @@ def _waiting(request: str, wanted: CreateModel) -> None:
     st.caption(f":material/progress_activity: {t('train.looking')}")
     st.skeleton(height=_SKELETON)
     with guarded():
-        if look(request, wanted, services().training) is not None:
+        if look(request, wanted, services().training, patience_seconds=_GLANCE_SECONDS) is not None:
             st.rerun()
 
 
