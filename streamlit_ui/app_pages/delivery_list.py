@@ -20,6 +20,8 @@ from streamlit_ui.states import empty, live
 REFRESH_SECONDS: Final = 3
 PER_PAGE: Final = 50
 ROW_PIXELS: Final = 35
+MOST_ROWS: Final = 15
+"""Seen at once; the rest is scrolled to."""
 STATUSES: Final[tuple[Literal["any"] | DeliveryStatus, ...]] = ("any", *get_args(DeliveryStatus))
 TYPES: Final[tuple[EventType, ...]] = get_args(EventType)
 _TABLE: Final = "deliveries"
@@ -125,7 +127,8 @@ def draw_table(deliveries: Sequence[Delivery], endpoints: dict[int, str]) -> Non
     clock = str(zone())
     st.dataframe(
         rows, hide_index=True, key=_TABLE, on_select="rerun", selection_mode="single-row",
-        height=ROW_PIXELS * (min(len(rows), 15) + 1) + 3,
+        height=ROW_PIXELS * (min(len(rows), MOST_ROWS) + 1) + 3,
+        row_height=ROW_PIXELS,
         column_order=[name for name in rows.columns if name != "endpoint" or endpoints],
         column_config={
             "written": st.column_config.DatetimeColumn(

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from shared.contracts.deliveries import DeliveryAttempt, DeliveryDetails
 from shared.contracts.webhook import PredictionMessage, SentPrediction
 from streamlit_ui import formats
-from streamlit_ui.app_pages.delivery_words import answer_words, status_badge, title, type_words, was_taken
+from streamlit_ui.app_pages.delivery_words import answer_words, milliseconds, status_badge, title, type_words, was_taken
 from streamlit_ui.charts.delivery import attempts_over_time
 from streamlit_ui.client.transport import Refused
 from streamlit_ui.client.webhooks import get_delivery, get_webhook, resend
@@ -64,7 +64,7 @@ def _trial(delivery_id: int) -> None:
     if delivery.attempt_log:
         last = delivery.attempt_log[-1]
         answer = answer_words(last.status_code, last.error)
-        st.markdown(t("delivery.trial_answer", answer=answer, duration=formats.number(last.duration_ms, 0, "ms")))
+        st.markdown(t("delivery.trial_answer", answer=answer, duration=milliseconds(last.duration_ms)))
     if delivery.status == "pending":
         st.caption(t("delivery.trial_next", age=formats.moment(delivery.next_attempt_at)))
 
@@ -136,7 +136,7 @@ def _attempt(attempt: DeliveryAttempt, *, is_moved: bool) -> None:
     level: Level = "good" if was_taken(attempt) else "bad"
     line = (
         f"{badge(level, words)} **{t('delivery.attempt', number=attempt.attempt)}** · "
-        f"{formats.moment(attempt.created_at)} · {formats.number(attempt.duration_ms, 0, 'ms')}"
+        f"{formats.moment(attempt.created_at)} · {milliseconds(attempt.duration_ms)}"
     )
     response = (attempt.response or "").strip()
     is_short = "\n" not in response and "`" not in response and len(response) <= SHORT_RESPONSE

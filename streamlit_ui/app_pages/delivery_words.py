@@ -23,6 +23,7 @@ SIGNS: Final[dict[DeliveryStatus, str]] = {"pending": "…", "delivered": "✓",
 LONGEST_TITLE: Final = 60
 BRIEF_SECONDS: Final = 60
 """A receiver that fails for no longer than this is not called failing: the next attempt may well be taken."""
+FEW_MILLISECONDS: Final = 10
 _TAKEN: Final = range(200, 300)
 
 
@@ -82,6 +83,11 @@ def answer_words(status_code: int | None, error: str | None) -> str:
     if status_code is not None:
         return f"HTTP {status_code}"
     return error or formats.NOTHING
+
+
+def milliseconds(value: float) -> str:
+    """Write how long an answer took."""
+    return formats.number(value, 1 if value < FEW_MILLISECONDS else 0, "ms")
 
 
 def sends_words(endpoint: Webhook) -> str:

@@ -66,9 +66,8 @@ def _day(endpoint: WebhookDetails) -> None:
     grid = st.grid(min_column_width=150)
     grid.metric(
         t("delivery.metric_delivered"), formats.number(day.delivered), border=True, height="stretch",
-        icon=":material/check_circle:",
-        delta=t("delivery.of_ended", share=formats.share(day.delivered / ended)) if ended else None,
-        delta_color="off", delta_arrow="off",
+        icon=":material/check_circle:", help=t("delivery.delivered_help"),
+        delta=formats.share(day.delivered / ended) if ended else None, delta_color="off", delta_arrow="off",
     )  # fmt: skip
     for status, icon, count in (
         ("failed", "error", day.failed), ("expired", "timer_off", day.expired),

@@ -152,7 +152,8 @@ def _form(endpoint: Webhook | None, *, action: str) -> Filled | None:
 
 
 def _headers_table(endpoint: Webhook | None) -> pd.DataFrame:
-    stored = dict.fromkeys(endpoint.headers, MASK) if endpoint else {}
+    # An empty row invites to write in it.
+    stored = dict.fromkeys(endpoint.headers, MASK) if endpoint and endpoint.headers else {"": ""}
     rows = pd.DataFrame({"name": list(stored), "value": list(stored.values())}, dtype="string")
     edited: pd.DataFrame = st.data_editor(
         rows, num_rows="dynamic", hide_index=True, key="endpoint_headers",

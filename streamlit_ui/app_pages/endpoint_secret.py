@@ -8,6 +8,36 @@ import streamlit as st
 from streamlit_ui.session import t
 
 _FRESH: Final = "fresh_secret"
+# The sign of a block of code is shown to a mouse alone; without a secure origin there is no clipboard but the old one.
+_COPY = st.components.v2.component(
+    "pumpcast_copy",
+    html="<button type='button'></button>",
+    css="""
+    button { width: 100%; min-height: 2.5rem; cursor: pointer; font: inherit; color: var(--st-text-color);
+             background: var(--st-secondary-background-color); border: 1px solid var(--st-border-color);
+             border-radius: var(--st-button-radius, 0.5rem); }
+    button:focus-visible { outline: 2px solid var(--st-primary-color); }
+    """,
+    js="""
+    export default function({ data, parentElement }) {
+      const button = parentElement.querySelector("button");
+      button.textContent = data.copy;
+      button.onclick = async () => {
+        try {
+          await navigator.clipboard.writeText(data.text);
+        } catch {
+          const area = document.createElement("textarea");
+          area.value = data.text;
+          button.after(area);
+          area.select();
+          document.execCommand("copy");
+          area.remove();
+        }
+        button.textContent = data.copied;
+      };
+    }
+    """,
+)
 VERIFYING: Final = '''\
 import base64, hashlib, hmac, json, os, time
 
@@ -54,6 +84,8 @@ def show_fresh() -> None:
     def shown() -> None:
         st.markdown(t("delivery.secret_of", endpoint=fresh.endpoint))
         st.code(fresh.secret, language=None, wrap_lines=True)
+        words = {"copy": t("delivery.secret_copy"), "copied": t("delivery.secret_copied")}
+        _COPY(data={"text": fresh.secret, **words}, key="copy_secret")
         st.warning(t("delivery.secret_once"), icon=":material/visibility_off:")
         if fresh.words:
             st.caption(fresh.words)

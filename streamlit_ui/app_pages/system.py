@@ -18,7 +18,8 @@ from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, live, show_error
 
 REFRESH_SECONDS: Final = 5
-TILE_PIXELS: Final = 220
+TILES_ABREAST: Final = 4
+TILE_PIXELS: Final = 160
 VIEWS: Final = ("state", "books", "configuration")
 
 
@@ -45,7 +46,7 @@ def _state() -> None:
         show_error(error)
     found = tiles(seen)
     st.markdown(_summary(found))
-    grid = st.grid(min_column_width=TILE_PIXELS)
+    grid = st.grid(TILES_ABREAST, min_column_width=TILE_PIXELS)
     for tile in found:
         with grid.container(border=True, height="stretch", gap="xsmall"):
             _draw(tile)

@@ -71,15 +71,16 @@ def _table(shown: list[Setting]) -> None:
     st.dataframe(
         pd.DataFrame(
             {
-                "changed": [f"● {t('system.yes')}" if one.is_changed else "" for one in shown],
                 "name": [one.name for one in shown],
                 "value": [value_words(one) for one in shown],
+                "changed": [f"● {t('system.yes')}" if one.is_changed else "" for one in shown],
                 "default": [_written(one.default) for one in shown],
                 "origin": [t(f"system.origin_{one.origin}") for one in shown],
                 "about": [one.description for one in shown],
             }
         ),
         hide_index=True,
+        row_height=ROW_PIXELS,
         height=ROW_PIXELS * (min(len(shown), MOST_ROWS) + 1) + 3,
         column_config={
             "changed": st.column_config.TextColumn(t("system.changed"), width=85),
