@@ -14,7 +14,6 @@ from streamlit_ui.states import Level, badge, confirm, guarded, live, note
 
 BUSY_SECONDS = 2.0
 IDLE_SECONDS = 15.0
-_FRESH = "packages_fresh"
 _STATUS: dict[str, Level] = {"UPLOADED": "busy", "READY": "good", "ARCHIVED": "off"}
 _WARMUP: dict[str, Level] = {"PENDING": "warning", "RUNNING": "busy", "DONE": "good", "FAILED": "bad"}
 
@@ -27,17 +26,15 @@ def is_moving(package: Package) -> bool:
 
 def draw(package: Package, found: Sequence[Package]) -> None:
     """Draw its badges, looked at again and again: what changes draws the page anew, and so does a new package."""
-    st.session_state[_FRESH] = True
     seconds = BUSY_SECONDS if is_moving(package) else IDLE_SECONDS
-    live(seconds)(_follow)(package, _signature(found))
+    live(seconds)(_follow)(package, _signature(found), [found])
 
 
-def _follow(package: Package, seen: tuple[object, ...]) -> None:
+def _follow(package: Package, seen: tuple[object, ...], read: list[Sequence[Package]]) -> None:
     # With the page the list has just been read; later, alone, it has to be read again.
-    if not st.session_state.pop(_FRESH, False):
-        found = client.list_packages(services().prediction).packages
-        if _signature(found) != seen:
-            st.rerun()
+    found = read.pop() if read else client.list_packages(services().prediction).packages
+    if _signature(found) != seen:
+        st.rerun()
     badges = [badge(_STATUS[package.status], t(f"packages.status_{package.status}"))]
     if package.status != "ARCHIVED":
         badges.append(badge(_WARMUP[package.warmup_status], t(f"packages.warmup_{package.warmup_status}")))

@@ -92,25 +92,30 @@ def _file(part: str, suffix: str, most_mib: int) -> Any:
 
 
 def _send(wanted: _Wanted, total: int) -> None:
-    with st.status(t("upload.sending", size=formats.size(total)), expanded=True) as status:
-        tell = _progress(total, t("upload.checking") if wanted.strict else t("upload.storing"))
-        try:
-            for file in (wanted.forecaster, wanted.policy, wanted.manifest):
-                if file is not None:
-                    file.seek(0)
-            files = client.Files(forecast_model=wanted.forecaster, ppo_model=wanted.policy, manifest=wanted.manifest)
-            added = client.upload_package(services().prediction, wanted.name, files, strict=wanted.strict, tell=tell)
-        except ServiceError as error:
-            status.update(label=t("upload.refused"), state="error")
-            show_error(error)
-            return
-        status.update(label=t("upload.done", id=added.id), state="complete")
+    try:
+        with st.status(t("upload.sending", size=formats.size(total)), expanded=True) as status:
+            tell = _progress(total, t("upload.checking") if wanted.strict else t("upload.storing"))
+            added = _upload(wanted, tell)
+            status.update(label=t("upload.done", id=added.id), state="complete")
+    except ServiceError as error:
+        status.update(label=t("upload.refused"), state="error", expanded=False)
+        show_error(error)
+        return
     note(t(f"upload.note_{added.status}", name=added.name, id=added.id))
     try:
         _open_account(added, wanted.balance)
     except ServiceError as error:
         note(error.message, icon=":material/warning:")
     go("packages", model=added.id)
+
+
+def _upload(wanted: _Wanted, tell: Callable[[int], None]) -> UploadedPackage:
+    for file in (wanted.forecaster, wanted.policy, wanted.manifest):
+        if file is not None:
+            # A second try reads it from its beginning again.
+            file.seek(0)
+    files = client.Files(forecast_model=wanted.forecaster, ppo_model=wanted.policy, manifest=wanted.manifest)
+    return client.upload_package(services().prediction, wanted.name, files, strict=wanted.strict, tell=tell)
 
 
 def _progress(total: int, then: str) -> Callable[[int], None]:

@@ -15,19 +15,34 @@ LOOK_SECONDS = 10.0
 
 
 def draw(package: PackageDetails) -> None:
-    """Draw the tab, looked at again and again."""
-    live(LOOK_SECONDS)(_draw)(package)
-
-
-def _draw(package: PackageDetails) -> None:
+    """Draw the tab: figures and positions are looked at again and again, what opens a dialog stands still."""
     found = client.get_dashboard(services().prediction, package.id)
+    live(LOOK_SECONDS)(_draw_state)(package, [found])
+    paper_orders.draw(package, found.account)
+    if paper_positions.is_selected():
+        # A dialog closes when what it was opened from is drawn anew.
+        _draw_book(package, [found])
+    else:
+        live(LOOK_SECONDS)(_draw_book)(package, [found])
+    _draw_rules(found.account)
+
+
+def _draw_state(package: PackageDetails, read: list[Dashboard]) -> None:
+    found = _latest(package, read)
     _draw_figures(found)
     _draw_trading(found)
-    paper_orders.draw(package, found.account)
+
+
+def _draw_book(package: PackageDetails, read: list[Dashboard]) -> None:
+    found = _latest(package, read)
     paper_positions.draw_open(found)
     paper_performance.draw(found.performance)
     paper_positions.draw_closed(package, found.closed, trades=found.performance.trades)
-    _draw_rules(found.account)
+
+
+def _latest(package: PackageDetails, read: list[Dashboard]) -> Dashboard:
+    """Give what was read with the page the first time, later what is new."""
+    return read.pop() if read else client.get_dashboard(services().prediction, package.id)
 
 
 def _draw_figures(found: Dashboard) -> None:

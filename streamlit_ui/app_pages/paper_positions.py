@@ -19,17 +19,27 @@ from streamlit_ui.states import confirm, empty, note
 
 MOST_CLOSED = 1000
 _SELECTED = "paper_selected"
+_REDRAW = "paper_redraw"
+
+
+def is_selected() -> bool:
+    """Tell whether a row is picked out."""
+    state = st.session_state.get(_SELECTED)
+    return bool(state and state["selection"]["rows"])
 
 
 def draw_open(found: Dashboard) -> None:
     """Draw what is open: a row closes."""
+    if st.session_state.pop(_REDRAW, False):
+        # The whole page decides whether this part is drawn again and again.
+        st.rerun()
     st.subheader(t("paper.open_positions", count=len(found.positions)))
     if not found.positions:
         empty(t("paper.none_open"), icon=":material/hourglass_empty:")
         return
     rows = [_open_row(one) for one in found.positions]
     event = st.dataframe(
-        pd.DataFrame(rows), hide_index=True, width="stretch", on_select="rerun", selection_mode="single-row",
+        pd.DataFrame(rows), hide_index=True, width="stretch", on_select=_redraw, selection_mode="single-row",
         key=_SELECTED, column_config=_columns(),
     )  # fmt: skip
     picked = [found.positions[place] for place in event.selection.rows if place < len(found.positions)]
@@ -37,6 +47,10 @@ def draw_open(found: Dashboard) -> None:
         st.caption(f":material/touch_app: {t('paper.select_to_close')}")
         return
     _draw_close(picked[0])
+
+
+def _redraw() -> None:
+    st.session_state[_REDRAW] = True
 
 
 def _draw_close(position: HeldPosition) -> None:
