@@ -82,7 +82,7 @@ def draw(service: ServiceStatistics, statistics: Sequence[ModelStatistics], *, m
 def _metric(name: str, value: str, under: str, line: Sequence[float | None]) -> None:
     points = [point for point in line if point is not None]
     st.metric(
-        t(f"overview.{name}"), value, delta=under, delta_color="off", delta_arrow="off", border=True,
+        t(f"overview.{name}"), value, delta=under, delta_color="blue", delta_arrow="off", border=True,
         height="stretch", help=t(f"overview.{name}_help"), chart_data=points if len(points) > 1 else None,
         chart_type="area",
     )  # fmt: skip

@@ -26,6 +26,7 @@ from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, confirm, empty, live, note, show_error
 
+MOST_FINDINGS: Final = 6
 MOST_ALERTS: Final = 10
 MOST_PERIODS: Final = 8
 MOST_CHANGES: Final = 200
@@ -67,10 +68,19 @@ def _attention(findings: Sequence[Finding]) -> None:
         return
     with st.container(border=True, gap="small", key="attention"):
         st.markdown(f"**{t('attention.title', count=number(len(findings)))}**")
-        for row, one in enumerate(findings):
-            with st.container(horizontal=True, vertical_alignment="center", key=f"finding_{row}"):
-                st.markdown(f"{badge(one.severity, t(f'attention.{one.severity}'))} {_sentence(one)}", width="stretch")
-                link(one.place, t(f"attention.fix_{one.place}"), icon=":material/arrow_forward:", **one.query)
+        for one in findings[:MOST_FINDINGS]:
+            _finding(one)
+        if len(findings) > MOST_FINDINGS:
+            with st.expander(t("attention.rest", count=number(len(findings) - MOST_FINDINGS)), key="attention_rest"):
+                for one in findings[MOST_FINDINGS:]:
+                    _finding(one)
+
+
+def _finding(one: Finding) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"{badge(one.severity, t(f'attention.{one.severity}'))} {_sentence(one)}", width="stretch")
+        label = None if one.code == "more" else t(f"attention.fix_{one.place}")
+        link(one.place, label, icon=":material/arrow_forward:", **one.query)
 
 
 def _sentence(one: Finding) -> str:
@@ -207,5 +217,5 @@ def _stretch(one: LivePeriod, models: dict[int, ActiveModel], done: ModelStatist
     return Stretch(
         model=done.name or model_name(models, one.active_model_id), start=one.start, end=one.end or datetime.now(UTC),
         is_open=one.end is None,
-        label=t("overview.precision_in", precision=words) if alert.tp + alert.fp else t("overview.none_known"),
+        label=words if alert.tp + alert.fp else t("overview.none_known"),
     )  # fmt: skip

@@ -14,7 +14,7 @@ from streamlit_ui.session import t, zone
 MOST_PIXELS: Final = 640
 _ROW_PIXELS: Final = 36
 _ENDS: Final = 6
-_SIGNS: Final = {"tp": "✅", "fp": "❌", "tn": "✅", "fn": "❌", "unresolved": "❔", "pending": "⏳"}
+_SIGNS: Final = {"tp": "✅", "fp": "❌", "tn": "✅", "fn": "❌", "unresolved": "❓", "pending": "⏳"}
 
 
 def outcome_words(one: Prediction) -> str:

@@ -20,7 +20,7 @@ from streamlit_ui.client.transport import KeyNeeded, Service, ServiceError, Unre
 from streamlit_ui.client.webhooks import list_webhooks
 from streamlit_ui.session import services
 
-MOST_MODELS: Final = 8
+MOST_MODELS: Final = 6
 """Models whose figures are asked for one by one; the others are counted."""
 MOST_JOBS: Final = 20
 _TRAINED: Final = "trained_models"

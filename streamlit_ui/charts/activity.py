@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import altair as alt
@@ -12,8 +12,10 @@ from streamlit_ui.charts.palette import NEUTRAL, SERIES
 from streamlit_ui.formats import moment
 from streamlit_ui.session import is_dark, t, zone
 
-_ROW_PIXELS: Final = 58
-_LONGEST_NAME: Final = 34
+_ROW_PIXELS: Final = 44
+_AXIS_PIXELS: Final = 50
+_LONGEST_NAME: Final = 28
+_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +32,12 @@ class Stretch:
 
 
 def live_chart(stretches: Sequence[Stretch]) -> alt.LayerChart | alt.FacetChart:
-    """Draw one row a model; what is over is paler and says so in its tooltip."""
+    """Draw one row a stretch, in the order given; what is over is paler and says so in its tooltip."""
     data = pd.DataFrame(
         {
-            "model": _short(one.model),
-            "name": one.model,
+            "row": row,
+            "model": one.model,
+            "caption": f"{_short(one.model)}  ·  {one.label}",
             "start": _wall(one.start),
             "end": _wall(one.end),
             "is_open": one.is_open,
@@ -42,31 +45,28 @@ def live_chart(stretches: Sequence[Stretch]) -> alt.LayerChart | alt.FacetChart:
             "until": t("overview.until_now") if one.is_open else moment(one.end, seconds=False),
             "label": one.label,
         }
-        for one in stretches
+        for row, one in enumerate(stretches)
     )
-    models = list(dict.fromkeys(data["model"]))
-    rows = alt.Y("model:N", sort=models, title=None, axis=alt.Axis(labels=False, ticks=False, domain=False))
     tooltip = [
-        alt.Tooltip("name:N", title=t("overview.model")),
+        alt.Tooltip("model:N", title=t("overview.model")),
         alt.Tooltip("from:N", title=t("overview.from")),
         alt.Tooltip("until:N", title=t("overview.until")),
         alt.Tooltip("label:N", title=t("overview.realised")),
     ]
-    clock = t("overview.clock", clock=zone().key)
-    base = alt.Chart(data).encode(
-        y=rows, x=alt.X("start:T", title=clock, axis=alt.Axis(labelOverlap=True, tickCount=6))
-    )
-    bars = base.mark_bar(height=16, cornerRadius=4, yOffset=10).encode(
+    length = max(one.end for one in stretches) - min(one.start for one in stretches)
+    times = alt.Axis(labelOverlap=True, tickCount=5, format="%m-%d %H:%M" if length > _DAY else "%H:%M")
+    base = alt.Chart(data).encode(y=alt.Y("row:O", title=None, axis=None))
+    bars = base.mark_bar(height=12, cornerRadius=4, yOffset=10).encode(
+        x=alt.X("start:T", title=t("overview.clock", clock=zone().key), axis=times),
         x2="end:T",
         color=alt.condition(alt.datum.is_open, alt.value(SERIES[0]), alt.value(NEUTRAL)),
         tooltip=tooltip,
     )
-    # Altair draws text in black unless told, in either theme.
-    words = base.mark_text(align="left", dy=-8, fontSize=12, color="#e6eaf1" if is_dark() else "#1b2330").encode(
-        text="caption:N"
+    # Altair draws text in black unless told, in either theme; at the left edge no name pushes the picture aside.
+    words = base.mark_text(align="left", dy=-7, fontSize=12, color="#e6eaf1" if is_dark() else "#1b2330").encode(
+        x=alt.value(0), text="caption:N"
     )
-    words = words.transform_calculate(caption="datum.model + '  ·  ' + datum.label")
-    return alt.layer(bars, words).properties(height=_ROW_PIXELS * len(models) + 40)
+    return alt.layer(bars, words).properties(height=_ROW_PIXELS * len(data) + _AXIS_PIXELS)
 
 
 def _short(name: str) -> str:
