@@ -48,6 +48,8 @@ def fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Fakes]:
         found.stacks[name] = ExitStack()
         found.stacks[name].enter_context(serving(service))
         monkeypatch.setenv(setting, service.url)
+    # AppTest looks through every installed package for components each time; the app has none.
+    monkeypatch.setattr("streamlit.components.v2.manifest_scanner.scan_component_manifests", lambda *_, **__: [])
     monkeypatch.setenv("UI_LANGUAGE", "en")
     monkeypatch.chdir(tmp_path)
     app_settings.cache_clear()
