@@ -3,9 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := $(BIN)/.for-running
 DEV := $(BIN)/.for-developing
+FOR_RUNNING := training,ui
+FOR_DEVELOPING := training,packages,rl,feeds,ui,dev
 DATA ?=
 
-.PHONY: help setup demo run test browser check bench chaos screenshots package clean
+# Everything starts dozens of processes: each would compile all modules anew where the environment forbids to keep them.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help setup demo run test coverage browser check bench chaos screenshots package clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -15,13 +20,19 @@ $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit("pumpcast needs Python 3.11 or newer, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 
+# pip compiles one file after the other; on all cores that takes a part of the time.
+define install
+$(BIN)/pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[$(1)]'
+@$(BIN)/python -m compileall -q -j 0 .venv/lib >/dev/null 2>&1 || true
+endef
+
 $(RUN): $(BIN)/pip pyproject.toml constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[training,ui]'
+	$(call install,$(FOR_RUNNING))
 	@touch $@
 
-$(DEV): $(RUN)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[training,packages,rl,feeds,ui,dev]'
-	@touch $@
+$(DEV): $(BIN)/pip pyproject.toml constraints.txt
+	$(call install,$(FOR_DEVELOPING))
+	@touch $(RUN) $@
 
 setup: $(DEV) ## install everything into .venv
 
@@ -31,7 +42,10 @@ demo: $(RUN) ## the whole story on a simulated market; DATA=file.parquet takes r
 run: $(RUN) ## start the app, both services and their workers; Ctrl-C stops all
 	$(BIN)/pumpcast up
 
-test: $(DEV) ## all tests, with coverage
+test: $(DEV) ## all tests
+	$(BIN)/pytest -n 3 --dist worksteal -q
+
+coverage: $(DEV) ## all tests once more, slower: which lines of the services and the app they run
 	$(BIN)/pytest -n 2 --dist worksteal --cov --cov-report= -q
 	$(BIN)/coverage report --fail-under=85
 
