@@ -31,7 +31,7 @@ def render(coin_id: str) -> None:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(t("coin.title", coin=short_coin(coin_id)), width="content")
-        st.code(coin_id, language=None, width="content")
+        st.code(coin_id, language=None, width="content", wrap_lines=True)
     chosen = _chosen(coin_id)
     models = known_models()
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -88,7 +88,7 @@ def _draw_move(figure: go.Figure, move: Move) -> None:
         if level is not None:
             figure.add_shape(
                 type="line", x0=start, x1=wall(move.end), y0=level, y1=level, row=1, col=1,
-                line={"color": NEUTRAL, "dash": "dot", "width": 1.5}, label={"text": words, "textposition": "end"},
+                line={"color": NEUTRAL, "dash": "dot", "width": 1.5}, label={"text": words, "textposition": "middle"},
             )  # fmt: skip
     figure.add_shape(
         type="rect", x0=start, x1=wall(move.end), y0=move.value, y1=move.threshold, row=1, col=1,

@@ -19,7 +19,7 @@ _AXIS_PIXELS: Final = 74
 """Room for the numbers of both charts, so that their times stand below each other."""
 SHAPES: Final = {"alert": "triangle-up", "yes": "diamond", "no": "circle"}
 COLOURS: Final = {"alert": ALERT, "yes": SERIES[1], "no": NEUTRAL}
-SIZES: Final = {"alert": 110, "yes": 60, "no": 18}
+SIZES: Final = {"alert": 110, "yes": 55, "no": 14}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +197,7 @@ def _mark_layer(marks: Sequence[Mark]) -> Any:
 
     return (
         alt.Chart(frame)
-        .mark_point(filled=True, opacity=0.9)
+        .mark_point(filled=True, opacity=0.9, strokeWidth=0)
         .encode(
             x="at:T",
             y="value:Q",

@@ -189,3 +189,12 @@ def test_hours_when_summed_then_models_add_up_and_empty_hours_count_none():
     hours = hours_of([first, second], last=wire.now())
     assert [hour.predictions for hour in hours] == [100, 200, 400]
     assert [hour.precision for hour in hours] == [None, None, None]
+
+
+def test_overview_when_a_key_is_wanted_then_it_is_asked_for_once(fakes: Fakes, open_page: Open):
+    wire.running(fakes.prediction, fakes.training)
+    for path in [path for method, path in fakes.prediction.answers if method == "GET"]:
+        fakes.prediction.get(path, Problem(401, "needs a key", code="unauthorised"))
+    test = open_page("overview")
+    assert not test.exception
+    assert len(test.text_input) == 1
