@@ -13,12 +13,13 @@ from streamlit_ui.app_pages.questions import question
 from streamlit_ui.client.active_models import import_model, list_active, list_available
 from streamlit_ui.client.models import get_card
 from streamlit_ui.client.transport import Refused
-from streamlit_ui.formats import moment, number, percent, share
+from streamlit_ui.formats import duration, moment, number, percent, share
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, empty, guarded, note, show_error
 
 _CONFLICT = 409
+_DAY_SECONDS = 86_400
 _SCORE_DIGITS = 3
 _CARD_PIXELS = 150
 
@@ -55,7 +56,8 @@ def _draw_promise(model: AvailableModel, card: ModelCard) -> None:
     st.caption(
         t(
             "import.data", first=moment(model.train_start, seconds=False), last=moment(model.train_end, seconds=False),
-            features=number(len(model.features)), days=number(figures.holdout_days if figures else None, 2),
+            features=number(len(model.features)),
+            span=duration(figures.holdout_days * _DAY_SECONDS if figures else None),
         )
     )  # fmt: skip
     for warned in card.model.warnings:

@@ -100,7 +100,8 @@ def _draw_one(model: ActiveModel) -> None:
     st.markdown(f"{active_badge(model)} {mode_badge(model)} **{question(model)}** · `{model.model_type}`")
     st.caption(
         t(
-            "manage.facts", imported=moment(model.created_at, seconds=False), n=number(model.total_predictions),
+            "manage.facts" if model.last_prediction_at else "manage.facts_none",
+            imported=moment(model.created_at, seconds=False), n=number(model.total_predictions),
             age=age(model.last_prediction_at),
         )
     )  # fmt: skip

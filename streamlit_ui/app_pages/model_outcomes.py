@@ -15,13 +15,14 @@ from streamlit_ui.app_pages.questions import question
 from streamlit_ui.charts import outcomes
 from streamlit_ui.client.jobs import list_phases
 from streamlit_ui.client.transport import ServiceError
-from streamlit_ui.formats import age, moment, number, percent, share
+from streamlit_ui.formats import age, duration, moment, number, percent, share
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, empty
 
 _TABS = ("figures", "calibration", "time", "phases", "drift")
 _WIDE = 330
+_DAY_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ def draw_hold_out(found: ModelStatistics) -> None:
         return
     st.caption(
         t(
-            "statistics.hold_out_why", days=number(promised.days, 2),
+            "statistics.hold_out_why", span=duration(promised.days * _DAY_SECONDS if promised.days else None),
             decision=number(found.decision_threshold, 3), alert=number(found.alert_threshold, 3),
             auc=number(promised.roc_auc, 3), per_day=number(promised.alerts_per_day),
         )

@@ -75,8 +75,10 @@ def _metric(
 ) -> None:
     colour: Literal["off", "inverse", "normal"] = "off" if neutral else "inverse" if inverse else "normal"
     with st.container(border=True, gap="xsmall", height="stretch"):
+        # A label of its own wraps where that of the metric would be cut off.
+        st.caption(t(f"statistics.{name}"), help=t(f"statistics.{name}_help"))
         st.metric(
-            t(f"statistics.{name}"), value, delta, delta_color=colour, help=t(f"statistics.{name}_help"),
+            t(f"statistics.{name}"), value, delta, delta_color=colour, label_visibility="collapsed",
             delta_description=t("statistics.against_hold_out") if delta else None,
         )  # fmt: skip
         st.caption(below)

@@ -96,7 +96,8 @@ def _draw_fields(model: ActiveModel, lines: list[str]) -> None:
     if (line or None) != model.line:
         before, after = (one or t("manage.no_line") for one in (model.line, line))
         changes.append(Change(field="line", value=line or None, before=before, after=after))
-    changes += _ask_auto(model)
+    if mode == "shadow":
+        changes += _ask_auto(model)
     draw_save(model, changes, reason=reason)
 
 

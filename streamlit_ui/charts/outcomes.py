@@ -19,6 +19,7 @@ HEIGHT = 300
 _LEAST_BARS = 12
 _ROW_PIXELS = 34
 _ROOM = 1.08
+_DECADES = [10**power for power in range(8)]
 _DAY = timedelta(days=1)
 
 
@@ -40,7 +41,7 @@ def fates(figures: Figures) -> Chart:
         chart(values, height=110)
         .mark_bar(height=26)
         .encode(
-            x=alt.X("rows:Q", stack="normalize", title=None, axis=alt.Axis(format=".0%", grid=False)),
+            x=alt.X("rows:Q", stack="normalize", title=None, axis=alt.Axis(format=".0%", grid=False, tickCount=5)),
             color=colours("fate:N", names, [UP, DOWN, SERIES[0], NEUTRAL]),
             order="order:Q",
             tooltip=[tip("fate", ""), tip("count", t("statistics.predictions"))],
@@ -96,7 +97,7 @@ def bin_counts(live: Sequence[CalibrationBin], hold_out: Sequence[CalibrationBin
     ]  # fmt: skip
     scale = alt.Scale(type="log", nice=False, domainMin=1)
     base = chart(values, height=HEIGHT).encode(
-        y=alt.Y("rows:Q", scale=scale, title=t("statistics.rows"), axis=alt.Axis(tickCount=5, format="~s")),
+        y=alt.Y("rows:Q", scale=scale, title=t("statistics.rows"), axis=alt.Axis(values=_DECADES, format="~s")),
         color=colours("series:N", names, [SERIES[0], SERIES[1]]),
         tooltip=[tip("series", ""), tip("bin", t("statistics.said")), tip("words", t("statistics.rows"))],
     )

@@ -11,6 +11,7 @@ from streamlit_ui.formats import number, share
 from streamlit_ui.session import t
 
 HEIGHT = 260
+_ROOM = 1.1
 
 
 def draw_curve(curve: Sequence[CardThresholdPoint], chosen: float) -> Chart:
@@ -25,11 +26,12 @@ def draw_curve(curve: Sequence[CardThresholdPoint], chosen: float) -> Chart:
         for name, value in ((names[0], point.precision), (names[1], point.recall))
         if value is not None
     ]  # fmt: skip
+    reach = min(1.0, _ROOM * max(chosen, *(point.threshold for point in curve)))
     lines = (
         chart(values)
         .mark_line(strokeWidth=2, interpolate="step-before")
         .encode(
-            x=alt.X("threshold:Q", title=t("manage.field_alert_threshold"), scale=alt.Scale(domain=[0, 1])),
+            x=alt.X("threshold:Q", title=t("manage.field_alert_threshold"), scale=alt.Scale(domain=[0, reach])),
             y=alt.Y("share:Q", title=t("manage.share"), scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%")),
             color=colours("series:N", names, [SERIES[0], SERIES[1]], symbol_stroke=2),
             strokeDash=alt.StrokeDash("series:N", scale=alt.Scale(domain=names, range=[[1, 0], [6, 4]]), legend=None),

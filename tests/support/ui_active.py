@@ -178,7 +178,8 @@ def service_statistics(*, known: bool = True, balanced: bool = True) -> ServiceS
             balanced=balanced,
         ),
         figures=figures(known=known), deliveries={},
-        models=ModelCounts(live=1, shadow=0, inactive=0, with_statistics=1), recording_clock=NOON, last_prediction_at=NOON, workers=[],
+        models=ModelCounts(live=1, shadow=0, inactive=0, with_statistics=1),
+        recording_clock=NOON, last_prediction_at=NOON, workers=[],
     )  # fmt: skip
 
 
