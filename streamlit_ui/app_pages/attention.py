@@ -204,7 +204,7 @@ def _about(
 ) -> Finding:
     return Finding(
         severity="warning", code=code, place=place, values={"model": model.name, **values},
-        query={"id": model.id} if query is None else query,
+        query={"model": model.id} if query is None else query,
     )  # fmt: skip
 
 

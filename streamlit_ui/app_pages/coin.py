@@ -88,7 +88,8 @@ def _live_view(coin_id: str, view: str, marks: int, chosen: Prediction | None, *
         return
     if chosen is None:
         _facts(history)
-    _draw(course(history, models, chosen), view)
+    is_in_view = chosen is not None and (is_around or chosen.data_timestamp >= history.rows[0].timestamp)
+    _draw(course(history, models, chosen if is_in_view else None), view)
     if chosen is not None:
         with guarded():
             coin_answers.deliveries(chosen)

@@ -81,7 +81,7 @@ def line_chart(course: Course) -> alt.LayerChart | alt.FacetChart:
     x = alt.X("at:T", title=None, scale=_time_scale(course), axis=alt.Axis(labels=False, tickCount=8))
     line = (
         alt.Chart(frame)
-        .mark_line(color=SERIES[0], strokeWidth=2, interpolate="monotone")
+        .mark_line(color=SERIES[0], strokeWidth=2)
         .encode(
             x=x, y=y, tooltip=[alt.Tooltip("at:T", title=clock_title(), format="%H:%M:%S"),
                                alt.Tooltip("shown:N", title=course.column)],

@@ -126,7 +126,7 @@ def test_attention_when_one_model_is_silent_then_only_it_is_named():
     stuck = active_model(id=2, name="Stuck", activated_at=AGO, created_at=AGO, last_prediction_at=AGO)
     choosy = active_model(id=3, name="Choosy", coin_filter_mode="whitelist", last_prediction_at=AGO)
     (found,) = find(healthy(models=[busy, stuck, choosy], statistics=[], trained=[]))
-    assert (found.code, found.values["model"], found.query) == ("silent", "Stuck", {"id": 2})
+    assert (found.code, found.values["model"], found.query) == ("silent", "Stuck", {"model": 2})
 
 
 def test_attention_when_faults_and_warnings_mix_then_faults_come_first():

@@ -79,7 +79,7 @@ def test_stream_when_a_filter_is_chosen_then_it_stands_in_the_address(stream: Fa
     test = open_page("predictions")
     test.selectbox(key="pick_outcome").set_value("tp").run()
     assert test.query_params["outcome"] == "tp"
-    assert "No prediction is like that" in said(test)
+    assert "No prediction matches" in said(test)
     test.button(key="clear").click().run()
     assert "outcome" not in test.query_params
     assert len(test.dataframe[0].value) == 50
