@@ -3,7 +3,7 @@
 import streamlit as st
 
 from shared.contracts.card_data import CardAudit, CardPermuted
-from streamlit_ui.app_pages.card_figures import absent
+from streamlit_ui.app_pages.card_figures import absent, picture
 from streamlit_ui.charts import features as charts
 from streamlit_ui.formats import number
 from streamlit_ui.session import t
@@ -54,7 +54,7 @@ def _single(audit: CardAudit) -> None:
     if misjudged:
         result += " " + t("card.single_misjudged", feature=misjudged[0].name, share=number(misjudged[0].misjudged, 5))
     _check("single", "warning" if notable else "good", t("card.notable" if notable else "card.passed"), result)
-    st.altair_chart(charts.single_features(strongest, notable=NOTABLE_AUC), width=720, alt=t("card.single_alt"))
+    picture(charts.single_features(strongest, notable=NOTABLE_AUC), t("card.single_alt"), width=720)
 
 
 def _permuted(found: CardPermuted) -> None:
@@ -69,4 +69,4 @@ def _permuted(found: CardPermuted) -> None:
             high=number(_CHANCE + found.bound, 3), fit=number(found.fit_rows), holdout=number(found.holdout_rows),
         ),
     )  # fmt: skip
-    st.altair_chart(charts.permuted(found), width=720, alt=t("card.permuted_checked"))
+    picture(charts.permuted(found), t("card.permuted_checked"), width=720)

@@ -9,7 +9,7 @@ import streamlit as st
 from shared.contracts.card import ModelCard
 from shared.contracts.card_data import CardProfile
 from shared.contracts.training import JsonObject
-from streamlit_ui.app_pages.card_figures import absent, figures
+from streamlit_ui.app_pages.card_figures import absent, figures, picture
 from streamlit_ui.charts.periods import Step, by_phase, over_time, waterfall
 from streamlit_ui.formats import NOTHING, number, share
 from streamlit_ui.session import t
@@ -55,7 +55,7 @@ def _rows(counts: Mapping[str, int]) -> None:
         high = low + counts.get(name, 0)
         steps.append((t(f"card.{name}"), low, high))
         low = high
-    st.altair_chart(waterfall(steps, whole=whole), alt=t("card.waterfall_help"))
+    picture(waterfall(steps, whole=whole), t("card.waterfall_help"))
 
 
 def _over(profile: CardProfile) -> None:
@@ -70,11 +70,11 @@ def _over(profile: CardProfile) -> None:
                 for one in profile.periods
             ]  # fmt: skip
             chart = over_time(steps, title=t("card.base_rate"), unit="share", height=240)
-            st.altair_chart(chart, alt=t("card.base_rate_over_time"))
+            picture(chart, t("card.base_rate_over_time"))
         with st.container():
             st.subheader(t("card.base_rate_by_phase"), anchor=False)
             rows = [(_phase(one.phase, one.rows), one.base_rate, one.rows) for one in profile.phases]
-            st.altair_chart(by_phase(rows), alt=t("card.base_rate_by_phase"))
+            picture(by_phase(rows), t("card.base_rate_by_phase"))
 
 
 def _phase(phase: int | None, rows: int) -> str:

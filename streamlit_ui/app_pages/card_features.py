@@ -5,7 +5,7 @@ import streamlit as st
 from shared.contracts.card import CardImportance, ModelCard
 from shared.contracts.card_data import CardProfile
 from streamlit_ui.address import select
-from streamlit_ui.app_pages.card_figures import absent, figures
+from streamlit_ui.app_pages.card_figures import absent, figures, picture
 from streamlit_ui.charts import features as charts
 from streamlit_ui.formats import number, share
 from streamlit_ui.session import t
@@ -44,11 +44,11 @@ def _importance(importance: CardImportance, ranked: list[str]) -> None:
         if importance.permutation:
             with st.container():
                 st.markdown(f"**{t('card.permutation')}**", help=t("card.permutation_help"))
-                st.altair_chart(charts.permutation(importance.permutation, names), alt=t("card.permutation_help"))
+                picture(charts.permutation(importance.permutation, names), t("card.permutation_help"))
         if importance.gain:
             with st.container():
                 st.markdown(f"**{t('card.gain')}**", help=t("card.gain_help"))
-                st.altair_chart(charts.gain(importance.gain, names), alt=t("card.gain_help"))
+                picture(charts.gain(importance.gain, names), t("card.gain_help"))
 
 
 @st.fragment
@@ -71,5 +71,5 @@ def _profile(profile: CardProfile, ranked: list[str]) -> None:
         width=230, columns=3,
     )  # fmt: skip
     if one.counts:
-        st.altair_chart(charts.histogram(one), alt=t("card.histogram_alt", feature=name))
+        picture(charts.histogram(one), t("card.histogram_alt", feature=name))
         st.caption(t("card.histogram_help"))

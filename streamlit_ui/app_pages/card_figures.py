@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import altair as alt
 import streamlit as st
 
 from shared.contracts.training import Warned
@@ -36,3 +37,8 @@ def warn(warnings: Sequence[Warned]) -> None:
 def time_column(label: str) -> Any:
     """Give a column of moments on the session's clock."""
     return st.column_config.DatetimeColumn(label, format="YYYY-MM-DD HH:mm", timezone=zone().key)
+
+
+def picture(chart: alt.Chart | alt.LayerChart | alt.FacetChart, words: str, *, width: int | None = None) -> None:
+    """Draw a chart that `words` describe; tests check it against the schema, which takes longer than drawing it."""
+    st.vega_lite_chart(spec=chart.to_dict(validate=False), width=width or "stretch", alt=words)

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from shared.contracts.card import CardEarnings, CardMoney
-from streamlit_ui.app_pages.card_figures import absent
+from streamlit_ui.app_pages.card_figures import absent, picture
 from streamlit_ui.app_pages.card_measured import Earned
 from streamlit_ui.charts.periods import earnings
 from streamlit_ui.formats import NOTHING, number, percent, share
@@ -40,7 +40,7 @@ def earned(money: CardMoney | Earned) -> None:
         for name, meaning, one in parts:
             with st.container(border=True):
                 _earned(name, meaning, one)
-    st.altair_chart(earnings([(name, one) for name, _, one in parts]), alt=t("card.earnings_alt"))
+    picture(earnings([(name, one) for name, _, one in parts]), t("card.earnings_alt"))
     rows = [
         t("card.silent_alerts", count=number(money.silent_alerts)) if money.silent_alerts is not None else None,
         t("card.without_outcome", count=number(money.alerts_without_outcome)),

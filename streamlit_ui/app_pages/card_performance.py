@@ -3,7 +3,7 @@
 import streamlit as st
 
 from shared.contracts.card import CardCalibration, CardConfusions, CardFigures, ModelCard
-from streamlit_ui.app_pages.card_figures import absent, figures
+from streamlit_ui.app_pages.card_figures import absent, figures, picture
 from streamlit_ui.app_pages.card_threshold import explore
 from streamlit_ui.charts import curves as charts
 from streamlit_ui.formats import NOTHING, number, percent, share
@@ -59,7 +59,7 @@ def calibration(found: CardCalibration | None) -> None:
     series = {t("card.calibration_after"): found.after}
     if found.before:
         series[t("card.calibration_before")] = found.before
-    st.altair_chart(charts.calibration(series), width=620, alt=t("card.calibration_alt"))
+    picture(charts.calibration(series), t("card.calibration_alt"), width=620)
 
 
 def confusions(found: CardConfusions | None) -> None:
@@ -77,7 +77,7 @@ def confusions(found: CardConfusions | None) -> None:
         ):
             with st.container(border=True):
                 st.markdown(f"**{t(f'card.at_{name}')}** · {number(one.threshold, 3)}")
-                st.altair_chart(charts.confusion(one), alt=t("card.confusion_help"))
+                picture(charts.confusion(one), t("card.confusion_help"))
                 st.caption(
                     t(
                         "card.confusion_rates", precision=share(one.precision), recall=share(one.recall),

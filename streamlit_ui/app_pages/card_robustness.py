@@ -8,7 +8,7 @@ import streamlit as st
 
 from shared.contracts.card import CardCrossValidation, CardPeriod, ModelCard
 from shared.contracts.training import JsonObject
-from streamlit_ui.app_pages.card_figures import absent, figures
+from streamlit_ui.app_pages.card_figures import absent, figures, picture
 from streamlit_ui.app_pages.card_tests import table
 from streamlit_ui.charts.periods import Step, folds, over_time
 from streamlit_ui.client.models import list_tests
@@ -67,16 +67,16 @@ def periods(found: Sequence[CardPeriod] | None) -> None:
         with st.container():
             st.markdown(f"**{t('card.average_precision')}** :gray[(- - {base})]")
             chart = over_time(scores, title=t("card.average_precision"), unit="share", beside=base)
-            st.altair_chart(chart, alt=t("card.periods_alt"))
+            picture(chart, t("card.periods_alt"))
         with st.container():
             st.markdown(f"**{t('card.alert_precision')}** :gray[(- - {base})]")
             chart = over_time(hits, title=t("card.precision"), unit="share", beside=base)
-            st.altair_chart(chart, alt=t("card.periods_alt"))
+            picture(chart, t("card.periods_alt"))
         if any(one.value is not None for one in money):
             with st.container():
                 st.markdown(f"**{t('card.expected_value')}**")
                 chart = over_time(money, title=t("card.expected_value_axis"), unit="percent", zero=True)
-                st.altair_chart(chart, alt=t("card.periods_alt"))
+                picture(chart, t("card.periods_alt"))
 
 
 def _worst(found: Sequence[CardPeriod]) -> None:
@@ -118,8 +118,8 @@ def _folds(found: CardCrossValidation | None) -> None:
         ]
     )
     if train and test:
-        st.altair_chart(
-            folds(train, test, title=t("card.average_precision")), width=620, alt=t("card.folds_alt")
+        picture(
+            folds(train, test, title=t("card.average_precision")), t("card.folds_alt"), width=620
         )  # fmt: skip
     scores = [f"{part}_{name}" for part in ("train", "test") for name in _SCORES]
     rows = [

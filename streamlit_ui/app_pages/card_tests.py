@@ -18,7 +18,8 @@ def table(tests: Sequence[TestResult], names: Mapping[int, str]) -> None:
     rows = [
         {
             **({"model": names.get(one.model_id, t("models.gone", id=one.model_id))} if names else {}),
-            "start": one.test_start, "end": one.test_end, "rows": one.num_samples, "roc_auc": one.roc_auc, "precision": one.precision_score,
+            "start": one.test_start, "end": one.test_end, "rows": one.num_samples,
+            "roc_auc": one.roc_auc, "precision": one.precision_score,
             "recall": one.recall, "f1": one.f1_score, "f1_change": change(one.f1_score, one.train_f1),
             "expected_value": one.expected_value_pct, "warnings": len(one.warnings), "tested": one.updated_at,
         }

@@ -7,7 +7,7 @@ import streamlit as st
 
 from shared.contracts.card import CardCurves, CardThresholdPoint, CardThresholds
 from streamlit_ui.address import keep, told
-from streamlit_ui.app_pages.card_figures import absent, figures
+from streamlit_ui.app_pages.card_figures import absent, figures, picture
 from streamlit_ui.charts import curves as charts
 from streamlit_ui.charts.curves import Mark
 from streamlit_ui.formats import number, percent, share
@@ -37,7 +37,7 @@ def explore(
     if active_id is not None:
         link(
             "manage", t("card.use_threshold", threshold=number(chosen.threshold, 3)), icon=":material/tune:",
-            id=active_id, threshold=chosen.threshold,
+            model=active_id, threshold=chosen.threshold,
         )  # fmt: skip
     marks = [Mark(name=t("card.chosen"), threshold=chosen.threshold, point=chosen, is_chosen=True)] + [
         Mark(name=name, threshold=value, point=nearest(points, value))
@@ -55,16 +55,17 @@ def _slider(
     usual_value = nearest(points, usual).threshold
     if key not in st.session_state:
         st.session_state[key] = nearest(points, _told_threshold(usual)).threshold
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        value = st.select_slider(
-            t("card.threshold"), options=values, key=key, format_func=lambda one: number(one, 3),
-            help=t("card.threshold_help"), width="stretch",
-        )  # fmt: skip
+    value = st.select_slider(
+        t("card.threshold"), options=values, key=key, format_func=lambda one: number(one, 3),
+        help=t("card.threshold_help"),
+    )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.caption(t("card.jump"), width="content")
         for name, wanted in (("alert", thresholds.alert), ("decision", thresholds.decision), ("half", _HALF)):
             if wanted is not None:
                 st.button(
                     t(f"card.jump_{name}"), key=f"{key}_{name}", on_click=st.session_state.__setitem__,
-                    args=(key, nearest(points, wanted).threshold), help=number(wanted, 3),
+                    args=(key, nearest(points, wanted).threshold), help=number(wanted, 3), type="tertiary",
                 )  # fmt: skip
     keep("threshold", value, usual_value)
     return nearest(points, value)
@@ -99,15 +100,15 @@ def _pictures(
             with st.container():
                 st.markdown(f"**{t('card.pr')}**", help=t("card.pr_help"))
                 chart = charts.precision_recall({one: curves.precision_recall}, base_rate=base_rate, marks=marks)
-                st.altair_chart(chart, alt=t("card.pr_help"))
+                picture(chart, t("card.pr_help"))
         if curves.roc:
             with st.container():
                 st.markdown(f"**{t('card.roc')}**", help=t("card.roc_help"))
-                st.altair_chart(charts.roc({one: curves.roc}, marks=marks), alt=t("card.roc_help"))
+                picture(charts.roc({one: curves.roc}, marks=marks), t("card.roc_help"))
         with st.container():
             st.markdown(f"**{t('card.rates')}**", help=t("card.rates_help"))
-            st.altair_chart(charts.rates_by_threshold(points, marks), alt=t("card.rates_help"))
+            picture(charts.rates_by_threshold(points, marks), t("card.rates_help"))
         if any(point.expected_value_pct is not None for point in points):
             with st.container():
                 st.markdown(f"**{t('card.money_by')}**", help=t("card.money_by_help"))
-                st.altair_chart(charts.money_by_threshold(points, marks), alt=t("card.money_by_help"))
+                picture(charts.money_by_threshold(points, marks), t("card.money_by_help"))

@@ -7,7 +7,7 @@ import streamlit as st
 
 from shared.contracts.results import Comparison
 from shared.contracts.training import Model
-from streamlit_ui.app_pages.card_figures import absent, figures, time_column, warn
+from streamlit_ui.app_pages.card_figures import absent, figures, picture, time_column, warn
 from streamlit_ui.app_pages.comparison_results import MEASURES, Found
 from streamlit_ui.app_pages.comparison_table import figure_rows, setting_rows, show
 from streamlit_ui.app_pages.test_result import named
@@ -145,6 +145,7 @@ def _figures(found: Found, models: list[Model]) -> None:
 def _differences(found: Found, names: dict[int, str]) -> None:
     st.subheader(t("comparison.differences"), anchor=False)
     st.caption(t("comparison.differences_help", level=share(float(found.intervals.get("level", 0.95)), 0)))
+    is_one_pair = len(found.differences) == 1
     rows = []
     for pair in found.differences:
         for measure in MEASURES:
@@ -159,11 +160,14 @@ def _differences(found: Found, names: dict[int, str]) -> None:
                     "verdict": f"★ {names.get(better)}" if better else t("comparison.not_proved"),
                 }
             )  # fmt: skip
+    if is_one_pair:
+        st.markdown(f"**{rows[0]['pair']}**")
     _notes(found)
     column = st.column_config
     st.dataframe(
         pd.DataFrame(rows, columns=["pair", "measure", "difference", "interval", "verdict"]),
         hide_index=True,
+        column_order=None if not is_one_pair else ["measure", "difference", "interval", "verdict"],
         column_config={
             "pair": column.TextColumn(t("comparison.pair"), width="large"),
             "measure": column.TextColumn(t("comparison.measure")),
@@ -195,14 +199,14 @@ def _curves(found: Found) -> None:
         if ranked:
             with st.container():
                 st.markdown(f"**{t('card.pr')}**", help=t("card.pr_help"))
-                st.altair_chart(charts.precision_recall(ranked, base_rate=base_rate), alt=t("card.pr_help"))
+                picture(charts.precision_recall(ranked, base_rate=base_rate), t("card.pr_help"))
         rates = {one.name: one.roc_curve for one in found.models if one.roc_curve}
         if rates:
             with st.container():
                 st.markdown(f"**{t('card.roc')}**", help=t("card.roc_help"))
-                st.altair_chart(charts.roc(rates), alt=t("card.roc_help"))
+                picture(charts.roc(rates), t("card.roc_help"))
         bins = {one.name: one.calibration_bins for one in found.models if one.calibration_bins}
         if bins:
             with st.container():
                 st.markdown(f"**{t('card.calibration')}**", help=t("card.calibration_alt"))
-                st.altair_chart(charts.calibration(bins), alt=t("card.calibration_alt"))
+                picture(charts.calibration(bins), t("card.calibration_alt"))

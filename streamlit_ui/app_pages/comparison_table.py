@@ -50,7 +50,7 @@ def show(rows: Sequence[Row], names: Sequence[str], *, everything: bool, label: 
     ]  # fmt: skip
     st.dataframe(
         pd.DataFrame(table), hide_index=True, height="content",
-        column_config={label: st.column_config.TextColumn(label, pinned=True, width=210)},
+        column_config={label: st.column_config.TextColumn(label, pinned=True, width=180)},
     )  # fmt: skip
 
 

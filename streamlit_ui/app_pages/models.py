@@ -74,7 +74,7 @@ def _models() -> None:
 def _table(models: Sequence[Model]) -> None:
     event: Any = st.dataframe(
         frame(models), hide_index=True, column_config=_columns(), on_select="rerun", key="models_table",
-        selection_mode=["multi-row", "single-cell"], height="content" if len(models) <= _ALL_AT_ONCE else _HEIGHT, 
+        selection_mode=["multi-row", "single-cell"], height="content" if len(models) <= _ALL_AT_ONCE else _HEIGHT,
         placeholder=NOTHING, alt=t("places.models"),
     )  # fmt: skip
     rows, cells = event.selection.get("rows", []), event.selection.get("cells", [])

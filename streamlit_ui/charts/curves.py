@@ -122,7 +122,7 @@ def money_by_threshold(points: Sequence[CardThresholdPoint], marks: Sequence[Mar
             ],
         )
     )
-    zero = alt.Chart(pd.DataFrame({"y": [0]})).mark_rule(color=NEUTRAL, strokeDash=[4, 4]).encode(y="y:Q")
+    zero = alt.Chart(pd.DataFrame({"y": [0]})).mark_rule(color=NEUTRAL, strokeDash=[4, 4]).encode(y=alt.Y("y:Q"))
     return alt.layer(zero, line, *_rules(marks)).properties(height=HEIGHT)
 
 
@@ -153,8 +153,8 @@ def confusion(matrix: CardConfusion) -> Layered:
         color=alt.Color("right:N", scale=alt.Scale(domain=[True, False], range=[UP, DOWN]), legend=None),
         opacity=alt.Opacity("share:Q", scale=alt.Scale(domain=[0, 1], range=[0.12, 0.55]), legend=None),
     )
-    counts = base.mark_text(fontSize=16, fontWeight=600, dy=-8, color=_ink()).encode(text="count:N")
-    parts = base.mark_text(fontSize=12, dy=12, color=_ink()).encode(text="part:N")
+    counts = base.mark_text(fontSize=16, fontWeight=600, dy=-8, color=_ink()).encode(text=alt.Text("count:N"))
+    parts = base.mark_text(fontSize=12, dy=12, color=_ink()).encode(text=alt.Text("part:N"))
     return alt.layer(boxes, counts, parts).properties(height=190)
 
 
@@ -189,7 +189,7 @@ def _lines(
             y=alt.Y("y:Q", title=y, scale=alt.Scale(domain=[0, top], nice=False), axis=alt.Axis(format="~p")),
             color=alt.Color("series:N", scale=colours, legend=legend),
             strokeDash=alt.StrokeDash("series:N", scale=dashes, legend=legend),
-            order="order:Q",
+            order=alt.Order("order:Q"),
             tooltip=[
                 *([alt.Tooltip("series:N", title=t("curves.series"))] if len(names) > 1 else []),
                 alt.Tooltip("x:Q", title=x, format=".3f"),
@@ -204,14 +204,16 @@ def _lines(
 def _diagonal(top: float = 1.0) -> alt.Chart:
     ends = pd.DataFrame({"x": [0, top], "y": [0, top]})
     line = alt.Chart(ends).mark_line(color=NEUTRAL, strokeDash=[4, 4], strokeWidth=1)
-    drawn: alt.Chart = line.encode(x="x:Q", y="y:Q")
+    drawn: alt.Chart = line.encode(x=alt.X("x:Q"), y=alt.Y("y:Q"))
     return drawn
 
 
 def _level(height: float, words: str) -> Layered:
-    base = alt.Chart(pd.DataFrame({"x": [0.0], "y": [height], "words": [words]})).encode(y="y:Q")
+    base = alt.Chart(pd.DataFrame({"x": [0.0], "y": [height], "words": [words]})).encode(y=alt.Y("y:Q"))
     rule = base.mark_rule(color=NEUTRAL, strokeDash=[4, 4])
-    text = base.mark_text(align="left", dx=6, dy=-7, color=NEUTRAL, fontSize=11).encode(x="x:Q", text="words:N")
+    text = base.mark_text(align="left", dx=6, dy=-7, color=NEUTRAL, fontSize=11).encode(
+        x=alt.X("x:Q"), text=alt.Text("words:N")
+    )
     return alt.layer(rule, text)
 
 
@@ -234,8 +236,8 @@ def _points(places: Sequence[tuple[Mark, float | None, float]]) -> list[alt.Char
         alt.Chart(pd.DataFrame(rows))
         .mark_point(filled=True, opacity=1, stroke=_ink(), strokeWidth=1)
         .encode(
-            x="x:Q",
-            y="y:Q",
+            x=alt.X("x:Q"),
+            y=alt.Y("y:Q"),
             size=alt.Size("size:Q", scale=None),
             shape=alt.Shape(
                 "name:N", legend=legend, scale=alt.Scale(domain=names, range=list(reversed(_SHAPES[: len(names)])))
@@ -263,17 +265,18 @@ def _rules(marks: Sequence[Mark]) -> list[alt.Chart]:
         for row, mark in enumerate(marks)
     ]  # fmt: skip
     frame = pd.DataFrame(rows)
-    base = alt.Chart(frame).encode(x="x:Q")
-    rule = base.mark_rule().encode(
-        color=alt.condition("datum.chosen", alt.value(ALERT), alt.value(NEUTRAL)),
-        strokeDash=alt.condition("datum.chosen", alt.value([1, 0]), alt.value([4, 3])),
-        strokeWidth=alt.condition("datum.chosen", alt.value(2), alt.value(1)),
-    )
+    rules = [
+        alt.Chart(frame[frame["chosen"] == chosen])
+        .mark_rule(color=colour, strokeDash=dash, strokeWidth=width)
+        .encode(x=alt.X("x:Q"))
+        for chosen, colour, dash, width in ((False, NEUTRAL, [4, 3], 1), (True, ALERT, [1, 0], 2))
+        if (frame["chosen"] == chosen).any()
+    ]
     texts = [
         alt.Chart(frame[frame["align"] == side])
         .mark_text(align=side, dx=-5 if side == "right" else 5, fontSize=11, color=_ink())
-        .encode(x="x:Q", y=alt.Y("row:Q", scale=None, axis=None), text="words:N")
+        .encode(x=alt.X("x:Q"), y=alt.Y("row:Q", scale=None, axis=None), text=alt.Text("words:N"))
         for side in ("left", "right")
         if (frame["align"] == side).any()
     ]
-    return [rule, *texts]
+    return [*rules, *texts]

@@ -35,8 +35,8 @@ def permutation(falls: Mapping[str, CardFall], names: Sequence[str]) -> Layered:
     bars = base.mark_bar(color=SERIES[0], opacity=0.75, height=12).encode(
         x=alt.X("mean:Q", title=t("card.permutation_axis"))
     )
-    spread = base.mark_rule(strokeWidth=2, color=NEUTRAL).encode(x="low:Q", x2="high:Q")
-    zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=NEUTRAL).encode(x="x:Q")
+    spread = base.mark_rule(strokeWidth=2, color=NEUTRAL).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"))
+    zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=NEUTRAL).encode(x=alt.X("x:Q"))
     return alt.layer(bars, spread, zero).properties(height=_ROW * len(names) + _AXIS)
 
 
@@ -71,7 +71,7 @@ def histogram(feature: CardFeature) -> Layered:
         .mark_bar(color=SERIES[0], opacity=0.8, binSpacing=1)
         .encode(
             x=alt.X("low:Q", bin="binned", title=t("card.value")),
-            x2="high:Q",
+            x2=alt.X2("high:Q"),
             y=alt.Y("count:Q", title=t("card.rows_axis"), axis=alt.Axis(format="~s")),
             tooltip=[alt.Tooltip("span:N", title=t("card.value")), alt.Tooltip("told:N", title=t("card.rows_axis"))],
         )
@@ -80,7 +80,11 @@ def histogram(feature: CardFeature) -> Layered:
         return alt.layer(bars).properties(height=280)
     words = t("card.median_at", value=number(feature.median, 3))
     frame = pd.DataFrame({"x": [feature.median], "words": [words]})
-    rule = alt.Chart(frame).mark_rule(color=ALERT, strokeDash=[5, 3], strokeWidth=2).encode(x="x:Q", tooltip="words:N")
+    rule = (
+        alt.Chart(frame)
+        .mark_rule(color=ALERT, strokeDash=[5, 3], strokeWidth=2)
+        .encode(x=alt.X("x:Q"), tooltip=alt.Tooltip("words:N"))
+    )
     return alt.layer(bars, rule).properties(height=280)
 
 
@@ -93,10 +97,10 @@ def single_features(features: Sequence[CardFeatureAuc], *, notable: float) -> La
         tooltip=[alt.Tooltip("name:N", title=t("card.feature")), alt.Tooltip("told:N", title="ROC AUC")],
     )
     x = alt.X("auc:Q", title=t("card.single_axis"), scale=alt.Scale(domain=[_CHANCE, 1.0]))
-    bars = base.mark_bar(color=SERIES[0], opacity=0.8, height=12).encode(x=x, x2="from:Q")
-    texts = base.mark_text(align="left", dx=5, color=NEUTRAL).encode(x="auc:Q", text="told:N")
+    bars = base.mark_bar(color=SERIES[0], opacity=0.8, height=12).encode(x=x, x2=alt.X2("from:Q"))
+    texts = base.mark_text(align="left", dx=5, color=NEUTRAL).encode(x=alt.X("auc:Q"), text=alt.Text("told:N"))
     bound = alt.Chart(pd.DataFrame({"x": [notable]})).mark_rule(color=ALERT, strokeDash=[5, 3], strokeWidth=2)
-    return alt.layer(bars, texts, bound.encode(x="x:Q")).properties(height=len(names) * 26 + _AXIS)
+    return alt.layer(bars, texts, bound.encode(x=alt.X("x:Q"))).properties(height=len(names) * 26 + _AXIS)
 
 
 def permuted(found: CardPermuted) -> Layered:
@@ -108,16 +112,23 @@ def permuted(found: CardPermuted) -> Layered:
     area = (
         alt.Chart(band)
         .mark_rect(color=SERIES[2], opacity=0.2)
-        .encode(x=alt.X("low:Q", scale=scale, title=t("card.permuted_axis")), x2="high:Q")
+        .encode(x=alt.X("low:Q", scale=scale, title=t("card.permuted_axis")), x2=alt.X2("high:Q"))
     )
-    chance = alt.Chart(pd.DataFrame({"x": [_CHANCE]})).mark_rule(color=NEUTRAL, strokeDash=[4, 4]).encode(x="x:Q")
+    chance = (
+        alt.Chart(pd.DataFrame({"x": [_CHANCE]})).mark_rule(color=NEUTRAL, strokeDash=[4, 4]).encode(x=alt.X("x:Q"))
+    )
     point = (
         alt.Chart(pd.DataFrame({"x": [found.auc], "told": [number(found.auc, 3)]}))
         .mark_point(shape="diamond", size=160, filled=True, color=ALERT, opacity=1)
-        .encode(x="x:Q", tooltip=[alt.Tooltip("told:N", title="ROC AUC")])
+        .encode(x=alt.X("x:Q"), tooltip=[alt.Tooltip("told:N", title="ROC AUC")])
     )
     return alt.layer(area, chance, point).properties(height=110)
 
 
 def _names(names: Sequence[str]) -> alt.Y:
-    return alt.Y("name:N", sort=list(names), title=None, axis=alt.Axis(labelLimit=190, ticks=False, labelPadding=6))
+    return alt.Y(
+        "name:N",
+        sort=list(names),
+        title=None,
+        axis=alt.Axis(labelLimit=190, labelOverlap=False, ticks=False, labelPadding=6),
+    )

@@ -69,9 +69,11 @@ def over_time(
     )
     layers: list[alt.Chart] = [line]
     if beside:
-        layers.append(base.mark_line(strokeDash=[5, 3], strokeWidth=1.5, color=NEUTRAL).encode(y="beside:Q"))
+        layers.append(base.mark_line(strokeDash=[5, 3], strokeWidth=1.5, color=NEUTRAL).encode(y=alt.Y("beside:Q")))
     if zero:
-        layers.append(alt.Chart(pd.DataFrame({"y": [0]})).mark_rule(color=NEUTRAL, strokeDash=[4, 4]).encode(y="y:Q"))
+        layers.append(
+            alt.Chart(pd.DataFrame({"y": [0]})).mark_rule(color=NEUTRAL, strokeDash=[4, 4]).encode(y=alt.Y("y:Q"))
+        )
     return alt.layer(*layers).properties(height=height)
 
 
@@ -103,7 +105,7 @@ def folds(train: Sequence[float], test: Sequence[float], *, title: str) -> Layer
     between = (
         alt.Chart(pd.DataFrame(gaps, columns=["fold", "low", "high"]))
         .mark_rule(color=NEUTRAL, strokeWidth=2, opacity=0.5)
-        .encode(x="fold:N", y="low:Q", y2="high:Q")
+        .encode(x=alt.X("fold:N"), y=alt.Y("low:Q"), y2=alt.Y2("high:Q"))
     )
     return alt.layer(between, points).properties(height=260)
 
@@ -127,11 +129,11 @@ def earnings(parts: Sequence[tuple[str, CardEarnings]]) -> Layered:
             alt.Tooltip("interval:N", title=t("card.interval")),
         ],
     )
-    spread = base.mark_rule(strokeWidth=3, color=SERIES[0], opacity=0.5).encode(x="low:Q", x2="high:Q")
+    spread = base.mark_rule(strokeWidth=3, color=SERIES[0], opacity=0.5).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"))
     point = base.mark_point(size=120, filled=True, color=SERIES[0], opacity=1).encode(
         x=alt.X("mean:Q", title=t("card.mean_axis"))
     )
-    zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=NEUTRAL, strokeDash=[4, 4]).encode(x="x:Q")
+    zero = alt.Chart(pd.DataFrame({"x": [0]})).mark_rule(color=NEUTRAL, strokeDash=[4, 4]).encode(x=alt.X("x:Q"))
     return alt.layer(zero, spread, point).properties(height=34 * len(parts) + _AXIS)
 
 
@@ -155,10 +157,10 @@ def waterfall(steps: Sequence[tuple[str, int, int]], *, whole: int) -> Layered:
         x=alt.X(
             "low:Q", title=t("card.rows_axis"), axis=alt.Axis(format="~s"), scale=alt.Scale(domain=[0, whole * 1.18])
         ),
-        x2="high:Q",
+        x2=alt.X2("high:Q"),
         color=alt.Color("kind:N", scale=colours, legend=None),
     )
-    texts = base.mark_text(align="left", dx=6, color=NEUTRAL).encode(x="high:Q", text="told:N")
+    texts = base.mark_text(align="left", dx=6, color=NEUTRAL).encode(x=alt.X("high:Q"), text=alt.Text("told:N"))
     return alt.layer(bars, texts).properties(height=30 * len(rows) + _AXIS)
 
 
@@ -179,7 +181,7 @@ def by_phase(rows: Sequence[tuple[str, float, int]]) -> Layered:
     bars = base.mark_bar(color=SERIES[0], opacity=0.8, height=16).encode(
         x=alt.X("rate:Q", title=t("card.base_rate"), axis=alt.Axis(format="~p"))
     )
-    texts = base.mark_text(align="left", dx=5, color=NEUTRAL).encode(x="rate:Q", text="told:N")
+    texts = base.mark_text(align="left", dx=5, color=NEUTRAL).encode(x=alt.X("rate:Q"), text=alt.Text("told:N"))
     return alt.layer(bars, texts).properties(height=len(rows) * 34 + _AXIS)
 
 
