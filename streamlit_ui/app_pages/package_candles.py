@@ -28,7 +28,7 @@ def draw_coverage(symbol: str, interval: str) -> None:
     """Draw what there is of a market, and the holes in it."""
     found = client.get_coverage(services().prediction, symbol, interval)
     holes = t("packages.in_gaps", count=formats.number(found.total_gaps)) if found.total_gaps else t("packages.no_gaps")
-    with st.grid(4, min_column_width=170):
+    with st.grid(4, min_column_width=150):
         st.metric(t("packages.candles"), formats.number(found.candles), border=True, height="stretch")
         st.metric(t("packages.first"), formats.moment(found.first, seconds=False), border=True, height="stretch")
         st.metric(t("packages.last"), formats.moment(found.last, seconds=False), border=True, height="stretch")

@@ -28,7 +28,7 @@ CHEAP = 0.1
 HOURS = (1, 4, 12, 24, 48)
 _TAKEN = "signal_taken"
 _COUNTED = re.compile(r"have (\d+) of (\d+) candles")
-_BARE = {"displaylogo": False, "scrollZoom": False, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+_BARE = {"displayModeBar": False, "scrollZoom": False}
 _ICONS = {"LONG": ":material/trending_up:", "SHORT": ":material/trending_down:", "FLAT": ":material/trending_flat:"}
 _COLOURS: dict[str, Literal["green", "red", "gray"]] = {"LONG": "green", "SHORT": "red", "FLAT": "gray"}
 _ARROWS: dict[str, Literal["up", "down", "off"]] = {"bullish": "up", "bearish": "down", "neutral": "off"}
@@ -45,7 +45,7 @@ def draw(package: PackageDetails) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         symbol = _choose_symbol(manifest)
-        bars = select(t("signal.bars"), CANDLES, name="bars", words=lambda one: _reach(one, manifest), width=180)
+        bars = select(t("signal.bars"), CANDLES, name="bars", words=lambda one: _reach(one, manifest), width=140)
     if not symbol:
         empty(t("signal.no_symbol"), icon=":material/candlestick_chart:")
         return
@@ -64,7 +64,7 @@ def _choose_symbol(manifest: Manifest) -> str | None:
     if not names:
         return None
     return select(
-        t("signal.symbol"), names, name="symbol", width=240,
+        t("signal.symbol"), names, name="symbol", width=195,
         words=lambda one: t("signal.own", symbol=one) if one == market.symbol else one,
     )  # fmt: skip
 
@@ -111,7 +111,7 @@ def _draw_missing(told: str, have: int, needed: int, *, symbol: str, manifest: M
 
 def _draw_figures(said: PackageSignal) -> None:
     found = said.diagnostics
-    with st.grid(4, min_column_width=190):
+    with st.grid(4, min_column_width=150):
         st.metric(
             t("signal.signal"), said.signal, icon=_ICONS[said.signal], border=True, delta=t(f"signal.{said.sentiment}"),
             delta_arrow=_ARROWS[said.sentiment], delta_color=_COLOURS[said.signal],

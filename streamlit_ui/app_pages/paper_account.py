@@ -7,6 +7,7 @@ from shared.contracts.paper import Account
 from shared.contracts.paper_reports import Dashboard
 from streamlit_ui import formats
 from streamlit_ui.app_pages import package_manifest, paper_orders, paper_performance, paper_positions
+from streamlit_ui.app_pages.paper_performance import in_usdt
 from streamlit_ui.client import packages as client
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, live
@@ -47,19 +48,18 @@ def _latest(package: PackageDetails, read: list[Dashboard]) -> Dashboard:
 
 def _draw_figures(found: Dashboard) -> None:
     account, done = found.account, found.performance
-    usdt = t("paper.usdt")
-    with st.grid(4, min_column_width=190):
+    with st.grid(4, min_column_width=150):
         st.metric(
-            t("paper.equity"), formats.number(account.equity, 2, usdt), border=True, help=t("paper.equity_help"),
-            delta=formats.percent(done.return_pct) if done.return_pct else 0, height="stretch",
+            in_usdt("equity"), formats.number(account.equity, 2), border=True, help=t("paper.equity_help"),
+            delta=formats.percent(done.return_pct) if round(done.return_pct, 2) else 0, height="stretch",
             delta_description=t("paper.since_start", initial=formats.number(account.initial_balance)),
         )  # fmt: skip
         st.metric(
-            t("paper.balance"), formats.number(account.balance, 2, usdt), border=True, help=t("paper.balance_help"),
+            in_usdt("balance"), formats.number(account.balance, 2), border=True, help=t("paper.balance_help"),
             delta=_signed(account.unrealised_pnl), delta_description=t("paper.unrealised"), height="stretch",
         )  # fmt: skip
         st.metric(
-            t("paper.exposure"), formats.number(account.exposure_usdt, 2, usdt), border=True,
+            in_usdt("exposure"), formats.number(account.exposure_usdt, 2), border=True,
             help=t("paper.exposure_help"), delta_arrow="off", delta_color="gray", height="stretch",
             delta=t(
                 "paper.of_equity", share=formats.percent(account.exposure_pct, 1, signed=False),
@@ -67,14 +67,14 @@ def _draw_figures(found: Dashboard) -> None:
             ),
         )  # fmt: skip
         st.metric(
-            t("paper.available"), formats.number(account.available_usdt, 2, usdt), border=True, delta_arrow="off",
+            in_usdt("available"), formats.number(account.available_usdt, 2), border=True, delta_arrow="off",
             help=t("paper.available_help"), delta_color="gray", height="stretch",
             delta=t("paper.slots", open=account.open_positions, most=account.rules.max_positions),
         )  # fmt: skip
 
 
 def _signed(usdt: float) -> str | int:
-    return f"{'+' if usdt > 0 else ''}{formats.number(usdt, 2)}" if usdt else 0
+    return f"{'+' if usdt > 0 else ''}{formats.number(usdt, 2)}" if round(usdt, 2) else 0
 
 
 def _draw_trading(found: Dashboard) -> None:

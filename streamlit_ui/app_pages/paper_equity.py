@@ -6,6 +6,7 @@ from shared.contracts.packages import PackageDetails
 from shared.contracts.paper_reports import Equity
 from streamlit_ui import formats
 from streamlit_ui.address import keep, told_id
+from streamlit_ui.app_pages.paper_performance import in_usdt
 from streamlit_ui.charts.equity import drawdown_chart, drawdowns, equity_chart
 from streamlit_ui.client import packages as client
 from streamlit_ui.session import services, t
@@ -61,20 +62,20 @@ def _draw(package: PackageDetails, round_: int, initial: float) -> None:
 
 
 def _draw_figures(found: Equity, initial: float) -> None:
-    last, usdt = found.points[-1], t("paper.usdt")
+    last = found.points[-1]
     held = last.buy_and_hold
-    with st.grid(4, min_column_width=190):
+    with st.grid(4, min_column_width=150):
         st.metric(
-            t("paper.equity"), formats.number(last.equity, 2, usdt), border=True, height="stretch",
-            delta=formats.percent(100 * (last.equity / initial - 1)) if last.equity != initial else 0,
+            in_usdt("equity"), formats.number(last.equity, 2), border=True, height="stretch",
+            delta=formats.percent(100 * (last.equity / initial - 1)) if round(last.equity - initial, 1) else 0,
         )  # fmt: skip
         st.metric(
-            t("paper.hold", symbol=found.symbol or ""), formats.number(held, 2, usdt), border=True, height="stretch",
+            in_usdt("hold", symbol=found.symbol or ""), formats.number(held, 2), border=True, height="stretch",
             delta=formats.percent(100 * (held / initial - 1)) if held is not None and held != initial else None,
             help=t("paper.hold_help"),
         )  # fmt: skip
         st.metric(
-            t("paper.ahead"), formats.NOTHING if held is None else formats.number(last.equity - held, 2, usdt),
+            in_usdt("ahead"), formats.NOTHING if held is None else formats.number(last.equity - held, 2),
             border=True, help=t("paper.ahead_help"), height="stretch",
         )  # fmt: skip
         st.metric(

@@ -21,22 +21,21 @@ def draw(found: Performance) -> None:
     if not found.trades:
         empty(t("paper.no_trades"), icon=":material/query_stats:")
         return
-    usdt = t("paper.usdt")
     figures = {
         "trades": (formats.number(found.trades), t("paper.won_lost", wins=found.wins, losses=found.losses)),
         "win_rate": (formats.share(found.win_rate), None),
         "profit_factor": (formats.number(found.profit_factor, 2), None),
-        "expectancy": (formats.number(found.expectancy, 2, usdt), _averages(found)),
+        "expectancy": (formats.number(found.expectancy, 2), _averages(found)),
         "sharpe": (formats.number(found.sharpe_per_trade, 2), None),
         "max_drawdown": (formats.percent(found.max_drawdown_pct, signed=False), None),
-        "pnl": (formats.number(found.pnl, 2, usdt), t("paper.after_fees", fees=formats.number(found.fees, 2, usdt))),
+        "pnl": (formats.number(found.pnl, 2), t("paper.after_fees", fees=formats.number(found.fees, 2))),
         "exposure_time": (formats.percent(found.exposure_time_pct, 1, signed=False), None),
     }
-    with st.grid(4, min_column_width=190):
+    with st.grid(4, min_column_width=150):
         for name, (value, below) in figures.items():
             st.metric(
-                t(f"paper.{name}"), value, border=True, help=t(f"paper.{name}_help"), delta=below, delta_arrow="off",
-                delta_color="gray", height="stretch",
+                in_usdt(name) if name == "expectancy" else t(f"paper.{name}"), value, border=True, delta=below,
+                delta_arrow="off", delta_color="gray", height="stretch", help=t(f"paper.{name}_help"),
             )  # fmt: skip
     if found.trades < FEW_TRADES:
         st.caption(f":material/info: {t('paper.few_trades', trades=found.trades)}")
@@ -45,6 +44,11 @@ def draw(found: Performance) -> None:
         _draw_slices(t("paper.by_reason"), {reason_words(name): one for name, one in found.by_close_reason.items()})
     with right:
         _draw_slices(t("paper.by_side"), {side_words(name): one for name, one in found.by_side.items()})
+
+
+def in_usdt(name: str, **values: str) -> str:
+    """Give the name of a figure with its unit."""
+    return t("paper.in_usdt", figure=t(f"paper.{name}", **values))
 
 
 def _averages(found: Performance) -> str:

@@ -43,12 +43,14 @@ def forecast_chart(
         _add_position(figure, position, start=shown[0].open_time if shown else last_close, end=times[-1])
     figure.add_vline(x=_clock(last_close), line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     figure.update_layout(
-        height=HEIGHT, separators=_SEPARATORS[language()], hovermode="x", dragmode="pan",
+        height=HEIGHT, separators=_SEPARATORS[language()], hovermode="x", dragmode="zoom",
         margin={"l": 8, "r": 8, "t": 8, "b": 8}, paper_bgcolor=_CLEAR, plot_bgcolor=_CLEAR,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
     )  # fmt: skip
     figure.update_xaxes(title=t("signal.axis_time", zone=str(zone())), rangeslider_visible=False, showgrid=False)
-    figure.update_yaxes(title=t("signal.axis_price", symbol=said.symbol), side="right", tickformat=",~r")
+    figure.update_yaxes(
+        title=t("signal.axis_price", symbol=said.symbol), side="right", tickformat=",~r", fixedrange=True
+    )
     return figure
 
 

@@ -43,7 +43,7 @@ def sent(fakes: Fakes) -> list[tuple[str, str, object]]:
 def test_account_when_shown_then_its_figures_and_positions_are_there(paper: Callable[..., AppTest]):
     test = paper()
     shown = figures(test)
-    assert shown["Equity"] == "10,123.50 USDT"
+    assert shown["Equity, USDT"] == "10,123.50"
     assert shown["Win rate"] == "50.0 %"
     assert shown["Profit factor"] == "1.75"
     assert shown["Max drawdown"] == "0.40 %"
@@ -178,9 +178,9 @@ def test_account_when_the_service_goes_down_then_a_banner_stands_there(fakes: Fa
 def test_equity_when_shown_then_it_stands_beside_holding(paper: Callable[..., AppTest]):
     test = paper("equity")
     shown = figures(test)
-    assert shown["Equity"] == "10,123.50 USDT"
-    assert shown["Buy and hold SIMUSDT"] == "10,150.00 USDT"
-    assert shown["Ahead of holding"] == "-26.50 USDT"
+    assert shown["Equity, USDT"] == "10,123.50"
+    assert shown["Buy and hold SIMUSDT, USDT"] == "10,150.00"
+    assert shown["Ahead of holding, USDT"] == "-26.50"
     assert shown["Max drawdown"] == "2.94 %"
     assert len(test.get("vega_lite_chart") + test.get("arrow_vega_lite_chart")) == 2
 
