@@ -1,11 +1,12 @@
 """What a page shows when there is nothing, when something fails, and before it does something that hurts."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import Any, Literal, ParamSpec
 
 import streamlit as st
+from streamlit.errors import StreamlitDuplicateElementKey
 
 from streamlit_ui import login
 from streamlit_ui.client.transport import KeyNeeded, Refused, ServiceError, Strange, Unreachable
@@ -41,8 +42,7 @@ def show_error(error: ServiceError) -> None:
     match error:
         case Unreachable():
             st.error(t("states.unreachable", service=service, reason=error.message), icon=":material/cloud_off:")
-            if st.button(t("states.retry"), icon=":material/refresh:", key=f"retry_{error.service}"):
-                st.rerun()
+            _offer_retry(error)
         case Refused():
             lines = [error.message, *(f"- `{fault.pointer}` {fault.detail}" for fault in error.faults)]
             if error.request_id:
@@ -52,6 +52,13 @@ def show_error(error: ServiceError) -> None:
             st.error(t("states.strange", service=service, reason=error.message), icon=":material/help:")
         case _:
             st.error(error.message)
+
+
+def _offer_retry(error: ServiceError) -> None:
+    # Several parts of a page may miss the same service: one button does for all of them.
+    with suppress(StreamlitDuplicateElementKey):
+        if st.button(t("states.retry"), icon=":material/refresh:", key=f"retry_{error.service}"):
+            st.rerun()
 
 
 def live(seconds: float) -> Callable[[Callable[P, None]], Callable[P, None]]:

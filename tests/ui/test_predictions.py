@@ -235,3 +235,12 @@ def test_course_when_the_target_is_another_column_then_that_is_drawn():
     model = active_model(target_variable="market_cap_close")
     assert course(history([prediction()]), {7: model}, prediction()).column == "market_cap_close"
     assert course(history([prediction()]), {7: model}, None).column == "price_close"
+
+
+def test_coin_when_the_service_goes_and_models_are_asked_then_banners_stand_there(fakes: Fakes, open_page: Open):
+    predicting(fakes.prediction, [prediction()])
+    test = open_page("predictions", coin=COIN)
+    fakes.down("prediction")
+    test.button(key="ask").click().run()
+    assert not test.exception
+    assert len(test.error) == 2
