@@ -35,6 +35,7 @@ class Known:
     test: int
     comparison: int
     active: int
+    endpoint: int
     prediction: int
     coin: str
 
@@ -55,7 +56,7 @@ def furnish(stage: Stage, market: Market, receiver: str) -> Known:
     _paper_trades(stage)
     shown = known(stage)
     return Known(
-        model=models[0], job=job, active=active, prediction=shown.prediction, coin=shown.coin,
+        model=models[0], job=job, active=active, prediction=shown.prediction, coin=shown.coin, endpoint=shown.endpoint,
         test=test["result_test"]["id"], comparison=comparison["result_comparison"]["id"],
     )  # fmt: skip
 
@@ -69,6 +70,7 @@ def known(stage: Stage) -> Known:
     return Known(
         model=active[0]["model_id"], job=jobs[-1]["id"], active=active[0]["id"],
         prediction=shown["id"], coin=shown["coin_id"],
+        endpoint=stage.ask("prediction", "GET", "/webhooks")["webhooks"][0]["id"],
         test=_newest(stage, "/test-results", "test_results"), comparison=_newest(stage, "/comparisons", "comparisons"),
     )  # fmt: skip
 
