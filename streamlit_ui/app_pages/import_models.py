@@ -101,16 +101,17 @@ def _matches(model: AvailableModel, search: str) -> bool:
 
 def _draw_card(model: AvailableModel) -> None:
     with st.container(border=True, height="stretch", gap="small"):
-        st.markdown(f"**{model.name}**  \n{question(model)}")
-        imported = f" {badge('good', t('import.imported'))}" if model.active_model_id is not None else ""
-        st.caption(f"`{model.model_type}` · {t('import.trained', age=age(model.created_at))}{imported}")
+        is_imported = model.active_model_id is not None
+        imported = f" {badge('good', t('import.imported'))}" if is_imported else ""
+        st.markdown(f"**{model.name}**{imported}  \n{question(model)}")
+        st.caption(f"`{model.model_type}` · {t('import.trained', age=age(model.created_at))}")
         with st.grid(3, min_column_width=_FIGURE_PIXELS, gap="xsmall"):
             draw_figure("auc", number(model.roc_auc, _SCORE_DIGITS))
             draw_figure("precision", share(model.training_precision, 0))
             draw_figure("recall", share(model.training_recall, 0))
         if st.button(
-            t("import.look"), key=f"look_{model.id}", width="stretch",
-            type="secondary" if model.active_model_id is not None else "primary",
+            t("import.look_only" if is_imported else "import.look"), key=f"look_{model.id}", width="stretch",
+            type="secondary" if is_imported else "primary",
         ):  # fmt: skip
             address.keep("model", model.id)
             st.rerun()

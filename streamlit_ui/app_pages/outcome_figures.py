@@ -149,8 +149,9 @@ def _difference(live: float | None, promised: float | None) -> str | None:
 
 
 def _signed(value: float, digits: int) -> str:
-    shown = number(value, digits)
-    return f"+{shown}" if value > 0 else shown
+    rounded = round(value, digits) or 0.0  # No sign before a nothing.
+    shown = number(rounded, digits)
+    return f"+{shown}" if rounded > 0 else shown
 
 
 def _range_words(hits: int, known: int) -> str:

@@ -19,6 +19,7 @@ HEIGHT = 300
 _LEAST_BARS = 12
 _ROW_PIXELS = 34
 _ROOM = 1.08
+_SHORT_NAME = 24
 _DECADES = [10**power for power in range(8)]
 _DAY = timedelta(days=1)
 
@@ -249,7 +250,8 @@ def _time_axis(stretches: Sequence[Stretch], length: timedelta) -> alt.X:
 
 def colours(field: str, names: list[str], chosen: Sequence[str], *, symbol_stroke: int = 0) -> alt.Color:
     """Tell series apart by colour, named above the chart; lines without points need a stroke in the legend."""
-    legend = alt.Legend(title=None, orient="top", columns=2, labelLimit=220, symbolStrokeWidth=symbol_stroke)
+    columns = 2 if max(map(len, names)) <= _SHORT_NAME else 1
+    legend = alt.Legend(title=None, orient="top", columns=columns, labelLimit=280, symbolStrokeWidth=symbol_stroke)
     return alt.Color(field, scale=alt.Scale(domain=names, range=list(chosen)), legend=legend)
 
 
