@@ -27,8 +27,10 @@ def folds(found: Sequence[JsonObject], wanted: int | None) -> None:
         (int(one["fold"]), one.get("train_average_precision"), one.get("test_average_precision")) for one in found
     ]
     st.altair_chart(
-        fold_scores(scores, fold=t("jobs.fold"), score=t("jobs.average_precision"), learnt=t("jobs.learnt"),
-                    unseen=t("jobs.unseen")),
+        fold_scores(
+            scores, folds=wanted or len(found), fold=t("jobs.fold"), score=t("jobs.average_precision"),
+            learnt=t("jobs.learnt"), unseen=t("jobs.unseen"),
+        ),
         alt=t("jobs.folds_alt", scores=", ".join(number(test, 3) for _, _, test in scores)),
     )  # fmt: skip
     rows = [

@@ -19,6 +19,7 @@ from streamlit_ui.states import empty, live
 REFRESH_SECONDS: Final = 2.0
 PAGE_ROWS: Final = 25
 _MOST_WAITING: Final = 200
+_VIEW: Final = "jobs_view"
 _STATUSES: Final[tuple[JobStatus, ...]] = get_args(JobStatus)
 _TYPES: Final[tuple[JobType, ...]] = get_args(JobType)
 
@@ -31,9 +32,8 @@ def render() -> None:
             job.show(job_id)
             return
         st.error(t("jobs.unknown", id=told("id")), icon=":material/search_off:")
-    left, right = st.columns([4, 1], vertical_alignment="center")
-    left.title(t("places.jobs"))
-    with right:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.title(t("places.jobs"), anchor=False, width="stretch")
         link("train", t("jobs.new"), icon=":material/add:")
     with st.container(horizontal=True):
         status = select(
@@ -43,6 +43,10 @@ def render() -> None:
             t("jobs.type"), ("", *_TYPES), name="type", widget=st.segmented_control,
             words=lambda one: t(f"jobs.type_{one.lower()}") if one else t("jobs.every"),
         )  # fmt: skip
+    if st.session_state.setdefault(_VIEW, (status, kind)) != (status, kind):
+        # Another selection begins with its first page.
+        st.session_state[_VIEW] = (status, kind)
+        keep("page", None)
     _list(status, kind)
 
 
@@ -69,7 +73,7 @@ def _list(status: str, kind: str) -> None:
         return
     waiting = jobs.list_jobs(training, status="PENDING", limit=_MOST_WAITING) if _has(found.jobs, "PENDING") else None
     _table(found.jobs, model_names(training, found.jobs), positions(waiting.jobs) if waiting else {})
-    _pager(page, found.total)
+    _pager(page, found.total, f"{status}_{kind}")
 
 
 def _has(shown: list[Job], status: JobStatus) -> bool:
@@ -129,14 +133,12 @@ def _message(one: Job, places: dict[int, int]) -> str:
     return one.error_msg or one.progress_msg or ""
 
 
-def _pager(page: int, total: int) -> None:
+def _pager(page: int, total: int, view: str) -> None:
     pages = -(-total // PAGE_ROWS)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption(t("jobs.count", count=number(total)))
         if pages > 1:
-            st.session_state["jobs_page"] = min(page, pages)
-            st.pagination(pages, key="jobs_page", on_change=_turn)
-
-
-def _turn() -> None:
-    keep("page", st.session_state["jobs_page"], 1)
+            chosen = st.pagination(pages, default=min(page, pages), key=f"jobs_page_{view}_{page}")
+            if chosen != page:
+                keep("page", chosen, 1)
+                st.rerun()

@@ -12,7 +12,7 @@ from shared.contracts.model_request import CreateModel
 from shared.contracts.preflight import PreflightReport
 from streamlit_ui.app_pages.training_draft import Body
 from streamlit_ui.client.jobs import preflight
-from streamlit_ui.client.transport import Refused, Service
+from streamlit_ui.client.transport import Refused, Service, ServiceError
 
 Outcome = PreflightReport | Refused
 PATIENCE_SECONDS: Final = 0.8
@@ -56,14 +56,17 @@ def forget(request: str) -> None:
     looks().found.pop(request, None)
 
 
-def look(
-    request: str, wanted: CreateModel, training: Service, *, patience_seconds: float = PATIENCE_SECONDS
-) -> Outcome | None:
-    """Give the outcome for a request; None while it is under way. Raises what else is wrong with the service."""
+def look(request: str, wanted: CreateModel, training: Service) -> Outcome | None:
+    """Give the outcome for a request; None while it is under way. Raises what else is wrong with the service.
+
+    Only the first look waits a little.
+    """
     mine = looks()
     if request in mine.found:
         return mine.found[request]
+    patience_seconds = 0.0
     if mine.request != request or mine.pending is None:
+        patience_seconds = PATIENCE_SECONDS
         if mine.pending is not None:
             mine.pending.cancel()
         mine.request, mine.pending = request, mine.threads.submit(preflight, training, wanted)
@@ -73,7 +76,7 @@ def look(
         return None
     except Refused as error:
         outcome = error
-    except BaseException:
+    except ServiceError:
         mine.pending = None
         raise
     mine.pending = None

@@ -12,13 +12,12 @@ from streamlit_ui.app_pages.training_fields import change, show_faults
 from streamlit_ui.app_pages.training_look import Outcome, forget, known, look
 from streamlit_ui.app_pages.training_words import plain
 from streamlit_ui.charts.preflight import parts_bar
-from streamlit_ui.client.transport import Refused
+from streamlit_ui.client.transport import KeyNeeded, Refused, ServiceError
 from streamlit_ui.formats import compact, duration, moment, number, share, size
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, guarded, show_error
 
 AGAIN_SECONDS = 0.7
-_GLANCE_SECONDS = 0.02
 _SKELETON = 120
 _FEW = 8
 
@@ -26,23 +25,38 @@ _FEW = 8
 def panel(request: str, wanted: CreateModel) -> None:
     """Draw what is known of a request, or look for it."""
     outcome = known(request)
-    if outcome is None:
-        with guarded():
-            with st.skeleton(height=_SKELETON):
-                outcome = look(request, wanted, services().training)
-            if outcome is None:
-                _waiting(request, wanted)
-            elif _matters(outcome):
-                # The button above was drawn before this was known.
-                st.rerun()
     if outcome is not None:
-        with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-            st.markdown(f"**{t('train.preflight')}** &nbsp; {_verdict(outcome)}")
-            st.button(
-                t("train.again"), key="preflight_again", icon=":material/refresh:", type="tertiary", on_click=forget,
-                args=(request,), help=t("train.again_help"),
-            )  # fmt: skip
-        _outcome(outcome, wanted)
+        place = st.container()
+    else:
+        # Takes the place of what was said of another request at once.
+        place = st.skeleton(height=_SKELETON)
+        try:
+            outcome = look(request, wanted, services().training)
+        except KeyNeeded:
+            raise
+        except ServiceError as error:
+            with place.container():
+                show_error(error)
+            return
+        if is_hopeless(outcome):
+            # The button above was drawn before this was known.
+            st.rerun()
+        place = place.container()
+    with place:
+        if outcome is None:
+            _waiting(request, wanted)
+        else:
+            _head(request, outcome)
+            _outcome(outcome, wanted)
+
+
+def _head(request: str, outcome: Outcome) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown(f"**{t('train.preflight')}** &nbsp; {_verdict(outcome)}")
+        st.button(
+            t("train.again"), key="preflight_again", icon=":material/refresh:", type="tertiary", on_click=forget,
+            args=(request,), help=t("train.again_help"),
+        )  # fmt: skip
 
 
 @st.fragment(run_every=AGAIN_SECONDS)
@@ -50,17 +64,13 @@ def _waiting(request: str, wanted: CreateModel) -> None:
     st.caption(f":material/progress_activity: {t('train.looking')}")
     st.skeleton(height=_SKELETON)
     with guarded():
-        if look(request, wanted, services().training, patience_seconds=_GLANCE_SECONDS) is not None:
+        if look(request, wanted, services().training) is not None:
             st.rerun()
 
 
 def is_hopeless(outcome: Outcome | None) -> bool:
     """Tell whether a job would fail."""
     return isinstance(outcome, Refused) or (outcome is not None and not outcome.ok)
-
-
-def _matters(outcome: Outcome) -> bool:
-    return is_hopeless(outcome)
 
 
 def _verdict(outcome: Outcome) -> str:

@@ -11,9 +11,10 @@ _HEIGHT = 240
 
 
 def fold_scores(
-    scores: Sequence[tuple[int, float | None, float | None]], *, fold: str, score: str, learnt: str, unseen: str
-) -> alt.LayerChart | alt.FacetChart:
-    """Draw a score for each fold, on the rows that were learnt and on those that were not."""
+    scores: Sequence[tuple[int, float | None, float | None]], *, folds: int, fold: str, score: str, learnt: str,
+    unseen: str,
+) -> alt.LayerChart | alt.FacetChart:  # fmt: skip
+    """Draw a score for each of so many folds, on the rows that were learnt and on those that were not."""
     frame = pd.DataFrame(
         [
             {"fold": number, "score": value, "rows": rows}
@@ -23,11 +24,10 @@ def fold_scores(
         ],
         columns=["fold", "score", "rows"],
     )
-    last = max((number for number, _, _ in scores), default=1)
     names = [unseen, learnt]
     base = alt.Chart(frame).encode(
-        x=alt.X("fold:Q", title=fold, axis=alt.Axis(values=list(range(1, last + 1)), format="d", grid=False),
-                scale=alt.Scale(domain=[0.8, last + 0.2], nice=False)),
+        x=alt.X("fold:Q", title=fold, axis=alt.Axis(values=list(range(1, folds + 1)), format="d", grid=False),
+                scale=alt.Scale(domain=[0.8, folds + 0.2], nice=False)),
         y=alt.Y("score:Q", title=score, scale=alt.Scale(domainMin=0, nice=True), axis=alt.Axis(format=".2f")),
         color=alt.Color("rows:N", sort=names, scale=alt.Scale(domain=names, range=[SERIES[0], NEUTRAL]),
                         legend=alt.Legend(title=None, orient="top")),
