@@ -159,7 +159,7 @@ def _of_models(situation: Situation) -> Iterator[Finding]:
         if last is not None and _is_silent(model, last):
             yield _about(model, "silent", place="manage", moment=model.last_prediction_at)
         if (origin := trained.get(model.model_id)) is not None:
-            yield from _of_training(model, origin, situation.now)
+            yield from _of_training(model, origin, _clock(situation))
         if (one := figures.get(model.id)) is not None:
             yield from _of_figures(model, one)
 
@@ -170,6 +170,12 @@ def _is_silent(model: ActiveModel, last: datetime) -> bool:
         return False
     since = max(moment for moment in (model.last_prediction_at, model.activated_at, model.created_at) if moment)
     return last - since > LONGEST_SILENCE
+
+
+def _clock(situation: Situation) -> datetime:
+    """Give the time of the rows: a replay of old ones does not make a model old."""
+    clock = situation.service.recording_clock if situation.service else None
+    return min(clock or situation.now, situation.now)
 
 
 def _of_training(model: ActiveModel, origin: Model, now: datetime) -> Iterator[Finding]:

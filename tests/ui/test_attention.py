@@ -105,6 +105,10 @@ QUIET = {
     "archived package": {"packages": [wire.package(status="ARCHIVED", warmup_status="FAILED")]},
     "endpoint switched off by hand": {"endpoints": [wire.endpoint(enabled=False)]},
     "just activated": {"models": [active_model(activated_at=NOW, last_prediction_at=None)]},
+    "replay of old rows": {
+        "trained": [wire.trained(train_end=NOW - timedelta(days=45))],
+        **service(recording_clock=NOW - timedelta(days=40)),
+    },
     "no model": {"models": []},
     "nothing told": {"service": None, "health": (), "models": [], "trained": [], "statistics": []},
 }
