@@ -30,7 +30,7 @@ MOST_FINDINGS: Final = 6
 MOST_ALERTS: Final = 10
 MOST_PERIODS: Final = 8
 MOST_CHANGES: Final = 200
-LONGEST_REASON: Final = 90
+LONGEST_REASON: Final = 66
 _ASKED: Final = "overview_deactivate"
 
 

@@ -57,7 +57,7 @@ def test_overview_when_things_are_wrong_then_each_has_a_sentence_and_a_link(fake
     words = said(test)
     assert "Needs attention: 2" in words
     assert "`https://example.org/hook` takes no messages; the first was refused 2 hours ago" in words
-    assert "Job Too rare failed: base\\_rate \\*0\\*" in words
+    assert "Job **Too rare** failed: base\\_rate \\*0\\*" in words
     links = {one.page: one.query_string for one in test.get("page_link")}
     assert (links["delivery"], links["jobs"]) == ("endpoint=3", "id=12")
 
@@ -81,7 +81,7 @@ def test_overview_when_a_service_is_gone_then_what_the_other_knows_is_shown(fake
     assert not test.exception
     words = said(test)
     assert f"The {gone} service does not answer" in words
-    assert ("Job Too rare failed" in words) == (gone == "prediction")
+    assert ("Job **Too rare** failed" in words) == (gone == "prediction")
     assert bool(test.metric) == (gone == "training")
     assert len(test.error) == (gone == "prediction")
 
@@ -147,7 +147,7 @@ def test_overview_when_german_then_words_and_numbers_are(fakes: Fakes, open_page
     assert not test.exception
     assert test.title[0].value == "Übersicht"
     assert figure(test, "Genauigkeit") == "75,0 %"
-    assert "Auftrag Too rare ist gescheitert" in said(test)
+    assert "Auftrag **Too rare** ist gescheitert" in said(test)
 
 
 def test_periods_when_models_take_turns_then_each_stretch_has_its_ends():
