@@ -72,9 +72,11 @@ def _choose_dates() -> None:
     today = datetime.now(zone()).date()
     start = _day("from") or today - timedelta(days=6)
     end = _day("to") or today
+    # The key holds the days: a link to others is followed.
     found = st.date_input(
-        t("statistics.days", zone=zone().key), value=(min(start, end), end), format="YYYY-MM-DD", key="statistics_days"
-    )
+        t("statistics.days", zone=zone().key), value=(min(start, end), end), format="YYYY-MM-DD",
+        key=f"statistics_days_{start}_{end}",
+    )  # fmt: skip
     # While only the first of the two days is chosen, the view stays as it was.
     match found:
         case (date() as first, date() as last):

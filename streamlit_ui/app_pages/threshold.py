@@ -14,6 +14,7 @@ from streamlit_ui.states import empty, show_error
 
 STEP = 0.001
 _DIGITS = 3
+_SAME = 1e-6
 _CARD_PIXELS = 150
 
 
@@ -31,14 +32,20 @@ def draw(model: ActiveModel) -> None:
         _draw_meaning(curve, chosen)
     elif card:
         empty(t("manage.no_curve"))
+    _draw_change(model, present, chosen)
+    own = card.thresholds.alert if card else None
+    if own is None or abs(own - model.alert_threshold) > _SAME:
+        _offer_own(model, own)
+    if curve:
+        st.altair_chart(draw_curve(curve, chosen), alt=t("manage.curve"))
+
+
+def _draw_change(model: ActiveModel, present: float, chosen: float) -> None:
     changes = []
     if chosen != present:
         before, after = (number(value, _DIGITS) for value in (model.alert_threshold, chosen))
         changes.append(Change(field="alert_threshold", value=chosen, before=before, after=after))
     draw_save(model, changes)
-    own = card.thresholds.alert if card else None
-    if own is None or abs(own - model.alert_threshold) > STEP / 1000:
-        _offer_own(model, own)
 
 
 def _card(model: ActiveModel) -> ModelCard | None:
@@ -70,7 +77,6 @@ def _draw_meaning(curve: list[CardThresholdPoint], chosen: float) -> None:
         )  # fmt: skip
     if point is None:
         st.caption(t("manage.never_reached"))
-    st.altair_chart(draw_curve(curve, chosen), alt=t("manage.curve"))
 
 
 def _offer_own(model: ActiveModel, own: float | None) -> None:

@@ -65,6 +65,19 @@ def test_list_when_models_are_imported_then_the_active_ones_come_first(open_page
     assert list(open_page("manage", state="all", search="old").dataframe[0].value["Name"]) == ["Pump old"]
 
 
+def test_list_when_questions_differ_then_each_is_told_in_words(fakes: Fakes, open_page: Open):
+    rule = {"price_change_percent": None, "future_minutes": None, "target_operator": ">=", "target_value": 2.5}
+    falling = {"target_direction": "down", "price_change_percent": 12.5}
+    fakes.prediction.get("/models/active", actives(active(3), active(4, **rule), active(5, **falling)))
+    english, german = (open_page("manage", lang=lang).dataframe[0].value for lang in ("en", "de"))
+    assert list(english["Question"]) == [
+        "price_close +30 % in 10 min",
+        "price_close ≥ 2.5",
+        "price_close -12.5 % in 10 min",
+    ]
+    assert list(german["Frage"])[1:] == ["price_close ≥ 2,5", "price_close -12,5 % in 10 min"]
+
+
 def test_list_when_nothing_is_imported_then_the_way_to_import_is_shown(fakes: Fakes, open_page: Open):
     fakes.prediction.get("/models/active", actives())
     test = open_page("manage")
