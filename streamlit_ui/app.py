@@ -30,7 +30,7 @@ from streamlit_ui.app_pages import (  # noqa: E402
     system,
     train,
 )
-from streamlit_ui.places import HOME, PLACES, Name, page  # noqa: E402
+from streamlit_ui.places import HOME, PLACES, Name, arrive, page  # noqa: E402
 from streamlit_ui.session import first_language, t  # noqa: E402
 from streamlit_ui.settings import app_settings  # noqa: E402
 from streamlit_ui.states import guarded, show_notes  # noqa: E402
@@ -86,6 +86,7 @@ def frame() -> None:
 
 def show(name: Name) -> None:
     """Draw one page."""
+    arrive(name)
     show_notes()
     with guarded():
         if login.is_wanted():

@@ -38,6 +38,8 @@ PLACES = (
 )
 _PLACES = {place.name: place for place in PLACES}
 HOME: Name = "overview"
+_HERE = "place"
+_FOLLOWED = "followed"
 
 
 def page(name: Name, run: Any = lambda: None) -> Any:
@@ -46,9 +48,19 @@ def page(name: Name, run: Any = lambda: None) -> Any:
     return st.Page(run, title=t(f"places.{name}"), icon=place.icon, url_path=name, default=name == HOME)
 
 
+def arrive(name: Name) -> None:
+    """Note which page is drawn, and have the browser show the address that a link led to."""
+    st.session_state[_HERE] = name
+    if _FOLLOWED in st.query_params:
+        # Behind a link to the page that it stands on, the browser keeps the address before it until one is written.
+        del st.query_params[_FOLLOWED]
+
+
 def link(name: Name, label: str | None = None, *, icon: str | None = None, **query: Any) -> None:
     """Draw a link to a page; `query` is what its address says behind the question mark."""
     query_params = _kept(query)
+    if st.session_state.get(_HERE) == name:
+        query_params[_FOLLOWED] = "1"
     st.page_link(
         page(name), label=label or t(f"places.{name}"), icon=icon or _PLACES[name].icon, query_params=query_params
     )

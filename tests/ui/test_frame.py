@@ -11,6 +11,8 @@ from streamlit.testing.v1 import AppTest
 import streamlit_ui
 from streamlit_ui.places import PLACES
 from streamlit_ui.texts import table
+from tests.support.ui_active import actives
+from tests.ui.conftest import Fakes
 
 SOURCES = Path(streamlit_ui.__file__).parent
 Open = Callable[..., AppTest]
@@ -41,3 +43,12 @@ def test_words_when_a_page_asks_for_them_then_they_are_there():
 def test_places_when_drawn_then_each_has_its_name(language: str):
     words = table(language)
     assert {words[f"places.{place.name}"] for place in PLACES}.isdisjoint({""})
+
+
+def test_link_when_it_leads_to_its_own_page_then_the_address_is_written_anew(fakes: Fakes, open_page: Open):
+    fakes.prediction.get("/models/active", actives())
+    test = open_page("delivery", new=1, followed=1)
+    assert not test.exception
+    assert test.query_params == {"new": "1"}
+    (back,) = test.get("page_link")
+    assert back.query_string == "followed=1"
