@@ -43,7 +43,7 @@ def ask_compare(models: Sequence[Model], *, others: Sequence[Model] = ()) -> Non
             format_func=lambda one: f"{known[one].name} (#{one})", max_selections=MOST, key="compare_models",
         )  # fmt: skip
         chosen = [known[one] for one in chosen_ids]
-        if len({_asked(one) for one in chosen}) > 1:
+        if len({what_is_asked(one) for one in chosen}) > 1:
             st.info(t("card.compare_questions"), icon=":material/info:")
         window = pick_window(chosen or models, key=f"compare_{'_'.join(str(one) for one in chosen_ids)}")
         ready = window is not None and len(chosen) >= FEWEST
@@ -56,7 +56,8 @@ def ask_compare(models: Sequence[Model], *, others: Sequence[Model] = ()) -> Non
     asking()
 
 
-def _asked(model: Model) -> tuple[object, ...]:
+def what_is_asked(model: Model) -> tuple[object, ...]:
+    """Give what tells one question from another."""
     return (
         model.target_variable, model.target_operator, model.target_value, model.future_minutes,
         model.price_change_percent, model.target_direction, model.label_mode, model.label_resolution,

@@ -10,7 +10,7 @@ from shared.contracts.results import FEWEST, MOST
 from shared.contracts.training import Model
 from streamlit_ui.address import keep, select, told, told_id
 from streamlit_ui.app_pages import comparison, model_card, test_result
-from streamlit_ui.app_pages.card_actions import ask_compare
+from streamlit_ui.app_pages.card_actions import ask_compare, what_is_asked
 from streamlit_ui.app_pages.card_figures import time_column
 from streamlit_ui.app_pages.questions import question
 from streamlit_ui.app_pages.tabbed import tabbed
@@ -94,15 +94,20 @@ def _table(models: Sequence[Model]) -> None:
 
 def frame(models: Sequence[Model]) -> pd.DataFrame:
     """Give the rows of the table."""
-    return pd.DataFrame([_row(model) for model in models])
+    # Many models answer the same question, and numbers in words take their time.
+    words: dict[tuple[object, ...], str] = {}
+    for model in models:
+        if (asked := what_is_asked(model)) not in words:
+            words[asked] = question(model)
+    return pd.DataFrame([_row(model, words[what_is_asked(model)]) for model in models])
 
 
-def _row(model: Model) -> dict[str, Any]:
+def _row(model: Model, asked: str) -> dict[str, Any]:
     matrix, scores = model.confusion_matrix, (model.cv_scores or {}).get("test_average_precision")
     rows = matrix.tp + matrix.tn + matrix.fp + matrix.fn if matrix else 0
     return {
         "name": model.name,
-        "question": question(model),
+        "question": asked,
         "type": model.model_type,
         "roc_auc": model.roc_auc,
         "average_precision": sum(scores) / len(scores) if scores else None,

@@ -230,8 +230,7 @@ def _points(places: Sequence[tuple[Mark, float | None, float]]) -> list[alt.Char
     if not rows:
         return []
     names = [str(row["name"]) for row in rows]
-    colours = [NEUTRAL] * (len(names) - 1) + [ALERT]
-    legend = alt.Legend(orient="bottom", title=None)
+    legend = alt.Legend(orient="bottom", title=None, symbolFillColor=ALERT, symbolStrokeColor=ALERT)
     return [
         alt.Chart(pd.DataFrame(rows))
         .mark_point(filled=True, opacity=1, stroke=_ink(), strokeWidth=1)
@@ -242,7 +241,7 @@ def _points(places: Sequence[tuple[Mark, float | None, float]]) -> list[alt.Char
             shape=alt.Shape(
                 "name:N", legend=legend, scale=alt.Scale(domain=names, range=list(reversed(_SHAPES[: len(names)])))
             ),
-            fill=alt.Fill("name:N", legend=legend, scale=alt.Scale(domain=names, range=colours)),
+            color=alt.value(ALERT),
             tooltip=[
                 alt.Tooltip("name:N", title=t("curves.mark")),
                 alt.Tooltip("threshold:N", title=t("curves.threshold")),
