@@ -1,5 +1,6 @@
 """Candles that packages live on: markets, how far they reach, what is missing, feeds from exchanges."""
 
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -30,8 +31,8 @@ def draw_coverage(symbol: str, interval: str) -> None:
     holes = t("packages.in_gaps", count=formats.number(found.total_gaps)) if found.total_gaps else t("packages.no_gaps")
     with st.grid(4, min_column_width=150):
         st.metric(t("packages.candles"), formats.number(found.candles), border=True, height="stretch")
-        st.metric(t("packages.first"), formats.moment(found.first, seconds=False), border=True, height="stretch")
-        st.metric(t("packages.last"), formats.moment(found.last, seconds=False), border=True, height="stretch")
+        _draw_moment(t("packages.first"), found.first)
+        _draw_moment(t("packages.last"), found.last)
         st.metric(
             t("packages.missing"), formats.number(found.missing), border=True, help=t("packages.missing_help"),
             delta=holes, delta_arrow="off", delta_color="orange" if found.total_gaps else "green",
@@ -49,6 +50,11 @@ def draw_coverage(symbol: str, interval: str) -> None:
     )  # fmt: skip
     if found.total_gaps > len(rows):
         st.caption(t("packages.more_gaps", shown=len(rows), total=formats.number(found.total_gaps)))
+
+
+def _draw_moment(label: str, moment: datetime | None) -> None:
+    day, _, clock = formats.moment(moment, seconds=False).partition(" ")
+    st.metric(label, day, border=True, height="stretch", delta=clock or None, delta_arrow="off", delta_color="gray")
 
 
 def _draw_markets() -> None:

@@ -81,7 +81,9 @@ def _draw_signal(package: PackageDetails, manifest: Manifest, symbol: str, bars:
     except Refused as error:
         if not (counted := _COUNTED.search(error.message)):
             raise
-        _draw_missing(error.message, int(counted[1]), int(counted[2]), symbol=symbol, manifest=manifest)
+        if error.message != package.warmup_error:
+            st.warning(f"**{t('signal.too_few')}**\n\n{error.message}", icon=":material/hourglass_top:")
+        _draw_missing(int(counted[1]), int(counted[2]), symbol=symbol, manifest=manifest)
         return
     if package.warmup_status != "DONE":
         # The question warmed it up: the badges above are of before.
@@ -100,8 +102,7 @@ def _draw_signal(package: PackageDetails, manifest: Manifest, symbol: str, bars:
         _draw_diagnostics(said)
 
 
-def _draw_missing(told: str, have: int, needed: int, *, symbol: str, manifest: Manifest) -> None:
-    st.warning(f"**{t('signal.too_few')}**\n\n{told}", icon=":material/hourglass_top:")
+def _draw_missing(have: int, needed: int, *, symbol: str, manifest: Manifest) -> None:
     words = t("signal.have", have=formats.number(have), needed=formats.number(needed))
     missing = (needed - have) * manifest.market.interval_seconds
     st.progress(min(have / needed, 1.0), text=f"{words} · {t('signal.missing_for', span=formats.duration(missing))}")

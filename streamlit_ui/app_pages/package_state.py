@@ -36,7 +36,9 @@ def _follow(package: Package, seen: tuple[object, ...], read: list[Sequence[Pack
     if _signature(found) != seen:
         st.rerun()
     badges = [badge(_STATUS[package.status], t(f"packages.status_{package.status}"))]
-    if package.status != "ARCHIVED":
+    if package.status == "UPLOADED" and package.warmup_status == "FAILED":
+        badges = [badge("bad", t("packages.refused"))]
+    elif package.status != "ARCHIVED":
         badges.append(badge(_WARMUP[package.warmup_status], t(f"packages.warmup_{package.warmup_status}")))
     if package.is_builtin:
         badges.append(f":violet-badge[:material/science: {t('packages.demonstration')}]")

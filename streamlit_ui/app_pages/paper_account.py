@@ -20,7 +20,7 @@ def draw(package: PackageDetails) -> None:
     found = client.get_dashboard(services().prediction, package.id)
     live(LOOK_SECONDS)(_draw_state)(package, [found])
     paper_orders.draw(package, found.account)
-    if paper_positions.is_selected():
+    if paper_positions.is_selected(found):
         # A dialog closes when what it was opened from is drawn anew.
         _draw_book(package, [found])
     else:

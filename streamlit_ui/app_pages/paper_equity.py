@@ -70,7 +70,7 @@ def _draw_figures(found: Equity, initial: float) -> None:
             delta=formats.percent(100 * (last.equity / initial - 1)) if round(last.equity - initial, 1) else 0,
         )  # fmt: skip
         st.metric(
-            in_usdt("hold", symbol=found.symbol or ""), formats.number(held, 2), border=True, height="stretch",
+            in_usdt("holding"), formats.number(held, 2), border=True, height="stretch",
             delta=formats.percent(100 * (held / initial - 1)) if held is not None and held != initial else None,
             help=t("paper.hold_help"),
         )  # fmt: skip

@@ -38,7 +38,9 @@ def draw(package: PackageDetails, account: Account) -> None:
         if account.auto_trade:
             if st.button(t("paper.stop"), icon=":material/pause:", key="paper_stop"):
                 _change(package, ChangeAccount(auto_trade=False), t("paper.stopped"))
-        elif st.button(t("paper.start"), icon=":material/play_arrow:", key="paper_start"):
+        elif st.button(
+            t("paper.start"), icon=":material/play_arrow:", key="paper_start", disabled=package.status == "ARCHIVED"
+        ):
             _ask_start(package, account)
         if st.button(t("paper.open"), icon=":material/add:", key="paper_open"):
             _ask_open(package, account)

@@ -22,7 +22,7 @@ def draw(found: Performance) -> None:
         empty(t("paper.no_trades"), icon=":material/query_stats:")
         return
     figures = {
-        "trades": (formats.number(found.trades), t("paper.won_lost", wins=found.wins, losses=found.losses)),
+        "trades": (formats.number(found.trades), t("paper.won", wins=formats.number(found.wins))),
         "win_rate": (formats.share(found.win_rate), None),
         "profit_factor": (formats.number(found.profit_factor, 2), None),
         "expectancy": (formats.number(found.expectancy, 2), _averages(found)),
@@ -52,7 +52,7 @@ def in_usdt(name: str, **values: str) -> str:
 
 
 def _averages(found: Performance) -> str:
-    return t("paper.averages", win=formats.number(found.average_win, 2), loss=formats.number(found.average_loss, 2))
+    return " / ".join(formats.number(one, 2) for one in (found.average_win, found.average_loss))
 
 
 def _draw_slices(title: str, slices: Mapping[str, Slice]) -> None:

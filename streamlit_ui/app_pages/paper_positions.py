@@ -22,10 +22,15 @@ _SELECTED = "paper_selected"
 _REDRAW = "paper_redraw"
 
 
-def is_selected() -> bool:
+def is_selected(found: Dashboard) -> bool:
     """Tell whether a row is picked out."""
-    state = st.session_state.get(_SELECTED)
+    state = st.session_state.get(_key(found))
     return bool(state and state["selection"]["rows"])
+
+
+def _key(found: Dashboard) -> str:
+    """Name the table by what it holds: where positions come or go, no other one slips under the mark."""
+    return "_".join([_SELECTED, *(str(one.id) for one in found.positions)])
 
 
 def draw_open(found: Dashboard) -> None:
@@ -40,7 +45,7 @@ def draw_open(found: Dashboard) -> None:
     rows = [_open_row(one) for one in found.positions]
     event = st.dataframe(
         pd.DataFrame(rows), hide_index=True, width="stretch", on_select=_redraw, selection_mode="single-row",
-        key=_SELECTED, column_config=_columns(),
+        key=_key(found), column_config=_columns(),
     )  # fmt: skip
     picked = [found.positions[place] for place in event.selection.rows if place < len(found.positions)]
     if not picked:

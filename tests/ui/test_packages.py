@@ -9,7 +9,7 @@ from shared.contracts.candle_feeds import CandleFeed, CandleFeeds
 from shared.contracts.packages import Packages, UploadedPackage
 from shared.contracts.paper import SignalTaken
 from tests.support.fake_services import Asked, Problem
-from tests.support.ui_packages import account, equity, package, position, serve, signal
+from tests.support.ui_packages import account, package, position, serve, signal
 from tests.ui.conftest import Fakes
 
 Open = Callable[..., AppTest]
@@ -91,6 +91,8 @@ def test_files_when_they_were_refused_then_that_is_said_and_not_a_failed_warm_up
     serve(fakes.prediction, package("mine", status="UPLOADED", warmup_status="FAILED", warmup_error="not a zip"))
     told = words(open_page("packages", model="mine"))
     assert "The files were refused" in told
+    assert "files refused" in told
+    assert "being checked" not in told
     assert "not a zip" in told
 
 
@@ -289,12 +291,8 @@ def test_candles_when_markets_cannot_be_read_then_the_feeds_are_still_there(fake
 
 
 @pytest.mark.parametrize("tab", ["signal", "paper", "equity", "manifest", "files"])
-def test_tabs_when_drawn_in_german_then_they_are_german(
-    fakes: Fakes, open_page: Open, tab: str, monkeypatch: pytest.MonkeyPatch
-):
+def test_tabs_when_drawn_in_german_then_they_are_german(fakes: Fakes, open_page: Open, tab: str):
     serve(fakes.prediction, package("mine"))
-    fakes.prediction.get("/paper/equity/mine", equity())
-    test = open_page("packages", model="mine", tab=tab, lang="de")
-    told = words(test)
+    told = words(open_page("packages", model="mine", tab=tab, lang="de"))
     assert "Pakete" in told
     assert "aufgewärmt" in told

@@ -128,7 +128,7 @@ def test_price_when_told_then_it_is_sent(fakes: Fakes, paper: Callable[..., AppT
 def test_close_when_a_row_is_selected_then_it_asks_and_sends(fakes: Fakes, paper: Callable[..., AppTest]):
     fakes.prediction.on("POST", "/paper/position/9/close", position(id=9))
     test = paper()
-    test.session_state["paper_selected"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
+    test.session_state["paper_selected_9"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
     test.run()
     test.button(key="paper_close").click().run()
     assert sent(fakes) == []
@@ -179,8 +179,8 @@ def test_equity_when_shown_then_it_stands_beside_holding(paper: Callable[..., Ap
     test = paper("equity")
     shown = figures(test)
     assert shown["Equity, USDT"] == "10,123.50"
-    assert shown["Buy and hold SIMUSDT, USDT"] == "10,150.00"
-    assert shown["Ahead of holding, USDT"] == "-26.50"
+    assert shown["Holding, USDT"] == "10,150.00"
+    assert shown["Lead, USDT"] == "-26.50"
     assert shown["Max drawdown"] == "2.94 %"
     assert len(test.get("vega_lite_chart") + test.get("arrow_vega_lite_chart")) == 2
 
