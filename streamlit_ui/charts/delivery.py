@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 import altair as alt
 import pandas as pd
 
-from streamlit_ui.charts.palette import DOWN, UP
+from streamlit_ui.charts.palette import DOWN, NEUTRAL, UP
 
-HEIGHT: Final = 180
+HEIGHT: Final = 210
 
 
 def attempts_over_time(
@@ -39,5 +39,5 @@ def attempts_over_time(
             ],
         )
     )  # fmt: skip
-    line = alt.Chart(rows).mark_line(strokeWidth=1, opacity=0.4).encode(x="at:T", y="duration:Q")
+    line = alt.Chart(rows).mark_line(strokeWidth=1, color=NEUTRAL).encode(x="at:T", y="duration:Q")
     return alt.layer(line, points).properties(height=HEIGHT)
