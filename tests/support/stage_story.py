@@ -18,6 +18,7 @@ from tests.support.stage_receiver import receiving
 Role = Literal["button", "textbox", "slider", "checkbox"]
 HISTORY_MINUTES: Final = 150
 LATER_MINUTES: Final = 60
+SOON_MILLISECONDS: Final = 2_000
 # What a user waits for: a job, a delivery, a page of a busy machine.
 expect.set_options(timeout=30_000)
 
@@ -50,7 +51,7 @@ def visitor(browser: Browser, **options: object) -> Iterator[Page]:
         page = context.new_page()
         page.set_default_timeout(30_000)
         yield page
-        expect(traces(page)).to_have_count(0)
+        expect(traces(page)).to_have_count(0, timeout=SOON_MILLISECONDS)
     finally:
         context.close()
 

@@ -17,6 +17,7 @@ from tests.support.fake_services import FakeService, serving
 from tests.support.stage_story import Story, visitor
 from tests.support.stage_story import story as running
 
+LAST_WORDS = 4000
 _PAGE = """
 from streamlit_ui import app
 app.frame()
@@ -91,7 +92,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Page]:
-    """Give a page of somebody who looks at the app."""
+def visit(browser: Browser, story: Story) -> Iterator[Page]:
+    """Give a page of somebody who looks at the app; what the app said is shown beside a failure."""
     with visitor(browser) as page:
         yield page
+        print(story.stage.log("app").read_text()[-LAST_WORDS:])  # noqa: T201
