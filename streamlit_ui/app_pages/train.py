@@ -137,7 +137,7 @@ def _model(draft: Draft, catalogue: Catalogue) -> Draft:
         # Hyper-parameters of another kind mean nothing here.
         draft = draft.changed(model_type=chosen, params={}, search_space={})
     kind = catalogue.model_type(chosen)
-    is_search = st.toggle(t("train.search"), key=key("is_search", draft.is_search), help=t("train.search_help"))
+    is_search = st.toggle(t("train.search"), draft.is_search, key=key("is_search"), help=t("train.search_help"))
     if is_search:
         draft = draft.changed(**search(draft.wanted, kind))
     with st.expander(t("train.params"), icon=":material/settings:"):

@@ -27,11 +27,11 @@ def features(wanted: CreateModel, catalogue: FeatureCatalogue) -> dict[str, Any]
         return f"{one} · {columns[one].unit}" if one in columns and columns[one].unit else one
 
     plain = st.multiselect(
-        t("train.columns"), options, format_func=words, help=t("train.columns_help"), key=key("columns", plain)
+        t("train.columns"), options, format_func=words, help=t("train.columns_help"), key=key("columns"), default=plain
     )
     chosen = st.multiselect(
         t("train.families"), families, help=t("train.families_help"), placeholder=t("train.families_none"),
-        key=key("families", chosen),
+        key=key("families"), default=chosen,
     )  # fmt: skip
     values = {"features": plain, "use_engineered_features": False, "feature_engineering_windows": windows}
     if chosen:
@@ -78,10 +78,10 @@ def asked(plain: list[str], chosen: list[str], windows: list[int], families: Seq
 
 
 def _windows(present: list[int]) -> list[int]:
-    field = key("windows", [str(one) for one in present])
     options = sorted({*(str(one) for one in USUAL_WINDOWS), *(str(one) for one in present)}, key=int)
     given = st.multiselect(
-        t("train.windows"), options, accept_new_options=True, max_selections=MOST_WINDOWS, key=field,
+        t("train.windows"), options, accept_new_options=True, max_selections=MOST_WINDOWS, key=key("windows"),
+        default=[str(one) for one in present],
         help=t("train.windows_help", largest=LARGEST_WINDOW, most=MOST_WINDOWS),
     )  # fmt: skip
     wrong = [one for one in given if not (one.isascii() and one.isdigit() and 1 <= int(one) <= LARGEST_WINDOW)]

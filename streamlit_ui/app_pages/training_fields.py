@@ -11,6 +11,7 @@ from streamlit_ui.client.transport import Fault
 
 _DRAFT: Final = "training_draft"
 _PREFIX: Final = "train_"
+_GENERATION: Final = "training_generation"
 _SLOTS: Final = "training_slots"
 
 
@@ -28,8 +29,7 @@ def keep_draft(draft: Draft) -> None:
 def fill(draft: Draft) -> None:
     """Let the form show another draft; only before its fields are drawn, as in a callback."""
     keep_draft(draft)
-    for name in [name for name in st.session_state if str(name).startswith(_PREFIX)]:
-        del st.session_state[name]
+    st.session_state[_GENERATION] = st.session_state.get(_GENERATION, 0) + 1
 
 
 def change(**values: Any) -> None:
@@ -42,11 +42,12 @@ def change(**values: Any) -> None:
     fill(draft.changed(name=usual_name(draft.wanted)) if is_usual else draft)
 
 
-def key(name: str, value: Any) -> str:
-    """Give the key of a field that shows `value` at first."""
-    found = f"{_PREFIX}{name}"
-    st.session_state.setdefault(found, value)
-    return found
+def key(name: str) -> str:
+    """Give the key of a field; after `fill` all fields are new ones.
+
+    A field gets its value as its default, each time: what is set by its key alone is lost where the browser is slow.
+    """
+    return f"{_PREFIX}{name}_{st.session_state.get(_GENERATION, 0)}"
 
 
 def begin_slots() -> None:

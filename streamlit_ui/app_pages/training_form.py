@@ -38,11 +38,12 @@ def question(wanted: CreateModel, catalogue: Catalogue) -> Values:
     columns = {one.name: one for one in catalogue.features.features if one.family is None}
     is_timed = st.segmented_control(
         t("train.kind"), [True, False], format_func=lambda one: t("train.kind_time" if one else "train.kind_rule"),
-        key=key("use_time_based_prediction", wanted.use_time_based_prediction), required=True,
+        key=key("use_time_based_prediction"), required=True,
+        default=wanted.use_time_based_prediction,
     )  # fmt: skip
     values: Values = {"use_time_based_prediction": is_timed}
     values["target_var"] = st.selectbox(
-        t("train.target_var"), list(columns), key=key("target_var", wanted.target_var),
+        t("train.target_var"), list(columns), key=key("target_var"), index=list(columns).index(wanted.target_var),
         format_func=lambda one: f"{one} · {columns[one].unit}" if columns[one].unit else one,
         help=t("train.target_var_help"),
     )  # fmt: skip
@@ -56,17 +57,18 @@ def question(wanted: CreateModel, catalogue: Catalogue) -> Values:
 
 def _change(wanted: CreateModel) -> Values:
     values: Values = {}
+    percent = float(wanted.min_percent_change or 0.01)
     values["direction"] = st.segmented_control(
         t("train.direction"), ["up", "down"], format_func=lambda one: t(f"train.direction_{one}"),
-        key=key("direction", wanted.direction), required=True,
+        key=key("direction"), default=wanted.direction, required=True,
     )  # fmt: skip
     values["min_percent_change"] = st.number_input(
-        t("train.percent"), min_value=0.01, max_value=1_000_000.0, step=5.0, format="%.10g", width=150,
-        key=key("min_percent_change", float(wanted.min_percent_change or 0.01)),
+        t("train.percent"), min_value=min(0.01, percent), max_value=1_000_000.0, step=5.0, format="%.10g", width=150,
+        key=key("min_percent_change"), value=percent,
     )  # fmt: skip
     values["future_minutes"] = st.number_input(
         t("train.minutes"), min_value=1, max_value=10_080, step=1, width=150,
-        key=key("future_minutes", wanted.future_minutes or 1),
+        key=key("future_minutes"), value=wanted.future_minutes or 1,
     )  # fmt: skip
     return values
 
@@ -74,11 +76,11 @@ def _change(wanted: CreateModel) -> Values:
 def _rule(wanted: CreateModel, unit: str) -> Values:
     values: Values = {}
     values["operator"] = st.selectbox(
-        t("train.operator"), OPERATORS, key=key("operator", wanted.operator), width=90
+        t("train.operator"), OPERATORS, key=key("operator"), index=OPERATORS.index(wanted.operator or "="), width=90
     )  # fmt: skip
     values["target_value"] = st.number_input(
         t("train.value_unit", unit=unit) if unit else t("train.value"), format="%.10g", width=190,
-        key=key("target_value", float(wanted.target_value or 0)),
+        key=key("target_value"), value=float(wanted.target_value or 0),
     )  # fmt: skip
     return values
 
@@ -87,21 +89,26 @@ def _reading(wanted: CreateModel) -> Values:
     with st.container(horizontal=True):
         mode = st.segmented_control(
             t("train.mode"), MODES, format_func=lambda one: t(f"train.mode_{one}"), required=True,
-            key=key("label_mode", wanted.label_mode), help=t("train.mode_help"),
+            key=key("label_mode"), default=wanted.label_mode, help=t("train.mode_help"),
         )  # fmt: skip
         resolution = st.segmented_control(
             t("train.resolution"), RESOLUTIONS, format_func=lambda one: t(f"train.resolution_{one}"), required=True,
-            key=key("label_resolution", wanted.label_resolution), help=t("train.resolution_help"),
+            key=key("label_resolution"), default=wanted.label_resolution, help=t("train.resolution_help"),
         )  # fmt: skip
     return {"label_mode": mode, "label_resolution": resolution}
 
 
 def name(old: CreateModel, new: CreateModel) -> Values:
     """Draw the name: it follows the question until somebody writes another."""
-    field = key("name", old.name)
-    if st.session_state[field] == usual_name(old):
-        st.session_state[field] = usual_name(new)
-    given = st.text_input(t("train.name"), key=field, max_chars=190, help=t("train.name_help"))
+    usual, field = usual_name(old), key("name")
+    present = old.name
+    if old.name == usual:
+        # What was written at the same time as the question changed still counts.
+        present = st.session_state.get(key(f"name_{usual}"), usual)
+    if present == usual:
+        present = usual_name(new)
+        field = key(f"name_{present}")
+    given = st.text_input(t("train.name"), present, key=field, max_chars=190, help=t("train.name_help"))
     slot("name")
     return {"name": given.strip()}
 
@@ -137,7 +144,7 @@ def rows(wanted: CreateModel, catalogue: Catalogue) -> Values:
 def _moment(field: str, present: datetime, first: datetime, last: datetime) -> datetime:
     shown = _shown(present)
     given = st.datetime_input(
-        t(f"train.{field}"), value=None, key=key(f"{field}_{zone().key}", shown), step=60, width=230,
+        t(f"train.{field}"), key=key(f"{field}_{zone().key}"), value=shown, step=60, width=230,
         format="YYYY-MM-DD", min_value=min(_shown(first), shown), max_value=max(_shown(last) + _MINUTE, shown),
     )  # fmt: skip
     # The field shows whole minutes: what nobody changed stays exact.
@@ -164,7 +171,7 @@ def _phases(wanted: CreateModel, known: list[Phase]) -> Values:
 
     chosen = st.multiselect(
         t("train.phases"), options, format_func=words, placeholder=t("train.phases_all"), help=t("train.phases_help"),
-        key=key("phases", list(wanted.phases or ())),
+        key=key("phases"), default=list(wanted.phases or ()),
     )  # fmt: skip
     slot("phases")
     return {"phases": sorted(chosen) or None}

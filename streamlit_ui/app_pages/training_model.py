@@ -24,7 +24,7 @@ def model_type(wanted: TuneModel, catalogue: Catalogue) -> str:
     present = wanted.model_type if wanted.model_type in titles else next(iter(titles))
     chosen = st.segmented_control(
         t("train.model_type"), list(titles), format_func=titles.__getitem__, required=True,
-        key=key("model_type", present),
+        key=key("model_type"), default=present,
     )  # fmt: skip
     found = catalogue.model_type(chosen or present)
     st.caption(found.description)
@@ -51,15 +51,17 @@ def _parameter(kind: str, one: ParameterInfo, present: Any, usual: Any) -> Any:
     choices = _choices(one)
     if choices:
         options = choices if present in choices else [*choices, present]
-        return st.selectbox(one.name, options, key=key(field, present), help=words, format_func=_value_words)
+        return st.selectbox(
+            one.name, options, key=key(field), index=options.index(present), help=words, format_func=_value_words
+        )
     low, high = _bounds(one)
     if one.allowed.startswith(_WHOLE) and isinstance(present, int) and low is not None and high is not None:
         return st.number_input(
             one.name, min_value=min(int(low), present), max_value=max(int(high), present), step=1,
-            key=key(field, present), help=words,
+            key=key(field), value=present, help=words,
         )  # fmt: skip
     # Text, as some are a number or a word or null.
-    text = st.text_input(one.name, key=key(field, _value_words(present)), help=words)
+    text = st.text_input(one.name, _value_words(present), key=key(field), help=words)
     return _value(text)
 
 
@@ -91,14 +93,14 @@ def _value_words(value: Any) -> str:
 def search(wanted: TuneModel, kind: ModelTypeInfo) -> dict[str, Any]:
     """Draw how long and where to search."""
     trials = st.number_input(
-        t("train.trials"), min_value=1, max_value=MOST_TRIALS, step=5, key=key("trials", wanted.trials), width=200,
-        help=t("train.trials_help"),
+        t("train.trials"), min_value=1, max_value=MOST_TRIALS, step=5, key=key("trials"), value=wanted.trials,
+        width=200, help=t("train.trials_help"),
     )  # fmt: skip
     slot("trials")
     known = {one.name: one for one in kind.parameters}
     present = [one for one in wanted.search_space if one in known]
     chosen = st.multiselect(
-        t("train.space"), list(known), key=key(f"space_{kind.name}", present),
+        t("train.space"), list(known), key=key(f"space_{kind.name}"), default=present,
         placeholder=t("train.space_usual"), help=t("train.space_help"),
     )  # fmt: skip
     space = {name: _part(kind.name, known[name], wanted.search_space.get(name)) for name in chosen}
@@ -114,7 +116,7 @@ def _part(kind: str, one: ParameterInfo, present: Any) -> Range | Choices:
         usual = present.choices if isinstance(present, Choices) else choices
         text = st.text_input(
             t("train.space_choices", name=one.name), help=one.allowed, placeholder="0.2, 0.5, sqrt, null",
-            key=key(field, ", ".join(_value_words(value) for value in usual)),
+            key=key(field), value=", ".join(_value_words(value) for value in usual),
         )  # fmt: skip
         return Choices.model_construct(choices=[_value(word) for word in text.split(",") if word.strip()])
     is_known = isinstance(present, Range)
@@ -122,15 +124,15 @@ def _part(kind: str, one: ParameterInfo, present: Any) -> Range | Choices:
     step = 1.0 if one.allowed.startswith(_WHOLE) else None
     with st.container(horizontal=True, vertical_alignment="bottom"):
         bottom = st.number_input(
-            t("train.space_low", name=one.name), value=None, format="%.10g", step=step, width=190, help=one.allowed,
-            key=key(f"{field}_low", float(present.low if is_known else usual_low)),
+            t("train.space_low", name=one.name), format="%.10g", step=step, width=190, help=one.allowed,
+            key=key(f"{field}_low"), value=float(present.low if is_known else usual_low),
         )  # fmt: skip
         top = st.number_input(
-            t("train.space_high"), value=None, format="%.10g", step=step, width=150,
-            key=key(f"{field}_high", float(present.high if is_known else usual_high)),
+            t("train.space_high"), format="%.10g", step=step, width=150,
+            key=key(f"{field}_high"), value=float(present.high if is_known else usual_high),
         )  # fmt: skip
-        log = st.toggle(t("train.space_log"), key=key(f"{field}_log", present.log if is_known else False))
-    return Range.model_construct(low=bottom or 0.0, high=top or 0.0, log=log)
+        log = st.toggle(t("train.space_log"), key=key(f"{field}_log"), value=present.log if is_known else False)
+    return Range.model_construct(low=bottom, high=top, log=log)
 
 
 def _usual_range(one: ParameterInfo, low: float | None, high: float | None) -> tuple[float, float]:

@@ -19,28 +19,30 @@ def validation(wanted: CreateModel) -> dict[str, Any]:
     values: dict[str, Any] = {}
     with st.grid(3, min_column_width=150):
         values["test_size"] = st.slider(
-            t("train.test_size"), 0.05, 0.5, step=0.05, format="percent", key=key("test_size", wanted.test_size),
+            t("train.test_size"), 0.05, 0.5, step=0.05, format="percent", key=key("test_size"), value=wanted.test_size,
             help=t("train.test_size_help"),
         )  # fmt: skip
         values["cv_splits"] = st.number_input(
-            t("train.cv_splits"), 2, 20, step=1, key=key("cv_splits", wanted.cv_splits), help=t("train.cv_splits_help"),
-            disabled=not st.session_state.get("train_use_timeseries_split", wanted.use_timeseries_split),
+            t("train.cv_splits"), 2, 20, step=1, key=key("cv_splits"), value=wanted.cv_splits,
+            help=t("train.cv_splits_help"),
+            disabled=not st.session_state.get(key("use_timeseries_split"), wanted.use_timeseries_split),
         )  # fmt: skip
         values["random_state"] = st.number_input(
-            t("train.random_state"), 0, _INT_MAX, step=1, key=key("random_state", wanted.random_state),
+            t("train.random_state"), 0, _INT_MAX, step=1, key=key("random_state"), value=wanted.random_state,
             help=t("train.random_state_help"),
         )  # fmt: skip
     slot("test_size", "cv_splits", "random_state")
     for name in ("use_timeseries_split", "calibrate", "refit", "use_smote"):
-        values[name] = st.toggle(t(f"train.{name}"), key=key(name, getattr(wanted, name)), help=t(f"train.{name}_help"))
+        values[name] = st.toggle(t(f"train.{name}"), getattr(wanted, name), key=key(name), help=t(f"train.{name}_help"))
     if values["use_smote"]:
         values["on_resample_error"] = st.segmented_control(
             t("train.on_resample_error"), ["fail", "skip"], format_func=lambda one: t(f"train.resample_{one}"),
-            key=key("on_resample_error", wanted.on_resample_error), required=True,
+            key=key("on_resample_error"), default=wanted.on_resample_error, required=True,
         )  # fmt: skip
+    present = wanted.sample_by_coin or _ALL
     share = st.slider(
-        t("train.sample_by_coin"), 0.05, _ALL, step=0.05, format="percent", help=t("train.sample_by_coin_help"),
-        key=key("sample_by_coin", wanted.sample_by_coin or _ALL),
+        t("train.sample_by_coin"), min(0.01, present), _ALL, step=0.01, format="percent",
+        help=t("train.sample_by_coin_help"), key=key("sample_by_coin"), value=present,
     )  # fmt: skip
     values["sample_by_coin"] = None if share >= _ALL else share
     slot("sample_by_coin")
@@ -52,12 +54,13 @@ def alerts(wanted: CreateModel) -> dict[str, Any]:
     values: dict[str, Any] = {"alerts_per_day": None}
     choice = st.segmented_control(
         t("train.alert_by"), CHOICES, format_func=lambda one: t(f"train.alert_{one}"), required=True,
-        key=key("alert_by", wanted.threshold_choice), help=t("train.alert_by_help"),
+        key=key("alert_by"), default=wanted.threshold_choice, help=t("train.alert_by_help"),
     )  # fmt: skip
     if choice == "alerts_per_day":
+        present = float(wanted.alerts_per_day or _FIRST_ALERTS)
         values["alerts_per_day"] = st.number_input(
-            t("train.alerts_per_day"), min_value=0.1, max_value=1_000_000.0, step=5.0, format="%.10g", width=220,
-            key=key("alerts_per_day", float(wanted.alerts_per_day or _FIRST_ALERTS)),
+            t("train.alerts_per_day"), min_value=min(0.1, present), max_value=1_000_000.0, step=5.0, format="%.10g",
+            width=220, key=key("alerts_per_day"), value=present,
         )  # fmt: skip
     # Left out where it follows from the rest.
     values["alert_threshold_by"] = "expected_value" if choice == "expected_value" else None
@@ -70,17 +73,17 @@ def alerts(wanted: CreateModel) -> dict[str, Any]:
 def _costs(wanted: CreateModel) -> dict[str, Any]:
     with st.grid(3, min_column_width=150):
         fee = st.number_input(
-            t("train.fee"), 0.0, 50.0, step=0.1, format="%.10g", key=key("fee_pct", float(wanted.fee_pct)),
+            t("train.fee"), 0.0, 50.0, step=0.1, format="%.10g", key=key("fee_pct"), value=float(wanted.fee_pct),
             help=t("train.fee_help"),
         )  # fmt: skip
         slippage = st.number_input(
-            t("train.slippage"), 0.0, 50.0, value=None, step=0.1, format="%.10g",
-            key=key("slippage_pct", wanted.slippage_pct), placeholder=t("train.slippage_curve"),
+            t("train.slippage"), 0.0, 50.0, step=0.1, format="%.10g",
+            key=key("slippage_pct"), value=wanted.slippage_pct, placeholder=t("train.slippage_curve"),
             help=t("train.slippage_help"),
         )  # fmt: skip
         size = st.number_input(
-            t("train.trade_size"), 0.001, 1000.0, step=0.1, format="%.10g",
-            key=key("trade_size_sol", float(wanted.trade_size_sol)), help=t("train.trade_size_help"),
+            t("train.trade_size"), min(0.001, wanted.trade_size_sol), 1000.0, step=0.1, format="%.10g",
+            key=key("trade_size_sol"), value=float(wanted.trade_size_sol), help=t("train.trade_size_help"),
         )  # fmt: skip
     slot("fee_pct", "slippage_pct", "trade_size_sol")
     return {"fee_pct": fee, "slippage_pct": slippage, "trade_size_sol": size}
@@ -90,12 +93,12 @@ def running(wanted: CreateModel) -> dict[str, Any]:
     """Draw how the job runs and what is noted of it."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         priority = st.number_input(
-            t("train.priority"), 0, 100, step=1, key=key("priority", wanted.priority), width=150,
+            t("train.priority"), 0, 100, step=1, key=key("priority"), value=wanted.priority, width=150,
             help=t("train.priority_help"),
         )  # fmt: skip
-        force = st.toggle(t("train.force"), key=key("force", wanted.force), help=t("train.force_help"))
+        force = st.toggle(t("train.force"), wanted.force, key=key("force"), help=t("train.force_help"))
     description = st.text_area(
-        t("train.description"), key=key("description", wanted.description or ""), max_chars=2000, height=80
+        t("train.description"), wanted.description or "", key=key("description"), max_chars=2000, height=80
     )
     slot("priority", "description")
     return {"priority": priority, "force": force, "description": description.strip() or None}

@@ -37,6 +37,14 @@ def sent(fakes: Fakes, path: str = PREFLIGHT) -> list[dict[str, Any]]:
     return [one.json for one in fakes.training.changes() if one.path == path]
 
 
+def field(test: AppTest, name: str) -> str:
+    """Give the key of a field as it is now; that of a name which follows its question has the name behind it."""
+    generation = test.session_state["training_generation"]
+    if name == "name":
+        return next(one.key for one in test.text_input if str(one.key).startswith("train_name_"))
+    return f"train_{name}_{generation}"
+
+
 def shown(test: AppTest) -> dict[str, Any]:
     """Give the request that the page shows as JSON."""
     found: dict[str, Any] = json.loads(test.code[0].value)
@@ -70,7 +78,7 @@ def test_train_when_opened_then_asks_the_first_preset_and_shows_what_the_rows_sa
 
 def test_train_when_drawn_again_then_the_same_request_is_not_looked_at_twice(ready: Fakes, open_page: Open):
     test = open_page("train")
-    test.text_input(key="train_name").set_value("Mine").run()
+    test.text_input(key=field(test, "name")).set_value("Mine").run()
     assert len(sent(ready)) == 1
     test.button(key="preflight_again").click().run()
     assert len(sent(ready)) == 2
@@ -83,9 +91,9 @@ def test_train_when_a_preset_is_taken_then_question_and_name_follow(ready: Fakes
     assert not test.exception
     body = shown(test)
     assert (body["name"], body["direction"], body["future_minutes"]) == ("Dump 20 % in 5 min", "down", 5)
-    test.number_input(key="train_future_minutes").set_value(7).run()
+    test.number_input(key=field(test, "future_minutes")).set_value(7).run()
     assert shown(test)["name"] == "Dump 20 % in 7 min"
-    test.text_input(key="train_name").set_value("Mine").run()
+    test.text_input(key=field(test, "name")).set_value("Mine").run()
     test.button(key="preset_rule").click().run()
     body = shown(test)
     assert (body["name"], body["target_var"], body["operator"], body["target_value"]) == ("Mine", "num_buys", ">=", 20)
@@ -101,7 +109,7 @@ def test_train_when_the_job_would_fail_then_its_sentence_stands_there_and_the_th
 
     ready.training.on("POST", PREFLIGHT, judge)
     test = open_page("train")
-    test.number_input(key="train_min_percent_change").set_value(90_000.0).run()
+    test.number_input(key=field(test, "min_percent_change")).set_value(90_000.0).run()
     assert not test.exception
     assert test.error[0].value == "all 99620 rows have the same answer (base rate 0%)"
     assert test.button(key="submit").disabled
@@ -130,8 +138,8 @@ def test_train_when_a_look_takes_long_then_the_page_is_there_meanwhile(ready: Fa
 def test_train_when_submitted_then_sends_exactly_what_is_shown(ready: Fakes, open_page: Open):
     ready.training.on("POST", "/models/create", ui_jobs.created(12))
     test = open_page("train")
-    test.segmented_control(key="train_alert_by").set_value("alerts_per_day").run()
-    test.number_input(key="train_alerts_per_day").set_value(25.0).run()
+    test.segmented_control(key=field(test, "alert_by")).set_value("alerts_per_day").run()
+    test.number_input(key=field(test, "alerts_per_day")).set_value(25.0).run()
     body = shown(test)
     test.button(key="submit").click().run()
     assert not test.exception
@@ -141,9 +149,9 @@ def test_train_when_submitted_then_sends_exactly_what_is_shown(ready: Fakes, ope
 def test_train_when_hyper_parameters_are_searched_for_then_asks_for_that(ready: Fakes, open_page: Open):
     ready.training.on("POST", "/models/tune", ui_jobs.created(12))
     test = open_page("train")
-    test.toggle(key="train_is_search").set_value(True).run()
-    test.number_input(key="train_trials").set_value(12).run()
-    test.multiselect(key="train_space_xgboost").set_value(["max_depth", "criterion"]).run()
+    test.toggle(key=field(test, "is_search")).set_value(True).run()
+    test.number_input(key=field(test, "trials")).set_value(12).run()
+    test.multiselect(key=field(test, "space_xgboost")).set_value(["max_depth", "criterion"]).run()
     assert not test.exception
     test.button(key="submit").click().run()
     body = sent(ready, "/models/tune")[0]
@@ -154,10 +162,10 @@ def test_train_when_hyper_parameters_are_searched_for_then_asks_for_that(ready: 
 
 def test_train_when_a_hyper_parameter_differs_then_it_alone_is_sent(ready: Fakes, open_page: Open):
     test = open_page("train")
-    test.number_input(key="train_param_xgboost_max_depth").set_value(9).run()
-    test.text_input(key="train_param_xgboost_max_features").set_value("0.5").run()
+    test.number_input(key=field(test, "param_xgboost_max_depth")).set_value(9).run()
+    test.text_input(key=field(test, "param_xgboost_max_features")).set_value("0.5").run()
     assert shown(test)["params"] == {"max_depth": 9, "max_features": 0.5}
-    test.segmented_control(key="train_model_type").set_value("random_forest").run()
+    test.segmented_control(key=field(test, "model_type")).set_value("random_forest").run()
     assert "params" not in shown(test)
 
 
@@ -199,7 +207,7 @@ def test_train_when_there_is_nothing_to_clone_then_says_so_and_shows_the_form(
 def test_train_when_reloaded_then_the_address_holds_the_form(ready: Fakes, open_page: Open):
     test = open_page("train")
     assert "request" not in test.query_params
-    test.number_input(key="train_future_minutes").set_value(17).run()
+    test.number_input(key=field(test, "future_minutes")).set_value(17).run()
     code = test.query_params["request"]
     again = open_page("train", request=code[0] if isinstance(code, list) else code)
     assert shown(again) == shown(test)
@@ -222,7 +230,7 @@ def test_train_when_a_request_is_pasted_then_the_form_shows_it(ready: Fakes, ope
     test.text_area(key="pasted_request").set_value(json.dumps(ui_jobs.REQUEST)).run()
     test.button(key="paste_do").click().run()
     assert shown(test) == ui_jobs.REQUEST
-    assert test.multiselect(key="train_phases").value == [1]
+    assert test.multiselect(key=field(test, "phases")).value == [1]
 
 
 def test_train_when_the_window_is_turned_round_then_the_field_says_so_and_nothing_is_asked(
@@ -259,7 +267,7 @@ def test_train_when_the_service_is_down_then_offers_to_try_again(ready: Fakes, o
 def test_train_when_the_service_vanishes_in_the_middle_then_the_form_stays(ready: Fakes, open_page: Open):
     test = open_page("train")
     ready.down("training")
-    test.number_input(key="train_future_minutes").set_value(17).run()
+    test.number_input(key=field(test, "future_minutes")).set_value(17).run()
     assert not test.exception
     assert "does not answer" in test.error[0].value
     assert shown(test)["future_minutes"] == 17
