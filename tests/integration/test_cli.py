@@ -207,15 +207,17 @@ def test_migrate_when_rolled_back_then_applies_again(pumpcast: Run):
 
 
 def test_doctor_when_the_services_are_down_then_exit_1_and_every_other_part_is_well(pumpcast: Run):
-    ports = {"TRAINING_API_PORT": "1", "PREDICTION_API_PORT": "2"}
+    ports = {"TRAINING_API_PORT": "1", "PREDICTION_API_PORT": "2", "STREAMLIT_PORT": "3"}
     outcome = pumpcast("doctor", "--json", **ports)
     assert (outcome.returncode, outcome.stderr) == (1, "")
     findings = json.loads(outcome.stdout)
     assert findings["ok"] is False
-    assert {check["part"] for check in findings["checks"] if not check["ok"]} == {"training API", "prediction API"}
+    assert {check["part"] for check in findings["checks"] if not check["ok"]} == {
+        "training API", "prediction API", "app",
+    }  # fmt: skip
     lines = pumpcast("doctor", **ports).stdout.splitlines()
     assert len(lines) == len(findings["checks"])
-    assert sum(line.startswith("FAIL") and "pumpcast up" in line for line in lines) == 2
+    assert sum(line.startswith("FAIL") and "pumpcast up" in line for line in lines) == 3
 
 
 def test_doctor_when_the_database_is_gone_then_says_so_and_goes_on(pumpcast: Run):
