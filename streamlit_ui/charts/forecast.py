@@ -17,6 +17,7 @@ HEIGHT = 460
 _BAND = "rgba(47, 111, 222, 0.22)"
 _CLEAR = "rgba(0, 0, 0, 0)"
 _SEPARATORS = {"en": ".,", "de": ",."}
+_TICKS = {"en": "%H:%M\n%b %d, %Y", "de": "%H:%M\n%d.%m.%Y"}
 _MOMENT = "%Y-%m-%d %H:%M"
 
 
@@ -47,7 +48,12 @@ def forecast_chart(
         margin={"l": 8, "r": 8, "t": 8, "b": 8}, paper_bgcolor=_CLEAR, plot_bgcolor=_CLEAR,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
     )  # fmt: skip
-    figure.update_xaxes(title=t("signal.axis_time", zone=str(zone())), rangeslider_visible=False, showgrid=False)
+    figure.update_xaxes(
+        title=t("signal.axis_time", zone=str(zone())),
+        rangeslider_visible=False,
+        showgrid=False,
+        tickformat=_TICKS[language()],
+    )
     figure.update_yaxes(
         title=t("signal.axis_price", symbol=said.symbol), side="right", tickformat=",~r", fixedrange=True
     )

@@ -51,7 +51,7 @@ def test_account_when_shown_then_its_figures_and_positions_are_there(paper: Call
     assert (open_row["side"], open_row["left"], open_row["sl"]) == ("▼ SHORT", "24 hours", 99.57)
     assert (closed_row["reason"], closed_row["pnl"]) == ("Stop loss", -2.4)
     assert "may open" in text(test)
-    assert "Of 2 trades only" in text(test)
+    assert "Few trades (2)" in text(test)
 
 
 def test_account_when_new_then_it_says_what_would_fill_it(fakes: Fakes, paper: Callable[..., AppTest]):
