@@ -57,6 +57,16 @@ def test_list_when_filtered_then_the_address_is_what_is_asked_for(fakes: Fakes, 
     assert (asked["status"], asked["job_type"], asked["limit"], asked["offset"]) == ("RUNNING", "TRAIN", "25", "25")
 
 
+def test_list_when_the_selection_changes_then_it_begins_with_its_first_page(fakes: Fakes, open_page: Open):
+    fakes.training.get("/queue", listed(job(), total=60))
+    test = open_page("jobs", page="2")
+    assert not test.exception
+    test.segmented_control(key="pick_status").set_value("RUNNING").run()
+    asked = fakes.training.asked[-1].query
+    assert (asked["status"], asked["offset"]) == ("RUNNING", "0")
+    assert "page" not in test.query_params
+
+
 def test_list_when_no_job_is_like_the_filter_then_says_so(fakes: Fakes, open_page: Open):
     fakes.training.get("/queue", listed())
     assert "No job is like this" in open_page("jobs", status="FAILED").info[0].value

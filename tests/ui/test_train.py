@@ -101,6 +101,15 @@ def test_train_when_a_preset_is_taken_then_question_and_name_follow(ready: Fakes
     assert sent(ready)[-1] == body
 
 
+def test_train_when_a_name_is_written_while_the_question_changes_then_it_stays(ready: Fakes, open_page: Open):
+    test = open_page("train")
+    test.text_input(key=field(test, "name")).set_value("Mine")
+    test.number_input(key=field(test, "future_minutes")).set_value(12).run()
+    assert (shown(test)["name"], shown(test)["future_minutes"]) == ("Mine", 12)
+    test.number_input(key=field(test, "future_minutes")).set_value(13).run()
+    assert shown(test)["name"] == "Mine"
+
+
 def test_train_when_the_job_would_fail_then_its_sentence_stands_there_and_the_threshold_can_be_set(
     ready: Fakes, open_page: Open
 ):
@@ -177,6 +186,9 @@ def test_train_when_cloned_from_a_job_then_asks_exactly_the_same(ready: Fakes, o
     assert sent(ready) == [ui_jobs.REQUEST]
     assert "As job 3, Pump 30" in " ".join(one.value for one in test.caption)
     assert "from_job" not in test.query_params
+    # The browser may see nothing but the latest drawing: it has to hold the values by itself.
+    assert test.number_input(key=field(test, "future_minutes")).proto.default == 15
+    assert test.text_input(key=field(test, "name")).proto.default == "Copied"
 
 
 def test_train_when_cloned_from_a_model_then_asks_its_question_again(ready: Fakes, open_page: Open):
