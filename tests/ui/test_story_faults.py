@@ -49,7 +49,7 @@ def test_service_when_killed_then_a_banner_stands_in_its_place_and_goes_when_it_
 def test_key_when_wrong_then_refused_and_when_right_then_it_outlives_a_reload(guarded: Stage, visit: Page):
     visit.goto(f"{guarded.app}/delivery")
     titled(visit, "Who is there?")
-    field = visit.get_by_label("API key")
+    field = visit.get_by_label("API key", exact=True)
     field.fill("a-wrong-key")
     visit.get_by_role("button", name="Enter").click()
     expect(visit.get_by_role("alert").filter(has_text="This key is not taken")).to_be_visible()
@@ -58,7 +58,7 @@ def test_key_when_wrong_then_refused_and_when_right_then_it_outlives_a_reload(gu
     titled(visit, "Delivery")
     visit.reload()
     titled(visit, "Delivery")
-    expect(visit.get_by_label("API key")).to_have_count(0)
+    expect(visit.get_by_label("API key", exact=True)).to_have_count(0)
     assert KEY not in visit.content()
     visit.get_by_role("button", name="Forget my key").click()
     titled(visit, "Who is there?")
