@@ -1,5 +1,7 @@
 """Numbers and times for people: units, the language's separators, the session's clock; nothing known is a dash."""
 
+import re
+import string
 from datetime import UTC, datetime, timedelta
 
 from babel.dates import format_timedelta
@@ -8,6 +10,7 @@ from babel.numbers import format_compact_decimal, format_decimal
 from streamlit_ui.session import language, t, zone
 
 NOTHING = "–"
+_PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]")
 _PRICE_DIGITS = 4
 
 
@@ -83,3 +86,12 @@ def moment(value: datetime | None, *, seconds: bool = True) -> str:
     if value is None:
         return NOTHING
     return value.astimezone(zone()).strftime("%Y-%m-%d %H:%M:%S" if seconds else "%Y-%m-%d %H:%M")
+
+
+def plain(text: object) -> str:
+    r"""Write words of others so that Markdown takes them as they are: no link, no picture, no colour, on one line.
+
+    >>> print(plain("[x](http://a.b) :red[c] $d$"))
+    \[x\]\(http\:\/\/a\.b\) \:red\[c\] \$d\$
+    """
+    return _PUNCTUATION.sub(r"\\\g<0>", " ".join(str(text).split()))
