@@ -56,6 +56,8 @@ def test_key_when_wrong_then_refused_and_when_right_then_it_outlives_a_reload(gu
     field.fill(KEY)
     visit.get_by_role("button", name="Enter").click()
     titled(visit, "Delivery")
+    # The browser has fetched its cookie.
+    visit.wait_for_function("() => performance.getEntriesByName(location.origin + '/session').length > 0")
     visit.reload()
     titled(visit, "Delivery")
     expect(visit.get_by_label("API key", exact=True)).to_have_count(0)
