@@ -13,6 +13,7 @@ from tests.support.stage_market import Market, go_on
 
 HISTORY_MINUTES: Final = 360
 LATER_MINUTES: Final = 90
+HORIZON_MINUTES: Final = 10
 JOB_SECONDS: Final = 240.0
 FEATURES: Final = (
     "volume_sol", "num_buys", "num_sells", "buy_volume_sol", "sell_volume_sol", "market_cap_close",
@@ -44,7 +45,9 @@ def furnish(stage: Stage, market: Market, receiver: str) -> Known:
     """Let there be everything a page can show; the rows that come later have come when it returns."""
     window = {"train_start": market.start.isoformat(), "train_end": market.now.isoformat()}
     models, job = _train(stage, window)
-    later = {"test_start": market.later().column("timestamp")[0].as_py().isoformat()}
+    # Not before the last label of the training is known.
+    unseen = market.later(HORIZON_MINUTES + 1)
+    later = {"test_start": unseen.column("timestamp")[0].as_py().isoformat()}
     later["test_end"] = market.rows.column("timestamp")[-1].as_py().isoformat()
     _endpoints(stage, receiver)
     active = _import(stage, models)
@@ -107,7 +110,7 @@ def answering() -> Iterator[str]:
 
 def _train(stage: Stage, window: dict[str, str]) -> tuple[list[int], int]:
     question = {
-        **window, "features": list(FEATURES), "use_engineered_features": True, "future_minutes": 10,
+        **window, "features": list(FEATURES), "use_engineered_features": True, "future_minutes": HORIZON_MINUTES,
         "min_percent_change": 30, "label_resolution": "observed", "cv_splits": 3,
     }  # fmt: skip
     requests: list[dict[str, Any]] = [
