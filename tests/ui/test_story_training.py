@@ -125,7 +125,7 @@ def test_model_when_trained_from_the_form_then_its_alerts_arrive_and_get_their_o
     expect(rows_of(visit).filter(has_text=re.compile("delivered", re.IGNORECASE)).first).to_be_attached()
     # The market goes on beyond the horizon of the alerts: what they said comes true, or not.
     go_on(stage.dsn, market.later(12, 30))
-    visit.goto(f"{stage.app}/predictions?outcome=tp")
+    visit.goto(f"{stage.app}/predictions?alerts=only&outcome=tp")
     expect(rows_of(visit).filter(has_text="✅").first).to_be_attached()
     visit.goto(f"{stage.app}/statistics")
     titled(visit, "Statistics")
