@@ -30,6 +30,7 @@ from streamlit_ui.app_pages import (  # noqa: E402
     system,
     train,
 )
+from streamlit_ui.formats import plain  # noqa: E402
 from streamlit_ui.places import HOME, PLACES, Name, arrive, page  # noqa: E402
 from streamlit_ui.session import first_language, t  # noqa: E402
 from streamlit_ui.settings import app_settings  # noqa: E402
@@ -58,7 +59,7 @@ def main() -> None:
     try:
         app_settings()
     except SettingsInvalid as error:
-        st.error(error.message, icon=":material/settings_alert:")
+        st.error(plain(error.message), icon=":material/settings_alert:")
         return
     groups = dict.fromkeys(t(f"places.group_{place.group}") for place in PLACES)
     sections = {

@@ -1,7 +1,6 @@
 """Numbers and times for people: units, the language's separators, the session's clock; nothing known is a dash."""
 
 import re
-import string
 from datetime import UTC, datetime, timedelta
 
 from babel.dates import format_timedelta
@@ -10,7 +9,11 @@ from babel.numbers import format_compact_decimal, format_decimal
 from streamlit_ui.session import language, t, zone
 
 NOTHING = "–"
-_PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]")
+# A colon begins a colour or a sign before a letter; an underscore within a word means nothing.
+_MARKS = re.compile(r"[\\`*\[\]<>$~|&]|:(?=[A-Za-z])|(?<![^\W_])_|_(?![^\W_])")
+# What would begin a list or a heading.
+_FIRST = re.compile(r"^(\d*)([-+=#.)])(?=[-=# ]|$)")
+_TICKS = re.compile("`+")
 _PRICE_DIGITS = 4
 
 
@@ -91,7 +94,18 @@ def moment(value: datetime | None, *, seconds: bool = True) -> str:
 def plain(text: object) -> str:
     r"""Write words of others so that Markdown takes them as they are: no link, no picture, no colour, on one line.
 
-    >>> print(plain("[x](http://a.b) :red[c] $d$"))
-    \[x\]\(http\:\/\/a\.b\) \:red\[c\] \$d\$
+    >>> print(plain("[x](http://a.b) :red[c] $d$ a_b"))
+    \[x\](http://a.b) \:red\[c\] \$d\$ a_b
     """
-    return _PUNCTUATION.sub(r"\\\g<0>", " ".join(str(text).split()))
+    return _FIRST.sub(r"\1\\\2", _MARKS.sub(r"\\\g<0>", " ".join(str(text).split())))
+
+
+def code(text: object) -> str:
+    """Write words of others as code, whatever marks are in them; not for within a colour, whose end they might be.
+
+    >>> print(code("a `b` c"))
+    `` a `b` c ``
+    """
+    shown = " ".join(str(text).split()) or NOTHING
+    fence = "`" * (max(map(len, _TICKS.findall(shown)), default=0) + 1)
+    return f"{fence}{shown}{fence}" if len(fence) == 1 else f"{fence} {shown} {fence}"

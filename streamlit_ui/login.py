@@ -5,6 +5,7 @@ import streamlit as st
 from shared.contracts.prediction import ActiveModels
 from shared.contracts.training import ModelList
 from streamlit_ui.client.transport import KeyNeeded, ServiceError
+from streamlit_ui.formats import plain
 from streamlit_ui.logins import LOGINS
 from streamlit_ui.session import TOKEN, services, t
 from streamlit_ui.settings import app_settings
@@ -53,7 +54,7 @@ def ask() -> None:
         pressed = st.form_submit_button(t("login.enter"), type="primary")
     if not pressed:
         if services().training.key:
-            st.warning(t("login.refused", reason=st.session_state[_WANTED]), icon=":material/key_off:")
+            st.warning(t("login.refused", reason=plain(st.session_state[_WANTED])), icon=":material/key_off:")
         return
     token = LOGINS.enter(key.strip())
     st.session_state[TOKEN] = token
@@ -64,7 +65,7 @@ def ask() -> None:
     except KeyNeeded as error:
         LOGINS.leave(token)
         st.session_state[TOKEN] = ""
-        st.error(t("login.refused", reason=error.message), icon=":material/key_off:")
+        st.error(t("login.refused", reason=plain(error.message)), icon=":material/key_off:")
         return
     except ServiceError:
         # A service that is down is told of on the page itself.

@@ -10,6 +10,7 @@ from streamlit.errors import StreamlitDuplicateElementKey
 
 from streamlit_ui import login
 from streamlit_ui.client.transport import KeyNeeded, Refused, ServiceError, Strange, Unreachable
+from streamlit_ui.formats import code, plain
 from streamlit_ui.session import t
 
 P = ParamSpec("P")
@@ -41,17 +42,20 @@ def show_error(error: ServiceError) -> None:
     service = t(f"words.{error.service}")
     match error:
         case Unreachable():
-            st.error(t("states.unreachable", service=service, reason=error.message), icon=":material/cloud_off:")
+            st.error(t("states.unreachable", service=service, reason=plain(error.message)), icon=":material/cloud_off:")
             _offer_retry(error)
         case Refused():
-            lines = [error.message, *(f"- `{fault.pointer}` {fault.detail}" for fault in error.faults)]
+            lines = [
+                plain(error.message),
+                *(f"- {code(fault.pointer)} {plain(fault.detail)}" for fault in error.faults),
+            ]
             if error.request_id:
-                lines.append(f"\n:gray[{t('states.request', id=error.request_id)}]")
+                lines.append(f"\n:gray[{t('states.request', id=plain(error.request_id))}]")
             st.error("\n".join(lines), icon=":material/block:")
         case Strange():
-            st.error(t("states.strange", service=service, reason=error.message), icon=":material/help:")
+            st.error(t("states.strange", service=service, reason=plain(error.message)), icon=":material/help:")
         case _:
-            st.error(error.message)
+            st.error(plain(error.message))
 
 
 def _offer_retry(error: ServiceError) -> None:
@@ -106,7 +110,7 @@ def confirm(title: str, words: str, *, action: str, typed: str | None = None, do
     @st.dialog(title, icon=":material/warning:")
     def asking() -> None:
         st.write(words)
-        given = typed is None or st.text_input(t("states.type", words=typed), key="confirm_typed") == typed
+        given = typed is None or st.text_input(t("states.type", words=code(typed)), key="confirm_typed") == typed
         left, right = st.columns(2)
         if left.button(t("states.cancel"), key="confirm_cancel", width="stretch"):
             st.rerun()

@@ -4,6 +4,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from streamlit_ui.client.transport import Fault
+from streamlit_ui.formats import code, plain
 from streamlit_ui.session import language, t
 from streamlit_ui.texts import table
 
@@ -17,10 +18,10 @@ def of_validation(error: ValidationError) -> tuple[Fault, ...]:
 
 def show(faults: tuple[Fault, ...], *, page: str) -> None:
     """Say what is wrong in which field; `page.field_<name>` are the words of a field."""
-    lines = [f"- **{_field(fault.pointer, page)}** {fault.detail}" for fault in faults]
+    lines = [f"- **{_field(fault.pointer, page)}** {plain(fault.detail)}" for fault in faults]
     st.error("\n".join([t("form_faults.wrong"), *lines]), icon=":material/edit_off:")
 
 
 def _field(pointer: str, page: str) -> str:
     name = pointer.strip("/").split("/", maxsplit=1)[0]
-    return table(language()).get(f"{page}.field_{name}", f"`{pointer}`")
+    return table(language()).get(f"{page}.field_{name}", code(pointer))

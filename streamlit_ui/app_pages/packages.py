@@ -16,6 +16,7 @@ from streamlit_ui.app_pages import (
     paper_equity,
 )
 from streamlit_ui.client import packages as client
+from streamlit_ui.formats import code, plain
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import empty, guarded
@@ -59,9 +60,9 @@ def _draw_packages() -> None:
     wanted = (told("model") or next(iter(known))).strip()
     wanted = wanted if wanted in known else wanted.removeprefix(_ACCOUNT)
     if wanted not in known:
-        st.error(t("packages.unknown", id=wanted), icon=":material/search_off:")
+        st.error(t("packages.unknown", id=code(wanted)), icon=":material/search_off:")
         for one in list(known.values())[:5]:
-            link("packages", one.name, model=one.id)
+            link("packages", plain(one.name), model=one.id)
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         chosen = known[_choose(list(known.values()), wanted)]

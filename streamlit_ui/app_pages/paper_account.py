@@ -80,7 +80,7 @@ def _signed(usdt: float) -> str | int:
 def _draw_trading(found: Dashboard) -> None:
     account = found.account
     if account.auto_trade:
-        state = badge("busy", t("paper.auto_on", symbol=account.symbol or ""))
+        state = badge("busy", t("paper.auto_on", symbol=formats.plain(account.symbol or "")))
         reached = account.traded_until
         told = (
             t("paper.auto_until", moment=formats.moment(reached, seconds=False)) if reached else t("paper.auto_first")
@@ -90,9 +90,9 @@ def _draw_trading(found: Dashboard) -> None:
     gate = badge("good", t("paper.opens")) if found.opens else badge("warning", t("paper.opens_not"))
     st.markdown(f"{state} {gate}  \n:small[:gray[{told}]]")
     if account.trouble:
-        st.warning(f"**{t('paper.trouble')}** {account.trouble}", icon=":material/warning:")
+        st.warning(f"**{t('paper.trouble')}** {formats.plain(account.trouble)}", icon=":material/warning:")
     if not found.opens and found.reason:
-        st.info(found.reason, icon=":material/lock:")
+        st.info(formats.plain(found.reason), icon=":material/lock:")
 
 
 def _draw_rules(account: Account) -> None:
@@ -114,7 +114,7 @@ def _draw_rules(account: Account) -> None:
     }
     with st.expander(t("paper.rules"), icon=":material/rule:"):
         package_manifest.facts({t(f"paper.rule_{name}"): value for name, value in told.items()})
-        times = [t("paper.account_id", id=account.account_id), t("paper.round", number=account.round)]
+        times = [t("paper.account_id", id=formats.code(account.account_id)), t("paper.round", number=account.round)]
         times.append(t("paper.created", moment=formats.moment(account.created_at, seconds=False)))
         if account.reset_at:
             times.append(t("paper.was_reset", moment=formats.moment(account.reset_at, seconds=False)))

@@ -83,7 +83,9 @@ def _ask_start(package: PackageDetails, account: Account) -> None:
         st.write(t("paper.start_words"))
         symbol = st.text_input(t("paper.symbol"), value=market_of(package, account), key="start_symbol").strip()
         if st.button(t("paper.start"), type="primary", disabled=not symbol, key="start_do", width="stretch"):
-            _change(package, ChangeAccount(auto_trade=True, symbol=symbol), t("paper.started", symbol=symbol))
+            _change(
+                package, ChangeAccount(auto_trade=True, symbol=symbol), t("paper.started", symbol=formats.plain(symbol))
+            )
 
     asking()
 
@@ -117,7 +119,7 @@ def _ask_open(package: PackageDetails, account: Account) -> None:
                         "paper.opened",
                         side=made.side,
                         size=usdt,
-                        symbol=made.symbol,
+                        symbol=formats.plain(made.symbol),
                         price=formats.price(made.entry_price),
                     )
                 )
@@ -142,7 +144,7 @@ def _ask_price(package: PackageDetails, account: Account) -> None:
                 done = client.update_price(services().prediction, PriceUpdate(symbol=chosen, price=price or 0.0))
                 note(t("paper.told", marked=done.marked, closed=len(done.closed)), icon=":material/sell:")
                 for one in done.skipped:
-                    note(f"{one.account_id}: {one.reason}", icon=":material/warning:")
+                    note(f"{formats.plain(one.account_id)}: {formats.plain(one.reason)}", icon=":material/warning:")
                 st.rerun()
 
     asking()
@@ -176,7 +178,7 @@ def _ask_rules(package: PackageDetails, account: Account) -> None:
             try:
                 change = ChangeAccount(**changed)
             except ValidationError as error:
-                st.error("; ".join(one["msg"] for one in error.errors()))
+                st.error("; ".join(formats.plain(one["msg"]) for one in error.errors()))
                 return
             _change(package, change, t("paper.saved"))
 
@@ -189,7 +191,7 @@ def _ask_reset(package: PackageDetails, account: Account) -> None:
         initial = formats.number(account.initial_balance)
         st.write(t("paper.reset_words", open=account.open_positions, initial=initial))
         is_kept = st.toggle(t("paper.keep"), value=True, help=t("paper.keep_help"), key="reset_keep")
-        typed = st.text_input(t("states.type", words=account.account_id), key="reset_typed")
+        typed = st.text_input(t("states.type", words=formats.code(account.account_id)), key="reset_typed")
         left, right = st.columns(2)
         if left.button(t("states.cancel"), key="reset_cancel", width="stretch"):
             st.rerun()
@@ -198,7 +200,7 @@ def _ask_reset(package: PackageDetails, account: Account) -> None:
         if pressed and is_meant:
             with guarded():
                 client.reset_account(services().prediction, package.id, keep_history=is_kept)
-                note(t("paper.reset_done", id=account.account_id), icon=":material/restart_alt:")
+                note(t("paper.reset_done", id=formats.plain(account.account_id)), icon=":material/restart_alt:")
                 st.rerun()
 
     asking()
