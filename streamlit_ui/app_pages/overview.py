@@ -21,7 +21,7 @@ from streamlit_ui.charts.activity import Stretch, live_chart
 from streamlit_ui.client.active_models import deactivate, get_statistics, list_promotions
 from streamlit_ui.client.predictions import list_predictions
 from streamlit_ui.client.transport import Unreachable
-from streamlit_ui.formats import age, compact, duration, number, share, size
+from streamlit_ui.formats import age, code, compact, duration, number, plain, share, size
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, confirm, empty, live, note, show_error
@@ -88,20 +88,15 @@ def _sentence(one: Finding) -> str:
     values: dict[str, Any] = dict(one.values)
     written: dict[str, Callable[[Any], str]] = {
         "moment": age, "seconds": duration, "bytes": size, "share": share, "promised": share,
-        "reason": _short, "endpoint": lambda address: f"`{address}`", "service": lambda name: t(f"words.{name}"),
-        "kind": lambda code: t(f"attention.kind_{code}"),
+        "reason": _short, "endpoint": code, "service": lambda name: t(f"words.{name}"),
+        "kind": lambda kind: t(f"attention.kind_{kind}"),
     }  # fmt: skip
-    return t(f"attention.{one.code}", **{name: written.get(name, _plain)(value) for name, value in values.items()})
+    return t(f"attention.{one.code}", **{name: written.get(name, plain)(value) for name, value in values.items()})
 
 
 def _short(reason: str) -> str:
     """Give the beginning of what a service says; the page of the fix shows all of it."""
-    return _plain(reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}…")
-
-
-def _plain(value: object) -> str:
-    """Keep words of a service from being read as Markdown."""
-    return str(value).replace("[", "\\[").replace("*", "\\*").replace("_", "\\_").replace("$", "\\$")
+    return plain(reason if len(reason) <= LONGEST_REASON else f"{reason[:LONGEST_REASON]}…")
 
 
 def _models(seen: Overview) -> None:
@@ -122,7 +117,7 @@ def _models(seen: Overview) -> None:
 
 def _card(model: ActiveModel, figures: ModelStatistics | None) -> None:
     mode = badge("good", t("overview.live")) if model.mode == "live" else badge("off", t("overview.shadow"))
-    st.markdown(f"**{_plain(model.name)}** {mode}  \n:gray[{_plain(question(model))}]")
+    st.markdown(f"**{plain(model.name)}** {mode}  \n:gray[{plain(question(model))}]")
     with st.grid(2, min_column_width=120, gap="xsmall"):
         _fact(t("overview.predictions_of"), compact(model.total_predictions))
         _fact(t("overview.last_prediction"), age(model.last_prediction_at))
@@ -157,10 +152,10 @@ def _ask_first() -> None:
     def do() -> None:
         deactivate(services().prediction, active_id)
         forget_models()
-        note(t("overview.deactivated", model=name))
+        note(t("overview.deactivated", model=plain(name)))
 
     confirm(
-        t("overview.deactivate_title"), t("overview.deactivate_words", model=_plain(name)),
+        t("overview.deactivate_title"), t("overview.deactivate_words", model=plain(name)),
         action=t("overview.deactivate"), do=do,
     )  # fmt: skip
 

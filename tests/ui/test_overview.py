@@ -43,7 +43,7 @@ def test_overview_when_all_is_well_then_it_says_so_and_shows_the_figures(fakes: 
     assert figure(test, "Delivered") == "31"
     words = said(test)
     assert "Pump model" in words
-    assert "price\\_close +30 % in 10 min" in words
+    assert "price_close +30 % in 10 min" in words
     assert "75.0 % of 4" in words
     assert "50.0 %" in words
 
@@ -57,7 +57,7 @@ def test_overview_when_things_are_wrong_then_each_has_a_sentence_and_a_link(fake
     words = said(test)
     assert "Needs attention: 2" in words
     assert "`https://example.org/hook` takes no messages; the first was refused 2 hours ago" in words
-    assert "Job **Too rare** failed: base\\_rate \\*0\\*" in words
+    assert "Job **Too rare** failed: base_rate \\*0\\*" in words
     links = {one.page: one.query_string for one in test.get("page_link")}
     assert (links["delivery"], links["jobs"]) == ("endpoint=3", "id=12")
 
