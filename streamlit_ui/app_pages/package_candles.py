@@ -91,14 +91,14 @@ def _draw_feeds() -> None:
         empty(t("packages.no_feeds"), icon=":material/rss_feed:")
     for feed in feeds:
         with st.container(border=True):
-            st.markdown(f"**{feed.feed}** → `{feed.symbol}` {_state(feed)}")
+            st.markdown(f"**{formats.plain(feed.feed)}** → {formats.code(feed.symbol)} {_state(feed)}")
             times = t("packages.feed_last", moment=formats.moment(feed.last_candle), age=formats.age(feed.last_candle))
             st.caption(times if feed.last_candle else t("packages.feed_none"))
             if feed.error:
                 since = t("packages.feed_since", age=formats.age(feed.error_since)) if feed.error_since else ""
-                st.error(f"{feed.error}\n\n{since}".strip(), icon=":material/error:")
+                st.error(f"{formats.plain(feed.error)}\n\n{since}".strip(), icon=":material/error:")
             if feed.note:
-                st.warning(feed.note, icon=":material/info:")
+                st.warning(formats.plain(feed.note), icon=":material/info:")
 
 
 def _state(feed: CandleFeed) -> str:

@@ -30,7 +30,7 @@ def draw(package: PackageDetails) -> None:
         empty(t("packages.manifest_partial"), icon=":material/policy:")
     else:
         if manifest.description:
-            st.markdown(f"> {manifest.description}")
+            st.markdown(f"> {formats.plain(manifest.description)}")
         left, right = st.columns(2, gap="medium")
         with left:
             _draw_market(manifest)
@@ -62,7 +62,7 @@ def draw_files(package: PackageDetails) -> None:
     for name, path, count, digest, wanted in files:
         with st.container(border=True):
             st.markdown(f"**{name}** · {formats.size(count)} {_agreement(digest, wanted)}")
-            st.caption(path)
+            st.caption(formats.plain(path))
             st.code(digest or t("packages.no_digest"), language=None, wrap_lines=True)
     st.caption(t("packages.digest_help"))
     with st.container(width=560):
@@ -70,7 +70,7 @@ def draw_files(package: PackageDetails) -> None:
             {
                 t("packages.uploaded_by"): t("packages.comes_with")
                 if package.is_builtin
-                else f"`{package.uploaded_by}`",
+                else formats.code(package.uploaded_by),
                 t("packages.uploaded_at"): formats.moment(package.created_at),
                 t("packages.validated_at"): formats.moment(package.validated_at),
                 t("packages.warmed_at"): formats.moment(package.warmup_completed_at),
@@ -109,7 +109,7 @@ def _draw_market(manifest: Manifest) -> None:
     st.subheader(t("packages.market"))
     facts(
         {
-            t("packages.symbol"): market.symbol or t("packages.any_symbol"),
+            t("packages.symbol"): formats.plain(market.symbol or t("packages.any_symbol")),
             t("packages.interval"): interval_text(market.interval_seconds),
             t("packages.warmup_bars"): t(
                 "packages.bars_span", bars=formats.number(market.warmup_bars),
@@ -125,7 +125,7 @@ def _draw_forecaster(manifest: Manifest) -> None:
     st.subheader(t("packages.forecaster"))
     facts(
         {
-            t("packages.arch"): f"PatchTST (`{made.arch}`)",
+            t("packages.arch"): f"PatchTST ({formats.code(made.arch)})",
             t("packages.context"): _steps(made.context_length, seconds),
             t("packages.horizon"): _steps(made.prediction_length, seconds),
             t("packages.patches"): t("packages.patch_words", length=made.patch_length, stride=made.patch_stride),
@@ -158,14 +158,14 @@ def _draw_policy(manifest: Manifest) -> None:
     if decoder.kind == "direction":
         read_as = t("packages.direction", index=decoder.index, threshold=formats.number(decoder.threshold, 2))
     else:
-        read_as = " · ".join(decoder.signals)
+        read_as = formats.plain(" · ".join(decoder.signals))
     normal = t("packages.normalised") if made.obs_normalization else t("packages.not_normalised")
     st.subheader(t("packages.policy"))
     facts(
         {
-            t("packages.algorithm"): made.algorithm,
-            t("packages.net"): " × ".join(str(one) for one in made.net_arch) + f" ({made.activation})",
-            t("packages.observation"): f"{made.obs_dim}: {' + '.join(made.observation)}",
+            t("packages.algorithm"): formats.plain(made.algorithm),
+            t("packages.net"): " × ".join(str(one) for one in made.net_arch) + f" ({formats.plain(made.activation)})",
+            t("packages.observation"): f"{made.obs_dim}: {formats.plain(' + '.join(made.observation))}",
             t("packages.normalisation"): normal,
             t("packages.actions"): actions,
             t("packages.decoder"): read_as,
@@ -183,12 +183,17 @@ def _draw_probe(package: PackageDetails, manifest: Manifest) -> None:
         st.markdown(probe_words(found))
     if manifest.versions:
         st.subheader(t("packages.versions"))
-        st.markdown(" ".join(f":gray-badge[{name} {version}]" for name, version in manifest.versions.items()))
+        st.markdown(
+            " ".join(
+                f":gray-badge[{formats.plain(name)} {formats.plain(version)}]"
+                for name, version in manifest.versions.items()
+            )
+        )
 
 
 def _draw_inferred(inferred: Sequence[str]) -> None:
     if inferred:
-        lines = "\n".join(f"- `{one}`" for one in inferred)
+        lines = "\n".join(f"- {formats.code(one)}" for one in inferred)
         st.warning(f"**{t('packages.inferred')}**\n\n{lines}", icon=":material/lightbulb:")
     else:
         st.caption(f":material/verified: {t('packages.nothing_inferred')}")
@@ -201,7 +206,7 @@ def _draw_report(report: Mapping[str, Any]) -> None:
     st.subheader(t("packages.report"))
     verdict = report.get("verdict")
     if isinstance(verdict, list):
-        st.markdown("\n".join(f"- {line}" for line in verdict))
+        st.markdown("\n".join(f"- {formats.plain(line)}" for line in verdict))
     trading = report.get("trading")
     rows = _outcomes(trading) if isinstance(trading, dict) else []
     if rows:
@@ -216,8 +221,8 @@ def _draw_report(report: Mapping[str, Any]) -> None:
             placeholder=formats.NOTHING,
         )  # fmt: skip
     parts = [
-        t("packages.part", part=t(f"packages.part_{part}"), start=str(one.get("start"))[:10],
-          end=str(one.get("end"))[:10])
+        t("packages.part", part=t(f"packages.part_{part}"), start=formats.plain(str(one.get("start"))[:10]),
+          end=formats.plain(str(one.get("end"))[:10]))
         for part in ("fit", "learn", "test") if isinstance(one := report.get(part), dict)
     ]  # fmt: skip
     if parts:

@@ -82,7 +82,7 @@ def _draw_signal(package: PackageDetails, manifest: Manifest, symbol: str, bars:
         if not (counted := _COUNTED.search(error.message)):
             raise
         if error.message != package.warmup_error:
-            st.warning(f"**{t('signal.too_few')}**\n\n{error.message}", icon=":material/hourglass_top:")
+            st.warning(f"**{t('signal.too_few')}**\n\n{formats.plain(error.message)}", icon=":material/hourglass_top:")
         _draw_missing(int(counted[1]), int(counted[2]), symbol=symbol, manifest=manifest)
         return
     if package.warmup_status != "DONE":
@@ -90,7 +90,7 @@ def _draw_signal(package: PackageDetails, manifest: Manifest, symbol: str, bars:
         st.rerun()
     _draw_figures(said)
     if said.diagnostics.age:
-        st.warning(said.diagnostics.age, icon=":material/schedule:")
+        st.warning(formats.plain(said.diagnostics.age), icon=":material/schedule:")
     with guarded():
         _draw_chart(package, manifest, said, bars)
     left, right = st.columns([3, 2], gap="medium")
@@ -124,8 +124,8 @@ def _draw_figures(said: PackageSignal) -> None:
             delta_color="gray", height="stretch",
         )  # fmt: skip
         st.metric(
-            t("signal.price"), formats.price(said.current_price), border=True, delta=said.symbol, delta_arrow="off",
-            delta_color="gray", help=t("signal.price_help"), height="stretch",
+            t("signal.price"), formats.price(said.current_price), border=True, delta=formats.plain(said.symbol),
+            delta_arrow="off", delta_color="gray", help=t("signal.price_help"), height="stretch",
         )  # fmt: skip
         st.metric(
             t("signal.age"), formats.duration(found.age_seconds), border=True,
@@ -181,7 +181,9 @@ def _with_change(price: float, said: PackageSignal) -> str:
 def _draw_act(package: PackageDetails, said: PackageSignal) -> None:
     st.subheader(t("signal.act"))
     st.caption(t("signal.act_help"))
-    words = t("signal.act_on", signal=said.signal, symbol=said.symbol, price=formats.price(said.current_price))
+    words = t(
+        "signal.act_on", signal=said.signal, symbol=formats.plain(said.symbol), price=formats.price(said.current_price)
+    )
     if st.button(words, icon=_ICONS[said.signal], type="primary", key="signal_act", width="stretch"):
         wanted = TakeSignal(
             model_id=package.id, symbol=said.symbol, signal=said.signal, confidence=said.confidence,
@@ -195,15 +197,19 @@ def _draw_act(package: PackageDetails, said: PackageSignal) -> None:
 
 
 def _draw_taken(taken: SignalTaken) -> None:
-    lines = [f"**{taken.reason}**", *(f"- `{action}`" for action in taken.actions)]
+    lines = [f"**{formats.plain(taken.reason)}**", *(f"- {formats.code(action)}" for action in taken.actions)]
     shown = st.success if taken.opened or taken.closed else st.info
     shown("\n".join(lines), icon=":material/check:" if taken.opened or taken.closed else ":material/info:")
 
 
 def _draw_diagnostics(said: PackageSignal) -> None:
     found = said.diagnostics
-    scaled = t("signal.scaled_all") if not found.scaler.from_warmup_rows else ", ".join(found.scaler.from_warmup_rows)
-    used = [formats.number(found.candles_used), found.source, interval_text(found.interval_seconds)]
+    scaled = (
+        t("signal.scaled_all")
+        if not found.scaler.from_warmup_rows
+        else formats.plain(", ".join(found.scaler.from_warmup_rows))
+    )
+    used = [formats.number(found.candles_used), formats.plain(found.source), interval_text(found.interval_seconds)]
     if found.candles_without_trades:
         used.append(t("signal.made_up", count=formats.number(found.candles_without_trades)))
     rows = {
@@ -213,7 +219,7 @@ def _draw_diagnostics(said: PackageSignal) -> None:
         "scaler": f"{t(f'signal.scaler_{found.scaler.source}')} ({scaled})",
         "probe": package_manifest.probe_words(found.probe),
         "action_raw": ", ".join(formats.number(one, 4) for one in said.action_raw),
-        "networks": f"{found.forecast_arch} · {found.policy_algorithm}",
-        "files": f"`{found.forecast_sha256[:12]}…` · `{found.ppo_sha256[:12]}…`",
+        "networks": formats.plain(f"{found.forecast_arch} · {found.policy_algorithm}"),
+        "files": " · ".join(formats.code(f"{one[:12]}…") for one in (found.forecast_sha256, found.ppo_sha256)),
     }
     package_manifest.facts({t(f"signal.{name}"): value for name, value in rows.items()})

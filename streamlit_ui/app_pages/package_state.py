@@ -8,6 +8,7 @@ import streamlit as st
 from shared.contracts.packages import Package, PackageDetails
 from streamlit_ui import formats
 from streamlit_ui.client import packages as client
+from streamlit_ui.formats import plain
 from streamlit_ui.places import go
 from streamlit_ui.session import services, t
 from streamlit_ui.states import Level, badge, confirm, guarded, live, note
@@ -52,7 +53,7 @@ def _signature(found: Sequence[Package]) -> tuple[object, ...]:
 
 def draw_trouble(package: PackageDetails) -> None:
     """Say in full what is wrong or awaited, in the words of the service."""
-    told = package.warmup_error or ""
+    told = formats.plain(package.warmup_error or "")
     if package.status == "ARCHIVED":
         moment = formats.moment(package.archived_at, seconds=False)
         st.info(t("packages.is_archived", moment=moment), icon=":material/inventory_2:")
@@ -81,33 +82,33 @@ def draw_actions(package: Package) -> None:
             ):  # fmt: skip
                 with guarded():
                     client.warm_up(services().prediction, package.id)
-                    note(t("packages.warm_up_asked", name=package.name))
+                    note(t("packages.warm_up_asked", name=plain(package.name)))
                     st.rerun()
         if is_archived and st.button(
             t("packages.restore"), icon=":material/unarchive:", type="primary", key="package_restore"
         ):
             with guarded():
                 client.restore(services().prediction, package.id)
-                note(t("packages.restored", name=package.name))
+                note(t("packages.restored", name=plain(package.name)))
                 st.rerun()
         if not is_archived and st.button(t("packages.archive"), icon=":material/archive:", key="package_archive"):
             confirm(
-                t("packages.archive_title", name=package.name), t("packages.archive_words"),
+                t("packages.archive_title", name=plain(package.name)), t("packages.archive_words"),
                 action=t("packages.archive"), do=partial(_archive, package),
             )  # fmt: skip
         if st.button(t("packages.delete"), icon=":material/delete:", key="package_delete"):
             confirm(
-                t("packages.delete_title", name=package.name), t("packages.delete_words"),
+                t("packages.delete_title", name=plain(package.name)), t("packages.delete_words"),
                 action=t("packages.delete"), typed=package.id, do=partial(_delete, package),
             )  # fmt: skip
 
 
 def _archive(package: Package) -> None:
     client.archive(services().prediction, package.id)
-    note(t("packages.archived", name=package.name), icon=":material/archive:")
+    note(t("packages.archived", name=plain(package.name)), icon=":material/archive:")
 
 
 def _delete(package: Package) -> None:
     client.delete_package(services().prediction, package.id)
-    note(t("packages.deleted", name=package.name), icon=":material/delete:")
+    note(t("packages.deleted", name=plain(package.name)), icon=":material/delete:")
     go("packages")

@@ -11,6 +11,7 @@ from shared.contracts.paper import CreateAccount
 from streamlit_ui import formats
 from streamlit_ui.client import packages as client
 from streamlit_ui.client.transport import ServiceError
+from streamlit_ui.formats import plain
 from streamlit_ui.places import go
 from streamlit_ui.session import services, t
 from streamlit_ui.settings import app_settings
@@ -96,16 +97,16 @@ def _send(wanted: _Wanted, total: int) -> None:
         with st.status(t("upload.sending", size=formats.size(total)), expanded=True) as status:
             tell = _progress(total, t("upload.checking") if wanted.strict else t("upload.storing"))
             added = _upload(wanted, tell)
-            status.update(label=t("upload.done", id=added.id), state="complete")
+            status.update(label=t("upload.done", id=plain(added.id)), state="complete")
     except ServiceError as error:
         status.update(label=t("upload.refused"), state="error", expanded=False)
         show_error(error)
         return
-    note(t(f"upload.note_{added.status}", name=added.name, id=added.id))
+    note(t(f"upload.note_{added.status}", name=plain(added.name), id=plain(added.id)))
     try:
         _open_account(added, wanted.balance)
     except ServiceError as error:
-        note(error.message, icon=":material/warning:")
+        note(plain(error.message), icon=":material/warning:")
     go("packages", model=added.id)
 
 

@@ -65,13 +65,13 @@ def _draw_close(position: HeldPosition) -> None:
             placeholder=formats.price(position.current_price), help=t("paper.close_price_help"),
             key=f"close_price_{position.id}",
         )  # fmt: skip
-        words = t("paper.close", side=position.side, symbol=position.symbol, id=position.id)
+        words = t("paper.close", side=position.side, symbol=formats.plain(position.symbol), id=position.id)
         if st.button(words, icon=":material/close:", type="primary", key="paper_close"):
             confirm(
                 words,
                 t(
                     "paper.close_words", size=formats.number(position.size_usdt, 2), side=position.side,
-                    symbol=position.symbol, price=formats.price(price or position.current_price),
+                    symbol=formats.plain(position.symbol), price=formats.price(price or position.current_price),
                     pnl=formats.number(position.unrealised_pnl, 2),
                 ),
                 action=t("paper.close_do"), do=partial(_close, position, price),

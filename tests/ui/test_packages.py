@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 from shared.contracts.candle_feeds import CandleFeed, CandleFeeds
 from shared.contracts.packages import Packages, UploadedPackage
 from shared.contracts.paper import SignalTaken
+from streamlit_ui.formats import plain
 from tests.support.fake_services import Asked, Problem
 from tests.support.ui_packages import account, package, position, serve, signal
 from tests.ui.conftest import Fakes
@@ -80,7 +81,7 @@ def test_warm_up_when_it_failed_then_the_reason_stands_in_full_and_a_button_trie
     serve(fakes.prediction, mine)
     fakes.prediction.on("POST", "/model-packages/mine/warmup", mine)
     test = open_page("packages", model="mine")
-    assert why in test.error[0].value
+    assert plain(why) in test.error[0].value
     assert SIGNAL not in {one.path for one in fakes.prediction.asked}
     test.button(key="package_warm_up").click().run()
     assert [one.path for one in fakes.prediction.changes()] == ["/model-packages/mine/warmup"]
