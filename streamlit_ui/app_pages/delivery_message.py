@@ -64,7 +64,7 @@ def _trial(delivery_id: int) -> None:
     if delivery.attempt_log:
         last = delivery.attempt_log[-1]
         answer = answer_words(last.status_code, last.error)
-        st.markdown(t("delivery.trial_answer", answer=answer, duration=milliseconds(last.duration_ms)))
+        st.markdown(t("delivery.trial_answer", answer=formats.plain(answer), duration=milliseconds(last.duration_ms)))
     if delivery.status == "pending":
         st.caption(t("delivery.trial_next", age=formats.moment(delivery.next_attempt_at)))
 
@@ -87,9 +87,9 @@ def _came_of_it(delivery: DeliveryDetails) -> None:
 def _facts(delivery: DeliveryDetails) -> None:
     lines = [
         ("endpoint", _endpoint(delivery.endpoint_id)),
-        ("coin_row", f"`{delivery.coin_id or formats.NOTHING}`"),
+        ("coin_row", formats.code(delivery.coin_id or formats.NOTHING)),
         ("row_time", formats.moment(delivery.data_timestamp)),
-        ("webhook_id", f"`{delivery.webhook_id}`"),
+        ("webhook_id", formats.code(delivery.webhook_id)),
         ("written", formats.moment(delivery.created_at)),
         ("expires", formats.moment(delivery.expires_at)),
     ]
@@ -111,7 +111,7 @@ def _facts(delivery: DeliveryDetails) -> None:
 
 def _endpoint(endpoint_id: int) -> str:
     try:
-        return f"`{title(get_webhook(services().prediction, endpoint_id))}`"
+        return formats.code(title(get_webhook(services().prediction, endpoint_id)))
     except Refused:
         # Its messages are gone with it, but not at the very moment.
         return f"#{endpoint_id}"
@@ -135,18 +135,18 @@ def _attempt(attempt: DeliveryAttempt, *, is_moved: bool) -> None:
     words = answer_words(attempt.status_code, attempt.error)
     level: Level = "good" if was_taken(attempt) else "bad"
     line = (
-        f"{badge(level, words)} **{t('delivery.attempt', number=attempt.attempt)}** · "
+        f"{badge(level, formats.plain(words))} **{t('delivery.attempt', number=attempt.attempt)}** · "
         f"{formats.moment(attempt.created_at)} · {milliseconds(attempt.duration_ms)}"
     )
     response = (attempt.response or "").strip()
-    is_short = "\n" not in response and "`" not in response and len(response) <= SHORT_RESPONSE
+    is_short = "\n" not in response and len(response) <= SHORT_RESPONSE
     if response and is_short:
-        line += f" · `{response}`"
+        line += f" · {formats.code(response)}"
     if is_moved:
-        line += f"  \n:gray[{t('delivery.moved', url=attempt.url)}]"
+        line += f"  \n:gray[{t('delivery.moved', url=formats.plain(attempt.url))}]"
     st.markdown(line)
     if attempt.error and attempt.status_code is not None:
-        st.caption(attempt.error)
+        st.caption(formats.plain(attempt.error))
     if response and not is_short:
         st.code(response, language=None, wrap_lines=True)
 

@@ -43,12 +43,12 @@ def draw(endpoint: Webhook) -> None:
         _ask_since(endpoint)
     if rotate:
         confirm(
-            t("delivery.rotate_title"), t("delivery.rotate_words", endpoint=title(endpoint)),
+            t("delivery.rotate_title"), t("delivery.rotate_words", endpoint=formats.plain(title(endpoint))),
             action=t("delivery.rotate_action"), do=partial(_rotate, endpoint),
         )  # fmt: skip
     if delete:
         confirm(
-            t("delivery.delete_title"), t("delivery.delete_words", endpoint=title(endpoint)),
+            t("delivery.delete_title"), t("delivery.delete_words", endpoint=formats.plain(title(endpoint))),
             action=t("delivery.delete"), typed=title(endpoint), do=partial(_delete, endpoint),
         )  # fmt: skip
 
@@ -56,7 +56,7 @@ def draw(endpoint: Webhook) -> None:
 def _switch(endpoint: Webhook) -> None:
     if endpoint.enabled:
         confirm(
-            t("delivery.off_title"), t("delivery.off_words", endpoint=title(endpoint)),
+            t("delivery.off_title"), t("delivery.off_words", endpoint=formats.plain(title(endpoint))),
             action=t("delivery.switch_off"), do=partial(_set_enabled, endpoint, is_on=False),
         )  # fmt: skip
         return
@@ -66,7 +66,7 @@ def _switch(endpoint: Webhook) -> None:
 
 def _set_enabled(endpoint: Webhook, *, is_on: bool) -> None:
     webhooks.change_webhook(services().prediction, endpoint.id, ChangeWebhook(enabled=is_on))
-    note(t("delivery.switched_on" if is_on else "delivery.switched_off", endpoint=title(endpoint)))
+    note(t("delivery.switched_on" if is_on else "delivery.switched_off", endpoint=formats.plain(title(endpoint))))
 
 
 def _rotate(endpoint: Webhook) -> None:
@@ -76,7 +76,7 @@ def _rotate(endpoint: Webhook) -> None:
 
 def _delete(endpoint: Webhook) -> None:
     webhooks.delete_webhook(services().prediction, endpoint.id)
-    note(t("delivery.deleted", endpoint=title(endpoint)))
+    note(t("delivery.deleted", endpoint=formats.plain(title(endpoint))))
     to_view()
 
 

@@ -71,7 +71,7 @@ def _summary(found: list[Webhook]) -> str:
 
 def _card(endpoint: WebhookDetails) -> None:
     level, words = endpoint_state(endpoint)
-    st.markdown(f"**`{title(endpoint)}`**  \n{badge(level, words)}")
+    st.markdown(f"**{formats.code(title(endpoint))}**  \n{badge(level, words)}")
     st.markdown(day_badges(endpoint))
     st.caption(
         t(
@@ -80,10 +80,10 @@ def _card(endpoint: WebhookDetails) -> None:
         )
     )  # fmt: skip
     if endpoint.disabled_reason:
-        st.markdown(f":red[{endpoint.disabled_reason}]")
+        st.markdown(f":red[{formats.plain(endpoint.disabled_reason)}]")
     if (error := endpoint.last_error) is not None:
         answer = answer_words(error.status_code, error.error)
-        st.caption(t("delivery.card_error", answer=answer, age=formats.age(error.created_at)))
+        st.caption(t("delivery.card_error", answer=formats.plain(answer), age=formats.age(error.created_at)))
     link("delivery", t("delivery.open"), icon=":material/arrow_forward:", endpoint=endpoint.id)
 
 

@@ -25,7 +25,7 @@ def draw(endpoint_id: int) -> None:
     """Draw it."""
     link("delivery", t("delivery.all_endpoints"), icon=":material/arrow_back:")
     endpoint = get_webhook(services().prediction, endpoint_id)
-    st.title(title(endpoint))
+    st.title(formats.plain(title(endpoint)))
     endpoint_actions.draw(endpoint)
     if (trial := told_id("test")) is not None:
         with guarded():
@@ -50,13 +50,15 @@ def _state(endpoint_id: int) -> None:
         parts.append(f":blue-badge[:material/key: {t('delivery.two_sign', until=until)}]")
     st.markdown(" ".join(parts))
     if endpoint.disabled_reason:
-        st.error(t("delivery.disabled_because", reason=endpoint.disabled_reason), icon=":material/block:")
+        st.error(
+            t("delivery.disabled_because", reason=formats.plain(endpoint.disabled_reason)), icon=":material/block:"
+        )
     _day(endpoint)
     if (error := endpoint.last_error) is not None:
         with st.container(border=True):
             answer = answer_words(error.status_code, error.error)
             age = formats.age(error.created_at)
-            st.markdown(t("delivery.last_error", answer=answer, attempt=error.attempt, age=age))
+            st.markdown(t("delivery.last_error", answer=formats.plain(answer), attempt=error.attempt, age=age))
             link("delivery", t("delivery.open_message"), icon=":material/mail:", delivery=error.delivery_id)
 
 
@@ -84,10 +86,10 @@ def _facts(endpoint: Webhook) -> None:
     with st.expander(t("delivery.settings"), expanded=True, icon=":material/tune:"):
         left, right = st.columns(2)
         lines = (
-            (left, "url", f"`{endpoint.url}`"),
+            (left, "url", formats.code(endpoint.url)),
             (left, "sends", sends_words(endpoint)),
             (left, "models", _models(endpoint)),
-            (left, "headers", ", ".join(f"`{name}`" for name in endpoint.headers) or t("delivery.no_headers")),
+            (left, "headers", ", ".join(formats.code(name) for name in endpoint.headers) or t("delivery.no_headers")),
             (right, "life", _life(endpoint)),
             (right, "at_once", formats.number(endpoint.max_concurrency)),
             (right, "last_taken", formats.age(endpoint.last_success_at)),
@@ -107,7 +109,7 @@ def _models(endpoint: Webhook) -> str:
     if ids is None:
         return t("delivery.all_models")
     models = known_models(ids)
-    return ", ".join(model_name(models, one) for one in ids)
+    return ", ".join(formats.plain(model_name(models, one)) for one in ids)
 
 
 @live(REFRESH_SECONDS)

@@ -12,6 +12,7 @@ from streamlit_ui.app_pages.delivery_words import title, to_view
 from streamlit_ui.app_pages.endpoint_secret import Fresh, remember_fresh
 from streamlit_ui.app_pages.known_models import known_models, model_name
 from streamlit_ui.client.webhooks import change_webhook, create_webhook, get_webhook
+from streamlit_ui.formats import plain
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import guarded, note
@@ -64,7 +65,7 @@ def draw_new() -> None:
 def draw_change(endpoint_id: int) -> None:
     """Draw the form of an endpoint that is there."""
     endpoint = get_webhook(services().prediction, endpoint_id)
-    link("delivery", title(endpoint), icon=":material/arrow_back:", endpoint=endpoint_id)
+    link("delivery", plain(title(endpoint)), icon=":material/arrow_back:", endpoint=endpoint_id)
     st.title(t("delivery.change_title"))
     filled = _form(endpoint, action=t("delivery.save"))
     if filled is None or _is_repeated(filled):
@@ -73,7 +74,7 @@ def draw_change(endpoint_id: int) -> None:
     with guarded():
         if changed:
             change_webhook(services().prediction, endpoint_id, ChangeWebhook.model_construct(**changed))
-            note(t("delivery.saved", endpoint=title(endpoint)))
+            note(t("delivery.saved", endpoint=plain(title(endpoint))))
         else:
             note(t("delivery.nothing_changed"), icon=":material/info:")
         to_view(endpoint=endpoint_id)
@@ -105,7 +106,7 @@ def read_headers(rows: pd.DataFrame) -> tuple[dict[str, str], tuple[str, ...]]:
 
 def _is_repeated(filled: Filled) -> bool:
     for name in filled.repeated:
-        st.error(t("delivery.header_twice", name=name), icon=":material/block:")
+        st.error(t("delivery.header_twice", name=plain(name)), icon=":material/block:")
     return bool(filled.repeated)
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 import streamlit as st
 
+from streamlit_ui.formats import plain
 from streamlit_ui.session import t
 
 _FRESH: Final = "fresh_secret"
@@ -82,13 +83,13 @@ def show_fresh() -> None:
     # A click beside it must not lose what nobody can show again.
     @st.dialog(t("delivery.secret_title"), icon=":material/key:", width="medium", dismissible=False)
     def shown() -> None:
-        st.markdown(t("delivery.secret_of", endpoint=fresh.endpoint))
+        st.markdown(t("delivery.secret_of", endpoint=plain(fresh.endpoint)))
         st.code(fresh.secret, language=None, wrap_lines=True)
         words = {"copy": t("delivery.secret_copy"), "copied": t("delivery.secret_copied")}
         _COPY(data={"text": fresh.secret, **words}, key="copy_secret")
         st.warning(t("delivery.secret_once"), icon=":material/visibility_off:")
         if fresh.words:
-            st.caption(fresh.words)
+            st.caption(plain(fresh.words))
         if st.button(t("delivery.secret_stored"), type="primary", key="secret_stored", width="stretch"):
             st.rerun()
 
