@@ -12,6 +12,7 @@ from shared.contracts.training import ChangeModel, Model
 from streamlit_ui.app_pages.card_windows import pick_window
 from streamlit_ui.client import active_models as imported
 from streamlit_ui.client import models as client
+from streamlit_ui.formats import plain
 from streamlit_ui.places import go
 from streamlit_ui.session import services, t
 from streamlit_ui.states import confirm, guarded, note
@@ -20,7 +21,7 @@ from streamlit_ui.states import confirm, guarded, note
 def ask_test(model: Model) -> None:
     """Ask on which rows to measure a model."""
 
-    @st.dialog(t("card.test_title", name=model.name), icon=":material/science:")
+    @st.dialog(t("card.test_title", name=plain(model.name)), icon=":material/science:")
     def asking() -> None:
         window = pick_window([model], key="test")
         if st.button(t("card.test_do"), type="primary", disabled=window is None, key="test_do") and window:
@@ -95,7 +96,7 @@ def ask_change(model: Model) -> None:
 def ask_import(model: Model) -> None:
     """Ask how a model is to predict."""
 
-    @st.dialog(t("card.import_title", name=model.name), icon=":material/download:")
+    @st.dialog(t("card.import_title", name=plain(model.name)), icon=":material/download:")
     def asking() -> None:
         st.write(t("card.import_words"))
         words: Mapping[str, str] = {mode: t(f"card.mode_{mode}") for mode in get_args(Mode)}
@@ -108,7 +109,7 @@ def ask_import(model: Model) -> None:
             with guarded():
                 given: dict[str, Any] = {"model_id": model.id, "mode": mode} | ({"line": line} if line else {})
                 done = imported.import_model(services().prediction, ImportModel.model_construct(set(given), **given))
-                note(t("card.imported", name=done.model_name))
+                note(t("card.imported", name=plain(done.model_name)))
                 go("manage", model=done.active_model_id)
 
     asking()
@@ -119,10 +120,10 @@ def ask_delete(model: Model) -> None:
 
     def delete() -> None:
         client.delete_model(services().training, model.id)
-        note(t("card.deleted", name=model.name))
+        note(t("card.deleted", name=plain(model.name)))
         go("models")
 
     confirm(
-        t("card.delete_title"), t("card.delete_words", name=model.name), action=t("card.delete"), typed=model.name,
-        do=delete,
+        t("card.delete_title"), t("card.delete_words", name=plain(model.name)), action=t("card.delete"),
+        typed=model.name, do=delete,
     )  # fmt: skip

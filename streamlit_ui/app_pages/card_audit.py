@@ -5,7 +5,7 @@ import streamlit as st
 from shared.contracts.card_data import CardAudit, CardPermuted
 from streamlit_ui.app_pages.card_figures import absent, picture
 from streamlit_ui.charts import features as charts
-from streamlit_ui.formats import number
+from streamlit_ui.formats import number, plain
 from streamlit_ui.session import t
 from streamlit_ui.states import Level, badge
 
@@ -49,10 +49,12 @@ def _single(audit: CardAudit) -> None:
         _check("single", "off", t("card.not_run"), t("card.single_none"))
         return
     notable = strongest[0].auc >= NOTABLE_AUC
-    result = t("card.single_result", feature=strongest[0].name, auc=number(strongest[0].auc, 3))
+    result = t("card.single_result", feature=plain(strongest[0].name), auc=number(strongest[0].auc, 3))
     misjudged = [one for one in strongest if one.misjudged is not None]
     if misjudged:
-        result += " " + t("card.single_misjudged", feature=misjudged[0].name, share=number(misjudged[0].misjudged, 5))
+        result += " " + t(
+            "card.single_misjudged", feature=plain(misjudged[0].name), share=number(misjudged[0].misjudged, 5)
+        )
     _check("single", "warning" if notable else "good", t("card.notable" if notable else "card.passed"), result)
     picture(charts.single_features(strongest, notable=NOTABLE_AUC), t("card.single_alt"), width=720)
 

@@ -11,7 +11,7 @@ from shared.contracts.card_data import CardProfile
 from shared.contracts.training import JsonObject
 from streamlit_ui.app_pages.card_figures import absent, figures, picture
 from streamlit_ui.charts.periods import Step, by_phase, over_time, waterfall
-from streamlit_ui.formats import NOTHING, number, share
+from streamlit_ui.formats import NOTHING, number, plain, share
 from streamlit_ui.session import t
 
 _PARTS = ("fit_rows", "calibration_rows", "holdout_rows")
@@ -115,7 +115,7 @@ def _reasons(found: Any) -> list[str]:
     if not isinstance(found, dict):
         return []
     return [
-        f"{t(f'card.reason_{name}') if name in known else name}: {number(count)}"
+        f"{t(f'card.reason_{name}') if name in known else plain(name)}: {number(count)}"
         for name, count in found.items()
         if count
     ]

@@ -7,6 +7,7 @@ import altair as alt
 import streamlit as st
 
 from shared.contracts.training import Warned
+from streamlit_ui.formats import plain
 from streamlit_ui.session import t, zone
 from streamlit_ui.states import empty
 
@@ -30,7 +31,7 @@ def warn(warnings: Sequence[Warned]) -> None:
     """Show in full what a user should know."""
     if not warnings:
         return
-    lines = "\n".join(f"- {one.message} :gray[`{one.code}`]" for one in warnings)
+    lines = "\n".join(f"- {plain(one.message)} :gray[{plain(one.code)}]" for one in warnings)
     st.warning(lines, icon=":material/warning:", title=t("card.warnings", count=len(warnings)))
 
 

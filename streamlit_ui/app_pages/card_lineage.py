@@ -10,7 +10,7 @@ from shared.contracts.card import CardLineage, ModelCard
 from shared.contracts.training import Model
 from streamlit_ui.app_pages.card_figures import absent, figures
 from streamlit_ui.client.models import read_file
-from streamlit_ui.formats import NOTHING, moment, number
+from streamlit_ui.formats import NOTHING, moment, number, plain
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
 
@@ -58,7 +58,7 @@ def _made(found: CardLineage) -> None:
         [
             (t("card.first_row"), moment(found.first_row, seconds=False), None),
             (t("card.last_row"), moment(found.last_row, seconds=False), None),
-            (t("card.code_version"), version, None),
+            (t("card.code_version"), plain(version), None),
             (t("card.features_version"), number(found.features_version), t("card.features_version_help")),
             (t("card.export_difference"), difference, t("card.export_difference_help")),
         ],

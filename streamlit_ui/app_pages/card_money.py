@@ -6,7 +6,7 @@ from shared.contracts.card import CardEarnings, CardMoney
 from streamlit_ui.app_pages.card_figures import absent, picture
 from streamlit_ui.app_pages.card_measured import Earned
 from streamlit_ui.charts.periods import earnings
-from streamlit_ui.formats import NOTHING, number, percent, share
+from streamlit_ui.formats import NOTHING, number, percent, plain, share
 from streamlit_ui.session import t
 
 
@@ -62,4 +62,4 @@ def _earned(name: str, meaning: str, one: CardEarnings) -> None:
     ]  # fmt: skip
     st.markdown(first + "\n".join(f"| {label} | {value} |" for label, value in shown))
     if one.interval_note:
-        st.caption(f":material/info: {one.interval_note}")
+        st.caption(f":material/info: {plain(one.interval_note)}")

@@ -6,7 +6,7 @@ from shared.contracts.card import CardCalibration, CardConfusions, CardFigures, 
 from streamlit_ui.app_pages.card_figures import absent, figures, picture
 from streamlit_ui.app_pages.card_threshold import explore
 from streamlit_ui.charts import curves as charts
-from streamlit_ui.formats import NOTHING, number, percent, share
+from streamlit_ui.formats import NOTHING, number, percent, plain, share
 from streamlit_ui.session import t
 
 
@@ -54,7 +54,7 @@ def calibration(found: CardCalibration | None) -> None:
     if found is None:
         absent(t("card.calibration"))
         return
-    method = found.method or t("card.calibration_none")
+    method = plain(found.method or t("card.calibration_none"))
     st.caption(t("card.calibration_help", method=method))
     series = {t("card.calibration_after"): found.after}
     if found.before:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from shared.contracts.promotions import AutoPromotion, Challenge, Figures, Metric
-from streamlit_ui.formats import number, percent, share
+from streamlit_ui.formats import number, percent, plain, share
 from streamlit_ui.session import t
 from streamlit_ui.states import badge
 
@@ -24,10 +24,12 @@ def condition(asked: AutoPromotion) -> str:
 def draw(found: Challenge, names: dict[int, str]) -> None:
     """Draw figures of both, the lead, what chance may bring, and what is missing."""
     if found.live_active_model_id is None or found.challenger is None or found.live is None:
-        st.caption(t("manage.no_live", line=found.line))
+        st.caption(t("manage.no_live", line=plain(found.line)))
         _draw_missing(found)
         return
-    st.caption(t("manage.contest_why", pairs=number(found.pairs), live=names.get(found.live_active_model_id, "")))
+    st.caption(
+        t("manage.contest_why", pairs=number(found.pairs), live=plain(names.get(found.live_active_model_id, "")))
+    )
     challenger, live = found.challenger, found.live
     st.dataframe(
         {
@@ -52,7 +54,7 @@ def draw(found: Challenge, names: dict[int, str]) -> None:
 
 def _draw_missing(found: Challenge) -> None:
     if found.missing:
-        st.markdown("\n".join([t("manage.missing"), *(f"- {sentence}" for sentence in found.missing)]))
+        st.markdown("\n".join([t("manage.missing"), *(f"- {plain(sentence)}" for sentence in found.missing)]))
 
 
 def _words(figures: Figures, name: str) -> str:

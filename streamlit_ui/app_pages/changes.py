@@ -11,6 +11,7 @@ from shared.contracts.prediction import ActiveModel
 from streamlit_ui.app_pages import form_faults
 from streamlit_ui.client.active_models import change_settings
 from streamlit_ui.client.transport import Refused
+from streamlit_ui.formats import plain
 from streamlit_ui.session import services, t
 from streamlit_ui.states import guarded, note
 
@@ -68,4 +69,6 @@ def key(name: str, model: ActiveModel) -> str:
 
 
 def _sentence(change: Change) -> str:
-    return t("manage.change", field=t(f"manage.field_{change.field}"), before=change.before, after=change.after)
+    return t(
+        "manage.change", field=t(f"manage.field_{change.field}"), before=plain(change.before), after=plain(change.after)
+    )

@@ -14,7 +14,7 @@ from streamlit_ui.charts.candles import candle_chart
 from streamlit_ui.charts.price import Course, has_candles, line_chart, volume_chart
 from streamlit_ui.client.predictions import get_history, get_prediction
 from streamlit_ui.client.transport import Refused
-from streamlit_ui.formats import number, percent, price
+from streamlit_ui.formats import number, percent, plain, price
 from streamlit_ui.session import services, t
 from streamlit_ui.states import empty, guarded, live, show_error
 
@@ -30,7 +30,7 @@ def render(coin_id: str) -> None:
             keep(name, None)
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.title(t("coin.title", coin=short_coin(coin_id)), width="content")
+        st.title(t("coin.title", coin=plain(short_coin(coin_id))), width="content")
         st.code(coin_id, language=None, width="content", wrap_lines=True)
     chosen = _chosen(coin_id)
     models = known_models()
@@ -112,12 +112,12 @@ def _facts(history: CoinHistory) -> None:
         st.metric(t("coin.traded"), number(traded, 1, "SOL"), border=True, height="stretch", help=t("coin.traded_help"))
         curve = number(last.bonding_curve_pct, 1, "%")
         st.metric(t("coin.curve"), curve, border=True, height="stretch", help=t("coin.curve_help"))
-        st.metric(t("coin.phase"), phase_name(phases(), last.phase_id_at_time), border=True, height="stretch")
+        st.metric(t("coin.phase"), plain(phase_name(phases(), last.phase_id_at_time)), border=True, height="stretch")
 
 
 def _draw(drawn: Course, view: str) -> None:
     if not drawn.rows:
-        empty(t("coin.no_values", column=drawn.column), icon=":material/show_chart:")
+        empty(t("coin.no_values", column=plain(drawn.column)), icon=":material/show_chart:")
         return
     if view == "candles" and has_candles(drawn):
         st.plotly_chart(candle_chart(drawn), width="stretch", alt=t("coin.candles_alt"), key="candles")

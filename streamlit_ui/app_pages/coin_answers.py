@@ -13,7 +13,7 @@ from streamlit_ui.app_pages.prediction_table import answer_words, outcome_words
 from streamlit_ui.app_pages.questions import question
 from streamlit_ui.client.predictions import predict
 from streamlit_ui.client.webhooks import list_deliveries, list_webhooks
-from streamlit_ui.formats import age, moment, number, percent, share
+from streamlit_ui.formats import age, code, moment, number, percent, plain, share
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import Level, badge
@@ -27,7 +27,7 @@ def show(chosen: Prediction, model: ActiveModel | None) -> None:
     """Show one prediction."""
     name = model.name if model else model_name({}, chosen.active_model_id)
     with st.container(border=True):
-        st.markdown(f"**{name}**" + (f" · :gray[{question(model)}]" if model else ""))
+        st.markdown(f"**{plain(name)}**" + (f" · :gray[{plain(question(model))}]" if model else ""))
         with st.grid(4, min_column_width=150):
             _fact(t("predictions.answer"), answer_words(chosen))
             said = t("coin.against", probability=share(chosen.probability), threshold=share(chosen.threshold))
@@ -39,7 +39,7 @@ def show(chosen: Prediction, model: ActiveModel | None) -> None:
             _fact(t("coin.extremes"), extremes)
             judged = moment(chosen.evaluated_at) if chosen.evaluated_at else t("coin.not_yet")
             _fact(t("coin.judged"), judged)
-            _fact(t("coin.phase"), phase_name(phases(), chosen.phase_id_at_time))
+            _fact(t("coin.phase"), plain(phase_name(phases(), chosen.phase_id_at_time)))
 
 
 def _fact(label: str, value: str) -> None:
@@ -63,7 +63,7 @@ def deliveries(chosen: Prediction) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             status = badge(_LEVELS[one.status], t(f"coin.delivery_{one.status}"))
             name = endpoints.get(one.endpoint_id) or t("coin.endpoint_gone", id=one.endpoint_id)
-            st.markdown(f"{status} `{name}`  \n:small[:gray[{_course_of(one)}]]", width="stretch")
+            st.markdown(f"{status} {code(name)}  \n:small[:gray[{_course_of(one)}]]", width="stretch")
             link("delivery", t("coin.to_delivery"), icon=":material/arrow_forward:", delivery=one.id)
 
 
@@ -72,7 +72,7 @@ def _course_of(one: Delivery) -> str:
     if one.last_status_code is not None:
         words.append(f"HTTP {one.last_status_code}")
     if one.last_error and one.status != "delivered":
-        words.append(one.last_error)
+        words.append(plain(one.last_error))
     if one.delivered_at is not None:
         words.append(t("coin.taken", ms=number((one.delivered_at - one.created_at).total_seconds() * 1000)))
     elif one.status == "pending":

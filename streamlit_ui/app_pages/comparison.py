@@ -14,7 +14,7 @@ from streamlit_ui.app_pages.test_result import named
 from streamlit_ui.charts import curves as charts
 from streamlit_ui.client import models as client
 from streamlit_ui.client.transport import Refused
-from streamlit_ui.formats import NOTHING, moment, number, percent, share
+from streamlit_ui.formats import NOTHING, moment, number, percent, plain, share
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import confirm, empty, note
@@ -92,7 +92,7 @@ def _head(one: Comparison, models: list[Model]) -> None:
     )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center"):
         for model in models:
-            link("models", model.name, icon=":material/deployed_code:", id=model.id)
+            link("models", plain(model.name), icon=":material/deployed_code:", id=model.id)
         if st.button(t("comparison.delete"), icon=":material/delete:", key="delete_comparison"):
             _ask_delete(one.id)
 
@@ -108,13 +108,13 @@ def _ask_delete(comparison_id: int) -> None:
 
 def _verdict(one: Comparison, found: Found, models: list[Model]) -> None:
     winner = next((model.name for model in models if model.id == one.winner_id), None)
-    sentence = found.sentence or ""
+    sentence = plain(found.sentence or "")
     if winner is not None:
-        st.success(sentence, icon=":material/trophy:", title=t("comparison.wins", name=winner))
+        st.success(sentence, icon=":material/trophy:", title=t("comparison.wins", name=plain(winner)))
     else:
         st.info(sentence, icon=":material/balance:", title=t("comparison.no_winner"))
     if found.rule:
-        st.caption(f"**{t('comparison.rule')}** {found.rule}")
+        st.caption(f"**{t('comparison.rule')}** {plain(found.rule)}")
 
 
 def _shared(found: Found) -> None:
@@ -161,7 +161,7 @@ def _differences(found: Found, names: dict[int, str]) -> None:
                 }
             )  # fmt: skip
     if is_one_pair:
-        st.markdown(f"**{rows[0]['pair']}**")
+        st.markdown(f"**{plain(rows[0]['pair'])}**")
     _notes(found)
     column = st.column_config
     st.dataframe(
@@ -181,7 +181,7 @@ def _differences(found: Found, names: dict[int, str]) -> None:
 def _notes(found: Found) -> None:
     notes = [pair.lead(measure).note for pair in found.differences for measure in MEASURES]
     for told in dict.fromkeys(one for one in notes if one):
-        st.caption(f":material/info: {told}")
+        st.caption(f":material/info: {plain(told)}")
 
 
 def _lead(measure: str, value: float | None) -> str:

@@ -13,7 +13,7 @@ from streamlit_ui.app_pages.questions import question
 from streamlit_ui.client.active_models import import_model, list_active, list_available
 from streamlit_ui.client.models import get_card
 from streamlit_ui.client.transport import Refused
-from streamlit_ui.formats import duration, moment, number, percent, share
+from streamlit_ui.formats import code, duration, moment, number, percent, plain, share
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, empty, guarded, note, show_error
@@ -26,10 +26,10 @@ _CARD_PIXELS = 150
 
 def draw(model: AvailableModel) -> None:
     """Draw what the model promises, and beside it how to bring it."""
-    st.subheader(model.name)
-    st.markdown(f"**{question(model)}** · `{model.model_type}`")
+    st.subheader(plain(model.name))
+    st.markdown(f"**{plain(question(model))}** · {code(model.model_type)}")
     if model.description:
-        st.caption(model.description)
+        st.caption(plain(model.description))
     left, right = st.columns([2, 1], gap="medium")
     with left:
         with guarded():
@@ -61,7 +61,7 @@ def _draw_promise(model: AvailableModel, card: ModelCard) -> None:
         )
     )  # fmt: skip
     for warned in card.model.warnings:
-        st.warning(warned.message, icon=":material/warning:")
+        st.warning(plain(warned.message), icon=":material/warning:")
     if not card.model.warnings:
         st.markdown(badge("good", t("import.no_warnings")))
 
@@ -106,7 +106,7 @@ def _bring(model: AvailableModel, given: dict[str, object]) -> None:
         if error.status == _CONFLICT:
             _link_to_existing(model.id)
         return
-    note(t("import.done", name=done.model_name))
+    note(t("import.done", name=plain(done.model_name)))
     go("manage", model=done.active_model_id)
 
 

@@ -11,7 +11,7 @@ from streamlit_ui import address
 from streamlit_ui.app_pages import import_form
 from streamlit_ui.app_pages.questions import question
 from streamlit_ui.client.active_models import list_available
-from streamlit_ui.formats import age, number, share
+from streamlit_ui.formats import age, code, number, plain, share
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, empty
@@ -103,8 +103,8 @@ def _draw_card(model: AvailableModel) -> None:
     with st.container(border=True, height="stretch", gap="small"):
         is_imported = model.active_model_id is not None
         imported = f" {badge('good', t('import.imported'))}" if is_imported else ""
-        st.markdown(f"**{model.name}**{imported}  \n{question(model)}")
-        st.caption(f"`{model.model_type}` · {t('import.trained', age=age(model.created_at))}")
+        st.markdown(f"**{plain(model.name)}**{imported}  \n{plain(question(model))}")
+        st.caption(f"{code(model.model_type)} · {t('import.trained', age=age(model.created_at))}")
         with st.grid(3, min_column_width=_FIGURE_PIXELS, gap="xsmall"):
             draw_figure("auc", number(model.roc_auc, _SCORE_DIGITS))
             draw_figure("precision", share(model.training_precision, 0))

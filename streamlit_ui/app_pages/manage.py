@@ -8,7 +8,7 @@ from streamlit_ui.app_pages import model_removal, model_settings, promotion, thr
 from streamlit_ui.app_pages.model_states import active_badge, mode_badge, state_words
 from streamlit_ui.app_pages.questions import question
 from streamlit_ui.client.active_models import activate, deactivate, get_active, list_active
-from streamlit_ui.formats import age, moment, number
+from streamlit_ui.formats import age, code, moment, number, plain
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t, zone
 from streamlit_ui.states import empty, guarded, live, note
@@ -96,8 +96,8 @@ def _matches(model: ActiveModel, search: str) -> bool:
 
 
 def _draw_one(model: ActiveModel) -> None:
-    st.subheader(model.name)
-    st.markdown(f"{active_badge(model)} {mode_badge(model)} **{question(model)}** · `{model.model_type}`")
+    st.subheader(plain(model.name))
+    st.markdown(f"{active_badge(model)} {mode_badge(model)} **{plain(question(model))}** · {code(model.model_type)}")
     st.caption(
         t(
             "manage.facts" if model.last_prediction_at else "manage.facts_none",
@@ -129,10 +129,10 @@ def _draw_switch(model: ActiveModel) -> None:
         if st.button(t("manage.deactivate"), icon=":material/pause:", help=t("manage.deactivate_help"), key="switch"):
             with guarded():
                 deactivate(services().prediction, model.id)
-                note(t("manage.deactivated", name=model.name))
+                note(t("manage.deactivated", name=plain(model.name)))
                 st.rerun()
     elif st.button(t("manage.activate"), icon=":material/play_arrow:", type="primary", key="switch"):
         with guarded():
             activate(services().prediction, model.id)
-            note(t("manage.activated", name=model.name))
+            note(t("manage.activated", name=plain(model.name)))
             st.rerun()

@@ -22,7 +22,7 @@ from streamlit_ui.app_pages.tabbed import tabbed
 from streamlit_ui.client.active_models import list_active
 from streamlit_ui.client.models import get_card, list_models
 from streamlit_ui.client.transport import Refused, ServiceError
-from streamlit_ui.formats import age, moment
+from streamlit_ui.formats import age, moment, plain
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import Level, badge, empty, guarded, show_error
@@ -67,7 +67,6 @@ def draw(model_id: int) -> None:
             "data": (t("card.tab_data"), partial(card_data.draw, card)),
             "lineage": (t("card.tab_lineage"), partial(card_lineage.draw, card)),
         },
-        of=model_id,
     )
 
 
@@ -76,7 +75,7 @@ def _rising(model: Model) -> str | None:
 
 
 def _head(model: Model, active: ActiveModel | None) -> None:
-    st.title(model.name, anchor=False)
+    st.title(plain(model.name), anchor=False)
     states = [badge("off", t("card.is_deleted"))] if model.is_deleted else []
     if model.status in _STATES and not model.is_deleted:
         states.append(badge(_STATES[model.status], t(f"card.status_{model.status.lower()}")))
@@ -84,7 +83,7 @@ def _head(model: Model, active: ActiveModel | None) -> None:
         kind = active.mode if active.is_active else "inactive"
         states.append(badge("good" if kind == "live" else "busy" if kind == "shadow" else "off", t(f"card.is_{kind}")))
     st.markdown(
-        f"{' '.join(states)} &nbsp; **{question(model)}** &nbsp;·&nbsp; {model.model_type} "
+        f"{' '.join(states)} &nbsp; **{plain(question(model))}** &nbsp;·&nbsp; {plain(model.model_type)} "
         f"&nbsp;·&nbsp; {t('card.trained', age=age(model.created_at))} &nbsp;·&nbsp; :gray[#{model.id}]"
     )
     st.caption(
@@ -94,7 +93,7 @@ def _head(model: Model, active: ActiveModel | None) -> None:
         )
     )  # fmt: skip
     if model.description:
-        st.markdown(f"> {model.description}")
+        st.markdown(f"> {plain(model.description)}")
 
 
 def _actions(model: Model, active: ActiveModel | None, *, can_import: bool) -> None:

@@ -15,7 +15,7 @@ from streamlit_ui.app_pages.questions import question
 from streamlit_ui.charts import outcomes
 from streamlit_ui.client.jobs import list_phases
 from streamlit_ui.client.transport import ServiceError
-from streamlit_ui.formats import age, duration, moment, number, percent, share
+from streamlit_ui.formats import age, duration, moment, number, percent, plain, share
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, empty
@@ -38,7 +38,7 @@ def draw_header(found: ModelStatistics, model: ActiveModel | None) -> None:
     if model is None:
         st.markdown(badge("off", t("statistics.deleted", id=found.active_model_id)))
     else:
-        st.markdown(f"{active_badge(model)} {mode_badge(model)} **{question(model)}**")
+        st.markdown(f"{active_badge(model)} {mode_badge(model)} **{plain(question(model))}**")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
             t(

@@ -16,7 +16,7 @@ from streamlit_ui.app_pages.questions import question
 from streamlit_ui.app_pages.tabbed import tabbed
 from streamlit_ui.client.jobs import list_model_types
 from streamlit_ui.client.models import list_models
-from streamlit_ui.formats import NOTHING, number
+from streamlit_ui.formats import NOTHING, number, plain
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import empty
@@ -88,7 +88,9 @@ def _table(models: Sequence[Model]) -> None:
         ):  # fmt: skip
             ask_compare(chosen)
         if len(chosen) == 1:
-            link("models", t("models.open", name=chosen[0].name), icon=":material/open_in_full:", id=chosen[0].id)
+            link(
+                "models", t("models.open", name=plain(chosen[0].name)), icon=":material/open_in_full:", id=chosen[0].id
+            )
         st.caption(t("models.how", fewest=FEWEST, most=MOST))
 
 

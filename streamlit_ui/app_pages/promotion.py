@@ -9,7 +9,7 @@ from shared.contracts.promotions import MOST_PAIRS, AutoPromotion, Metric, Promo
 from streamlit_ui.app_pages import challenge
 from streamlit_ui.app_pages.changes import Change, draw_save, key
 from streamlit_ui.client.active_models import get_challenge, list_active, list_promotions, promote, roll_back
-from streamlit_ui.formats import number
+from streamlit_ui.formats import number, plain
 from streamlit_ui.session import services, t, zone
 from streamlit_ui.states import confirm, empty, guarded, note
 
@@ -48,9 +48,13 @@ def _ask_promote(model: ActiveModel) -> None:
 
     def do() -> None:
         promote(services().prediction, model.id, Promote(reason=reason) if reason else Promote())
-        note(t("manage.promoted", name=model.name))
+        note(t("manage.promoted", name=plain(model.name)))
 
-    words = t("manage.promote_words", name=model.name) if model.line else t("manage.promote_alone", name=model.name)
+    words = (
+        t("manage.promote_words", name=plain(model.name))
+        if model.line
+        else t("manage.promote_alone", name=plain(model.name))
+    )
     confirm(t("manage.promote"), words, action=t("manage.promote"), do=do)
 
 
@@ -63,13 +67,15 @@ def _draw_live(model: ActiveModel, names: dict[int, str], log: list[Promotion]) 
     if last is None or any(one.undoes == last.id for one in log):
         return
     back = last.replaced_active_model_id
-    returning = t("manage.roll_back_to", name=_name(back, names)) if back is not None else t("manage.roll_back_alone")
+    returning = (
+        t("manage.roll_back_to", name=plain(_name(back, names))) if back is not None else t("manage.roll_back_alone")
+    )
     st.markdown(returning)
     if st.button(t("manage.roll_back"), icon=":material/undo:"):
 
         def do() -> None:
             roll_back(services().prediction, model.id, st.session_state.get(key("reason", model)) or None)
-            note(t("manage.rolled_back", name=model.name))
+            note(t("manage.rolled_back", name=plain(model.name)))
 
         confirm(t("manage.roll_back"), returning, action=t("manage.roll_back"), do=do)
 

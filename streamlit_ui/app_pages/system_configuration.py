@@ -38,7 +38,7 @@ def draw() -> None:
 
 def _versions(found: Configuration) -> None:
     ours = version("pumpcast")
-    words = t("system.versions", service=found.version, app=ours)
+    words = t("system.versions", service=formats.plain(found.version), app=ours)
     if found.version == ours:
         st.markdown(badge("good", words))
     else:
@@ -121,4 +121,4 @@ def _links(service: Service) -> None:
             ("docs", "/docs", "description"), ("metrics", "/metrics", "monitoring"), ("health", "/health", "favorite"),
         ):  # fmt: skip
             st.link_button(t(f"system.link_{name}"), f"{root}{path}", icon=f":material/{icon}:")
-    st.caption(t("system.links_help", url=service.url))
+    st.caption(t("system.links_help", url=formats.plain(service.url)))

@@ -95,7 +95,9 @@ def _api(name: ServiceName, report: HealthReport | None) -> Tile:
         return _tile(part, "bad", t("system.silent"), t("system.silent_detail"))
     since = t("system.up_for", duration=formats.duration(report.uptime_seconds))
     if report.status == "degraded":
-        return _tile(part, "warning", t("system.degraded"), report.last_error or since)
+        return _tile(
+            part, "warning", t("system.degraded"), formats.plain(report.last_error) if report.last_error else since
+        )
     return _tile(part, "good", t("system.answers"), since)
 
 
@@ -161,7 +163,7 @@ def _workers(workers: Sequence[WorkerState], now: datetime) -> Tile:
     if missing := missing_shards(workers, now):
         return _tile("workers", "bad", running, t("system.shards_missing", count=len(missing), all=SHARDS))
     if troubled := next((worker.trouble for worker in alive if worker.trouble), None):
-        return _tile("workers", "warning", running, troubled)
+        return _tile("workers", "warning", running, formats.plain(troubled))
     lag = max((worker.lag_seconds or 0.0) for worker in alive)
     if lag > MOST_LAG_SECONDS:
         return _tile("workers", "warning", running, t("system.behind", duration=formats.duration(lag)))
@@ -223,7 +225,7 @@ def _feeds(feeds: Sequence[CandleFeed] | None) -> Tile:
     idle = [feed for feed in feeds if feed.updated_at is None]
     if failing:
         words = t("system.feeds_fail", count=len(failing), all=len(feeds))
-        return _tile("feeds", "bad", words, failing[0].error or "")
+        return _tile("feeds", "bad", words, formats.plain(failing[0].error or ""))
     if idle:
         return _tile("feeds", "warning", t("system.feeds_idle", count=len(idle), all=len(feeds)))
     return _tile("feeds", "good", t("system.feeds_good", count=len(feeds)))
@@ -239,7 +241,7 @@ def _packages(packages: Sequence[Package] | None) -> Tile:
     if failed:
         words = t("system.packages_failed", count=len(failed), all=len(used))
         query = {"model": failed[0].id}
-        return _tile("packages", "warning", words, failed[0].warmup_error or "", ("packages", query))
+        return _tile("packages", "warning", words, formats.plain(failed[0].warmup_error or ""), ("packages", query))
     warm = sum(package.warmup_status == "DONE" for package in used)
     words = t("system.packages_warm", count=warm, all=len(used))
     return _tile("packages", "good" if warm else "off", words, place=("packages", {}))

@@ -16,7 +16,7 @@ from streamlit_ui.app_pages.questions import question
 from streamlit_ui.charts import curves as charts
 from streamlit_ui.client import models as client
 from streamlit_ui.client.transport import Refused, ServiceError
-from streamlit_ui.formats import moment, number, percent, share
+from streamlit_ui.formats import moment, number, percent, plain, share
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, confirm, empty, note, show_error
@@ -87,8 +87,8 @@ def draw(test_id: int) -> None:
 
 def _head(found: TestResult, card: ModelCard | None) -> None:
     name = card.model.name if card else t("models.gone", id=found.model_id)
-    st.title(t("models.test_of", name=name), anchor=False)
-    asked = f"**{question(card.model)}** &nbsp;·&nbsp; " if card else ""
+    st.title(t("models.test_of", name=plain(name)), anchor=False)
+    asked = f"**{plain(question(card.model))}** &nbsp;·&nbsp; " if card else ""
     st.markdown(
         asked
         + t(
@@ -102,9 +102,13 @@ def _head(found: TestResult, card: ModelCard | None) -> None:
         if st.button(t("models.delete_test"), icon=":material/delete:", key="delete_test"):
             _ask_delete(found.id)
     if found.has_overlap:
-        st.error(found.overlap_note or t("models.overlap"), icon=":material/join_inner:", title=t("models.overlap"))
+        st.error(
+            plain(found.overlap_note) if found.overlap_note else t("models.overlap"),
+            icon=":material/join_inner:",
+            title=t("models.overlap"),
+        )
     elif found.overlap_note:
-        st.info(found.overlap_note, icon=":material/info:")
+        st.info(plain(found.overlap_note), icon=":material/info:")
 
 
 def _ask_delete(test_id: int) -> None:
