@@ -21,7 +21,7 @@ from streamlit_ui.app_pages.job_words import (
 from streamlit_ui.app_pages.questions import question
 from streamlit_ui.client import jobs
 from streamlit_ui.client.transport import Refused, Unreachable
-from streamlit_ui.formats import age, duration, moment, number, share
+from streamlit_ui.formats import age, duration, moment, number, plain, share
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, confirm, guarded, live, note, show_error
@@ -75,7 +75,7 @@ def _follow(job_id: int, status: str) -> None:
 
 def _header(job: Job) -> None:
     names = model_names(services().training, [job])
-    st.title(title(job, names), anchor=False)
+    st.title(plain(title(job, names)), anchor=False)
     words = [badge(LEVELS[job.status], t(f"jobs.status_{job.status.lower()}"))]
     words.append(f":gray[{t('jobs.job', id=job.id)} · {t(f'jobs.type_{job.job_type.lower()}')}")
     words[-1] += f" · {t('jobs.asked', age=age(job.created_at))}]"
@@ -105,31 +105,31 @@ def _cancel(job_id: int) -> None:
 def _body(job: Job) -> None:
     log = jobs.get_log(services().training, job.id)
     if job.error_msg:
-        st.error(f"{job.error_msg}\n\n{t('jobs.what_to_do')}" if job.status == "FAILED" else job.error_msg,
-                 icon=":material/error:")  # fmt: skip
+        told = plain(job.error_msg)
+        st.error(f"{told}\n\n{t('jobs.what_to_do')}" if job.status == "FAILED" else told, icon=":material/error:")
     if job.status not in OVER:
         _progress(job)
     stepper(job, log.lines)
     if job.status == "COMPLETED":
         _result(job)
     _facts(job)
-    warnings = [one.message for one in job.warnings if one.message != job.error_msg]
+    warnings = [plain(one.message) for one in job.warnings if one.message != job.error_msg]
     if warnings:
         st.warning(
             "\n".join(f"- {one}" for one in warnings) if len(warnings) > 1 else warnings[0], icon=":material/warning:"
         )
-    told = job.interim or {}
-    if told.get("trials"):
-        job_scores.trials(told["trials"], job.request.get("trials"))
-    if told.get("folds"):
-        job_scores.folds(told["folds"], told["folds"][-1].get("folds"))
+    interim = job.interim or {}
+    if interim.get("trials"):
+        job_scores.trials(interim["trials"], job.request.get("trials"))
+    if interim.get("folds"):
+        job_scores.folds(interim["folds"], interim["folds"][-1].get("folds"))
     job_scores.log(log)
     with st.expander(t("jobs.request"), icon=":material/data_object:"):
         st.json(job.request, expanded=1)
 
 
 def _progress(job: Job) -> None:
-    message = job.progress_msg or ""
+    message = plain(job.progress_msg or "")
     if job.status == "PENDING":
         waiting = jobs.list_jobs(services().training, status="PENDING", limit=_MOST_WAITING)
         place = positions(waiting.jobs).get(job.id)
@@ -147,14 +147,14 @@ def _facts(job: Job) -> None:
                   help=moment(job.started_at))  # fmt: skip
         st.metric(t("jobs.attempts"), number(job.attempts), border=True,
                   help=t("jobs.attempts_help", lost=job.lost_leases))  # fmt: skip
-        st.metric(t("jobs.worker"), job.worker_id or moment(None), border=True, help=t("jobs.worker_help"))
+        st.metric(t("jobs.worker"), plain(job.worker_id or moment(None)), border=True, help=t("jobs.worker_help"))
 
 
 def _result(job: Job) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         if job.result_model is not None:
             model = job.result_model
-            st.markdown(f"**{t('jobs.result_model')}**  \n{question(model)}", width="stretch")
+            st.markdown(f"**{t('jobs.result_model')}**  \n{plain(question(model))}", width="stretch")
             figures = (
                 ("precision", model.training_precision),
                 ("recall", model.training_recall),
@@ -170,7 +170,7 @@ def _result(job: Job) -> None:
             st.metric(t("jobs.auc"), number(test.roc_auc, 3), width="content")
             link("models", t("jobs.open_test"), test=test.id)
         elif job.result_comparison_id is not None:
-            st.markdown(f"**{t('jobs.result_comparison')}**  \n{job.progress_msg or ''}", width="stretch")
+            st.markdown(f"**{t('jobs.result_comparison')}**  \n{plain(job.progress_msg or '')}", width="stretch")
             link("models", t("jobs.open_comparison"), comparison=job.result_comparison_id)
         else:
             st.markdown(t("jobs.result_gone"))

@@ -21,6 +21,7 @@ from streamlit_ui.app_pages.training_text import as_text, from_job, from_model
 from streamlit_ui.app_pages.training_words import sentence
 from streamlit_ui.client import jobs, models
 from streamlit_ui.client.transport import Fault, Refused
+from streamlit_ui.formats import code, plain
 from streamlit_ui.places import go
 from streamlit_ui.session import services, t
 from streamlit_ui.states import empty, guarded, note, show_error
@@ -40,7 +41,7 @@ def render() -> None:
     begin_slots()
     presets(draft)
     if draft.source:
-        st.caption(f":material/content_copy: {draft.source}")
+        st.caption(f":material/content_copy: {plain(draft.source)}")
     left, right = st.columns([7, 5], gap="medium")
     with left:
         draft = _form(draft, catalogue)
@@ -159,7 +160,9 @@ def _side(draft: Draft, wanted: CreateModel | None, faults: tuple[Fault, ...], r
             _submit(wanted)
         if wanted is None:
             left = show_faults(faults)
-            st.error("\n".join([t("train.see_fields"), *(f"- `{one.pointer}` {one.detail}" for one in left)]))
+            st.error(
+                "\n".join([t("train.see_fields"), *(f"- {code(one.pointer)} {plain(one.detail)}" for one in left)])
+            )
             return
         panel(request, wanted)
 
@@ -174,5 +177,5 @@ def _submit(wanted: CreateModel) -> None:
         show_faults(error.faults)
         show_error(error)
         return
-    note(t("train.submitted", id=created.job_id, name=created.name))
+    note(t("train.submitted", id=created.job_id, name=plain(created.name)))
     go("jobs", id=created.job_id)

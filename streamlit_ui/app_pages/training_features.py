@@ -8,6 +8,7 @@ import streamlit as st
 
 from shared.contracts.jobs import FeatureCatalogue
 from shared.contracts.model_request import CreateModel
+from streamlit_ui import formats
 from streamlit_ui.app_pages.training_fields import key, slot
 from streamlit_ui.session import t
 
@@ -86,7 +87,10 @@ def _windows(present: list[int]) -> list[int]:
     )  # fmt: skip
     wrong = [one for one in given if not (one.isascii() and one.isdigit() and 1 <= int(one) <= LARGEST_WINDOW)]
     if wrong:
-        st.error(t("train.windows_wrong", wrong=", ".join(wrong), largest=LARGEST_WINDOW), icon=":material/error:")
+        st.error(
+            t("train.windows_wrong", wrong=formats.plain(", ".join(wrong)), largest=LARGEST_WINDOW),
+            icon=":material/error:",
+        )
     return sorted({int(one) for one in given if one not in wrong})
 
 

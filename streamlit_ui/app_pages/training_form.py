@@ -12,7 +12,7 @@ from streamlit_ui.app_pages.training_draft import Draft
 from streamlit_ui.app_pages.training_fields import change, key, slot
 from streamlit_ui.app_pages.training_presets import PRESETS, WINDOWS, asks, window
 from streamlit_ui.app_pages.training_words import usual_name
-from streamlit_ui.formats import compact, duration, moment, number
+from streamlit_ui.formats import compact, duration, moment, number, plain
 from streamlit_ui.session import t, zone
 
 Values = dict[str, Any]
@@ -79,7 +79,7 @@ def _rule(wanted: CreateModel, unit: str) -> Values:
         t("train.operator"), OPERATORS, key=key("operator"), index=OPERATORS.index(wanted.operator or "="), width=90
     )  # fmt: skip
     values["target_value"] = st.number_input(
-        t("train.value_unit", unit=unit) if unit else t("train.value"), format="%.10g", width=190,
+        t("train.value_unit", unit=plain(unit)) if unit else t("train.value"), format="%.10g", width=190,
         key=key("target_value"), value=float(wanted.target_value or 0),
     )  # fmt: skip
     return values

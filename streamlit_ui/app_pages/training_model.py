@@ -10,6 +10,7 @@ from shared.contracts.jobs import ModelTypeInfo, ParameterInfo
 from shared.contracts.model_request import Choices, Range, TuneModel
 from streamlit_ui.app_pages.training_catalogue import Catalogue
 from streamlit_ui.app_pages.training_fields import key, slot
+from streamlit_ui.formats import plain
 from streamlit_ui.session import t
 
 MOST_TRIALS: Final = 500
@@ -23,11 +24,11 @@ def model_type(wanted: TuneModel, catalogue: Catalogue) -> str:
     titles = {one.name: one.title for one in catalogue.model_types.model_types}
     present = wanted.model_type if wanted.model_type in titles else next(iter(titles))
     chosen = st.segmented_control(
-        t("train.model_type"), list(titles), format_func=titles.__getitem__, required=True,
+        t("train.model_type"), list(titles), format_func=lambda one: plain(titles[one]), required=True,
         key=key("model_type"), default=present,
     )  # fmt: skip
     found = catalogue.model_type(chosen or present)
-    st.caption(found.description)
+    st.caption(plain(found.description))
     slot("model_type")
     return found.name
 
@@ -47,21 +48,23 @@ def parameters(wanted: TuneModel, kind: ModelTypeInfo) -> dict[str, Any]:
 
 def _parameter(kind: str, one: ParameterInfo, present: Any, usual: Any) -> Any:
     field = f"param_{kind}_{one.name}"
-    words = t("train.param_help", meaning=one.meaning, allowed=one.allowed, usual=json.dumps(usual))
+    words = t(
+        "train.param_help", meaning=plain(one.meaning), allowed=plain(one.allowed), usual=plain(json.dumps(usual))
+    )
     choices = _choices(one)
     if choices:
         options = choices if present in choices else [*choices, present]
         return st.selectbox(
-            one.name, options, key=key(field), index=options.index(present), help=words, format_func=_value_words
+            plain(one.name), options, key=key(field), index=options.index(present), help=words, format_func=_value_words
         )
     low, high = _bounds(one)
     if one.allowed.startswith(_WHOLE) and isinstance(present, int) and low is not None and high is not None:
         return st.number_input(
-            one.name, min_value=min(int(low), present), max_value=max(int(high), present), step=1,
+            plain(one.name), min_value=min(int(low), present), max_value=max(int(high), present), step=1,
             key=key(field), value=present, help=words,
         )  # fmt: skip
     # Text, as some are a number or a word or null.
-    text = st.text_input(one.name, _value_words(present), key=key(field), help=words)
+    text = st.text_input(plain(one.name), _value_words(present), key=key(field), help=words)
     return _value(text)
 
 
@@ -115,7 +118,7 @@ def _part(kind: str, one: ParameterInfo, present: Any) -> Range | Choices:
     if choices or not isinstance(one.default, int | float):
         usual = present.choices if isinstance(present, Choices) else choices
         text = st.text_input(
-            t("train.space_choices", name=one.name), help=one.allowed, placeholder="0.2, 0.5, sqrt, null",
+            t("train.space_choices", name=plain(one.name)), help=plain(one.allowed), placeholder="0.2, 0.5, sqrt, null",
             key=key(field), value=", ".join(_value_words(value) for value in usual),
         )  # fmt: skip
         return Choices.model_construct(choices=[_value(word) for word in text.split(",") if word.strip()])
@@ -124,7 +127,7 @@ def _part(kind: str, one: ParameterInfo, present: Any) -> Range | Choices:
     step = 1.0 if one.allowed.startswith(_WHOLE) else None
     with st.container(horizontal=True, vertical_alignment="bottom"):
         bottom = st.number_input(
-            t("train.space_low", name=one.name), format="%.10g", step=step, width=190, help=one.allowed,
+            t("train.space_low", name=plain(one.name)), format="%.10g", step=step, width=190, help=plain(one.allowed),
             key=key(f"{field}_low"), value=float(present.low if is_known else usual_low),
         )  # fmt: skip
         top = st.number_input(

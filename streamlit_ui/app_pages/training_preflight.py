@@ -8,6 +8,7 @@ import streamlit as st
 
 from shared.contracts.model_request import CreateModel
 from shared.contracts.preflight import Parts, PreflightReport
+from streamlit_ui import formats
 from streamlit_ui.app_pages.training_fields import change, show_faults
 from streamlit_ui.app_pages.training_look import Outcome, forget, known, look
 from streamlit_ui.app_pages.training_words import plain
@@ -90,12 +91,12 @@ def _outcome(outcome: Outcome, wanted: CreateModel) -> None:
             st.error(t("train.see_fields"), icon=":material/block:")
         return
     for sentence in outcome.errors:
-        st.error(sentence, icon=":material/error:")
+        st.error(formats.plain(sentence), icon=":material/error:")
     _thresholds(outcome, wanted)
     _figures(outcome, wanted)
     if outcome.parts is not None:
         _parts(outcome.parts)
-    warned = [one.message for one in outcome.warnings]
+    warned = [formats.plain(one.message) for one in outcome.warnings]
     if warned:
         st.warning("\n".join(f"- {one}" for one in warned) if len(warned) > 1 else warned[0], icon=":material/warning:")
     _details(outcome)
@@ -170,7 +171,7 @@ def _details(report: PreflightReport) -> None:
                 "\n".join(f"- {_reason(name)}: {number(count)}" for name, count in report.unresolved_by_reason.items())
             )
         if report.missing_columns:
-            st.markdown(t("train.missing", names=", ".join(f"`{name}`" for name in report.missing_columns)))
+            st.markdown(t("train.missing", names=", ".join(formats.code(name) for name in report.missing_columns)))
         if gaps:
             st.markdown(f"**{t('train.nulls')}**")
             _nulls(gaps)
@@ -181,7 +182,11 @@ def _details(report: PreflightReport) -> None:
 
 
 def _reason(name: str) -> str:
-    return t(f"train.reason_{name}") if name in {"value_missing", "left_tracking", "clock", "not_observed"} else name
+    return (
+        t(f"train.reason_{name}")
+        if name in {"value_missing", "left_tracking", "clock", "not_observed"}
+        else formats.plain(name)
+    )
 
 
 def _nulls(gaps: Sequence[tuple[float, str]]) -> None:

@@ -12,6 +12,7 @@ from shared.contracts.training import Model
 from streamlit_ui.app_pages.training_draft import Body, Draft, faults_of, read
 from streamlit_ui.app_pages.training_fields import fill
 from streamlit_ui.client.transport import Service
+from streamlit_ui.formats import code, plain
 from streamlit_ui.session import t
 from streamlit_ui.states import note
 
@@ -43,10 +44,13 @@ def _paste() -> None:
     try:
         draft = read(json.loads(text))
     except ValidationError as error:
-        lines = [t("train.paste_wrong"), *(f"- `{one.pointer or '/'}` {one.detail}" for one in faults_of(error))]
+        lines = [
+            t("train.paste_wrong"),
+            *(f"- {code(one.pointer or '/')} {plain(one.detail)}" for one in faults_of(error)),
+        ]
         st.error("\n".join(lines), icon=":material/error:")
     except ValueError as error:
-        st.error(t("train.paste_no_json", reason=str(error)), icon=":material/error:")
+        st.error(t("train.paste_no_json", reason=plain(error)), icon=":material/error:")
     else:
         fill(draft)
         note(t("train.pasted"))

@@ -1,7 +1,7 @@
 """The question of a request as a sentence."""
 
 from shared.contracts.model_request import CreateModel
-from streamlit_ui.formats import number
+from streamlit_ui.formats import code, number
 from streamlit_ui.session import t
 
 _SIGNS = {">=": "≥", "<=": "≤", ">": "\\>", "<": "\\<"}
@@ -10,7 +10,7 @@ _DIGITS = 6
 
 def sentence(wanted: CreateModel) -> str:
     """Say what the model is asked."""
-    column = f"`{wanted.target_var}`"
+    column = code(wanted.target_var)
     if not wanted.use_time_based_prediction:
         sign = _SIGNS.get(wanted.operator or "=", wanted.operator or "=")
         return t("train.sentence_rule", column=column, sign=sign, value=plain(wanted.target_value))
