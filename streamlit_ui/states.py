@@ -1,5 +1,6 @@
 """What a page shows when there is nothing, when something fails, and before it does something that hurts."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
@@ -24,6 +25,8 @@ _BADGES: dict[Level, tuple[str, Any]] = {
     "off": (":material/do_not_disturb_on:", "gray"),
 }
 _NOTES = "notes"
+REPEAT_SECONDS = 1.5
+"""A second click so soon after the first is the same wish."""
 
 
 @contextmanager
@@ -101,6 +104,23 @@ def show_notes() -> None:
         st.toast(words, icon=icon)
 
 
+def once(button: Callable[..., Any], label: str, *, key: str, disabled: bool = False, **options: Any) -> bool:
+    """Draw a button of a change, and tell once that it was pressed: a double click is no second change.
+
+    It cannot be pressed while the change is under way. `button` is st.button or another that takes `on_click`.
+    """
+    pressed_at, asked = f"pressed_at_{key}", f"asked_{key}"
+
+    def press() -> None:
+        now = time.monotonic()
+        if now - st.session_state.get(pressed_at, -REPEAT_SECONDS) >= REPEAT_SECONDS:
+            st.session_state[pressed_at], st.session_state[asked] = now, True
+
+    pressed = bool(st.session_state.pop(asked, False))
+    button(label, key=key, on_click=press, disabled=disabled or pressed, **options)
+    return pressed
+
+
 def confirm(title: str, words: str, *, action: str, typed: str | None = None, do: Callable[[], None]) -> None:
     """Ask before something that cannot be undone; `typed` must be written out where it hurts most.
 
@@ -114,7 +134,7 @@ def confirm(title: str, words: str, *, action: str, typed: str | None = None, do
         left, right = st.columns(2)
         if left.button(t("states.cancel"), key="confirm_cancel", width="stretch"):
             st.rerun()
-        pressed = right.button(action, type="primary", disabled=not given, key="confirm_do", width="stretch")
+        pressed = once(right.button, action, type="primary", disabled=not given, key="confirm_do", width="stretch")
         if pressed and given:
             with guarded():
                 do()
