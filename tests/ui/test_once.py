@@ -15,6 +15,7 @@ def test_button_when_clicked_twice_at_once_then_one_change_and_later_another(mon
     page = AppTest.from_string(_PAGE).run()
     page.button("send").click().run()
     assert page.button("send").disabled
+    page.run()
     page.button("send").click().run()
     assert page.markdown[-1].value == "sent 1"
     monkeypatch.setattr("streamlit_ui.states.REPEAT_SECONDS", 0.0)
