@@ -34,7 +34,7 @@ from streamlit_ui.formats import plain  # noqa: E402
 from streamlit_ui.places import HOME, PLACES, Name, arrive, page  # noqa: E402
 from streamlit_ui.session import first_language, t  # noqa: E402
 from streamlit_ui.settings import app_settings  # noqa: E402
-from streamlit_ui.states import guarded, show_notes  # noqa: E402
+from streamlit_ui.states import forget_busy, guarded, release, show_notes  # noqa: E402
 from streamlit_ui.texts import LANGUAGES  # noqa: E402
 
 ICON, WORDMARK = (Path(__file__).with_name(name) for name in ("icon.svg", "wordmark.svg"))
@@ -88,12 +88,14 @@ def frame() -> None:
 def show(name: Name) -> None:
     """Draw one page."""
     arrive(name)
+    forget_busy()
     show_notes()
     with guarded():
         if login.is_wanted():
             login.ask()
         else:
             RENDER[name]()
+    release()
 
 
 def tell_of_fault(_error: Exception) -> bool:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Literal, ParamSpec
 
 import streamlit as st
@@ -25,6 +25,7 @@ _BADGES: dict[Level, tuple[str, Any]] = {
     "off": (":material/do_not_disturb_on:", "gray"),
 }
 _NOTES = "notes"
+_BUSY = "busy_buttons"
 REPEAT_SECONDS = 1.5
 """A second click so soon after the first is the same wish."""
 
@@ -45,7 +46,11 @@ def show_error(error: ServiceError) -> None:
     service = t(f"words.{error.service}")
     match error:
         case Unreachable():
-            st.error(t("states.unreachable", service=service, reason=plain(error.message)), icon=":material/cloud_off:")
+            reason = plain(error.message)
+            if error.may_have_happened:
+                st.error(t("states.unanswered", service=service, reason=reason), icon=":material/cloud_off:")
+            else:
+                st.error(t("states.unreachable", service=service, reason=reason), icon=":material/cloud_off:")
             _offer_retry(error)
         case Refused():
             lines = [
@@ -110,6 +115,8 @@ def once(button: Callable[..., Any], label: str, *, key: str, disabled: bool = F
     It cannot be pressed while the change is under way. `button` is st.button or another that takes `on_click`.
     """
     pressed_at, asked = f"pressed_at_{key}", f"asked_{key}"
+    busy = st.session_state.setdefault(_BUSY, {})
+    busy.pop(key, None)
 
     def press() -> None:
         now = time.monotonic()
@@ -117,8 +124,28 @@ def once(button: Callable[..., Any], label: str, *, key: str, disabled: bool = F
             st.session_state[pressed_at], st.session_state[asked] = now, True
 
     pressed = bool(st.session_state.pop(asked, False))
+    owner = getattr(button, "__self__", None)
+    if pressed and owner is not None:
+        button = getattr(owner.empty(), button.__name__)
+        busy[key] = partial(button, label, key=f"{key}_again", on_click=press, disabled=disabled, **options)
     button(label, key=key, on_click=press, disabled=disabled or pressed, **options)
     return pressed
+
+
+def release(*keys: str) -> None:
+    """Let buttons of changes be pressed again, all or some: what comes to its end undone is not under way.
+
+    A page does so by itself; a dialog, and a part that is drawn alone, for its own ones.
+    """
+    busy = st.session_state.get(_BUSY, {})
+    for key in keys or tuple(busy):
+        if draw := busy.pop(key, None):
+            draw()
+
+
+def forget_busy() -> None:
+    """Forget the buttons of a page that is not drawn any more."""
+    st.session_state.pop(_BUSY, None)
 
 
 def confirm(title: str, words: str, *, action: str, typed: str | None = None, do: Callable[[], None]) -> None:
@@ -139,5 +166,6 @@ def confirm(title: str, words: str, *, action: str, typed: str | None = None, do
             with guarded():
                 do()
                 st.rerun()
+        release("confirm_do")
 
     asking()
