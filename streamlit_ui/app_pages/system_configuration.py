@@ -115,10 +115,10 @@ def _written(value: bool | float | str | list[str] | None) -> str:
 
 def _links(service: Service) -> None:
     st.subheader(t("system.links_title"))
-    root = service.url.removesuffix("/api")
+    root = service.shown_url.removesuffix("/api")
     with st.container(horizontal=True):
         for name, path, icon in (
             ("docs", "/docs", "description"), ("metrics", "/metrics", "monitoring"), ("health", "/health", "favorite"),
         ):  # fmt: skip
             st.link_button(t(f"system.link_{name}"), f"{root}{path}", icon=f":material/{icon}:")
-    st.caption(t("system.links_help", url=formats.plain(service.url)))
+    st.caption(t("system.links_help", url=formats.plain(service.shown_url)))

@@ -33,7 +33,7 @@ def curl(body: Body, training: Service) -> str:
     path = "/models/tune" if "trials" in body else "/models/create"
     key = ' \\\n  -H "Authorization: Bearer $API_KEY"' if training.key else ""
     given = shlex.quote(json.dumps(body, ensure_ascii=False))
-    return f"curl -X POST {training.url}{path} \\\n  -H 'Content-Type: application/json'{key} \\\n  -d {given}"
+    return f"curl -X POST {training.shown_url}{path} \\\n  -H 'Content-Type: application/json'{key} \\\n  -d {given}"
 
 
 def _paste() -> None:

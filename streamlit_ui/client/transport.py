@@ -1,5 +1,6 @@
 """One request to a service: sent, judged, read as a wire model; whatever goes wrong is a `ServiceError`."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +13,15 @@ from pydantic import BaseModel, ValidationError
 ServiceName = Literal["training", "prediction"]
 Answer = TypeVar("Answer", bound=BaseModel)
 CONNECT_SECONDS = 2.0
+# A look that takes longer is given up: a page asks for many things, one after the other.
+LOOK_SECONDS = 10.0
 ANSWER_SECONDS = 30.0
 UPLOAD_SECONDS = 600.0
 PROBLEM = "application/problem+json"
 _UNAUTHORISED = 401
+_PLAIN_ADDRESS = re.compile(r"(https?://)([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(:\d+)?(/[\w./-]*)?")
+_KEY = re.compile(r"[!-~]*")
+_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 
 
 class ServiceError(Exception):
@@ -29,6 +35,11 @@ class ServiceError(Exception):
 
 class Unreachable(ServiceError):
     """The service does not answer; asking again may help."""
+
+    def __init__(self, service: ServiceName, message: str, *, may_have_happened: bool = False) -> None:
+        super().__init__(service, message)
+        self.may_have_happened = may_have_happened
+        """Whether a change was sent whose answer is missing."""
 
 
 class KeyNeeded(ServiceError):
@@ -74,6 +85,13 @@ class Service:
     key: str
     """Shown with every request; empty: none."""
 
+    @property
+    def shown_url(self) -> str:
+        """Give the address as people may see it: without what may be credentials."""
+        scheme, _, rest = self.url.partition("://")
+        shown = f"{scheme}://{rest.rpartition('@')[2]}"
+        return shown if _PLAIN_ADDRESS.fullmatch(shown) else f"{scheme}://…"
+
     def get(self, path: str, answer: type[Answer], **query: Any) -> Answer:
         """Ask for what `path` shows; parameters that are None are left out."""
         return self._read(self._ask("GET", path, query=query), answer)
@@ -101,29 +119,25 @@ class Service:
     @contextmanager
     def download(self, path: str) -> Iterator[httpx2.Response]:
         """Open a file for reading piece by piece."""
-        try:
-            with self.http.stream("GET", f"{self.url}{path}", headers=self._headers()) as response:
-                if response.is_error:
-                    response.read()
-                    self._refuse(response)
-                yield response
-        except httpx2.TransportError as error:
-            raise self._unreachable(error) from error
+        with self._judged("GET"), self.http.stream("GET", f"{self.url}{path}", headers=self._headers()) as response:
+            if response.is_error:
+                response.read()
+                self._refuse(response)
+            yield response
 
     def _ask(
         self, method: str, path: str, *, query: Mapping[str, Any], body: Any = None,
-        form: Mapping[str, str] | None = None, files: Any = None, seconds: float = ANSWER_SECONDS,
+        form: Mapping[str, str] | None = None, files: Any = None, seconds: float | None = None,
         also: int | None = None,
     ) -> httpx2.Response:  # fmt: skip
         given = {name: _written(value) for name, value in query.items() if value is not None}
         json = body.model_dump(mode="json", exclude_unset=True, by_alias=True) if isinstance(body, BaseModel) else body
-        try:
+        patience = seconds or (LOOK_SECONDS if method == "GET" else ANSWER_SECONDS)
+        with self._judged(method):
             response = self.http.request(
                 method, f"{self.url}{path}", params=given, json=json, data=form, files=files, headers=self._headers(),
-                timeout=httpx2.Timeout(seconds, connect=CONNECT_SECONDS),
+                timeout=httpx2.Timeout(patience, connect=CONNECT_SECONDS),
             )  # fmt: skip
-        except (httpx2.TransportError, httpx2.InvalidURL) as error:
-            raise self._unreachable(error) from error
         is_problem = response.headers.get("content-type", "").startswith(PROBLEM)
         if response.is_error and (is_problem or response.status_code != also):
             self._refuse(response)
@@ -149,10 +163,23 @@ class Service:
         raise Refused(self.name, problem, status=response.status_code)
 
     def _headers(self) -> dict[str, str]:
+        if not _KEY.fullmatch(self.key):
+            raise KeyNeeded(self.name, "A key is made of printable ASCII characters.")
         return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
-    def _unreachable(self, error: Exception) -> Unreachable:
-        return Unreachable(self.name, f"{self.url}: {str(error) or type(error).__name__}")
+    @contextmanager
+    def _judged(self, method: str) -> Iterator[None]:
+        try:
+            yield
+        except httpx2.DecodingError as error:
+            raise Strange(self.name, f"{self.shown_url}: {error}") from error
+        except httpx2.InvalidURL as error:
+            # Its words repeat parts of the address.
+            raise Unreachable(self.name, f"{self.shown_url}: {type(error).__name__}") from error
+        except httpx2.RequestError as error:
+            is_open = method != "GET" and not isinstance(error, _NEVER_SENT)
+            reason = f"{self.shown_url}: {str(error) or type(error).__name__}"
+            raise Unreachable(self.name, reason, may_have_happened=is_open) from error
 
 
 def _written(value: Any) -> Any:
