@@ -12,6 +12,7 @@ from shared.contracts.prediction import ActiveModel
 from shared.contracts.statistics import ModelStatistics, ServiceStatistics, WorkerState
 from shared.contracts.training import Model
 from shared.contracts.webhook import Webhook
+from streamlit_ui.app_pages.delivery_words import title
 from streamlit_ui.places import Name
 
 Severity = Literal["bad", "warning"]
@@ -216,7 +217,7 @@ def _about(
 
 def _of_endpoints(situation: Situation) -> Iterator[Finding]:
     for endpoint in situation.endpoints:
-        values = {"endpoint": endpoint.name or endpoint.url}
+        values = {"endpoint": title(endpoint)}
         query = {"endpoint": endpoint.id}
         if not endpoint.enabled and endpoint.disabled_reason:
             yield Finding(

@@ -13,7 +13,7 @@ from streamlit_ui.client.active_models import change_settings
 from streamlit_ui.client.transport import Refused
 from streamlit_ui.formats import plain
 from streamlit_ui.session import services, t
-from streamlit_ui.states import guarded, note
+from streamlit_ui.states import guarded, note, once
 
 _INVALID = 422
 
@@ -36,9 +36,8 @@ def draw_save(model: ActiveModel, changes: list[Change], *, reason: str | None =
         st.caption(t("manage.unchanged"))
         return
     st.markdown("\n".join(f"- {_sentence(change)}" for change in changes))
-    if st.button(
-        t("manage.save", n=len(changes)), type="primary", icon=":material/save:", key=f"save_{changes[0].field}"
-    ):
+    name = f"save_{changes[0].field}"
+    if once(st.button, t("manage.save", n=len(changes)), type="primary", icon=":material/save:", key=name):
         save(model, changes, reason=reason)
 
 

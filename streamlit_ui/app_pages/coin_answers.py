@@ -8,6 +8,7 @@ import streamlit as st
 
 from shared.contracts.deliveries import Delivery
 from shared.contracts.prediction import ActiveModel, Predict, Predicted, Prediction
+from streamlit_ui.app_pages.delivery_words import title
 from streamlit_ui.app_pages.known_models import model_name, phase_name, phases
 from streamlit_ui.app_pages.prediction_table import answer_words, outcome_words
 from streamlit_ui.app_pages.questions import question
@@ -16,7 +17,7 @@ from streamlit_ui.client.webhooks import list_deliveries, list_webhooks
 from streamlit_ui.formats import age, code, moment, number, percent, plain, share
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
-from streamlit_ui.states import Level, badge
+from streamlit_ui.states import Level, badge, once
 
 MOST_DELIVERIES: Final = 20
 _WRITTEN_WITHIN: Final = timedelta(minutes=1)
@@ -58,7 +59,7 @@ def deliveries(chosen: Prediction) -> None:
     if not sent:
         st.caption(t("coin.not_sent_alert" if chosen.is_alert else "coin.not_sent"))
         return
-    endpoints = {one.id: one.name or one.url for one in list_webhooks(prediction).webhooks}
+    endpoints = {one.id: title(one) for one in list_webhooks(prediction).webhooks}
     for one in sent:
         with st.container(horizontal=True, vertical_alignment="center"):
             status = badge(_LEVELS[one.status], t(f"coin.delivery_{one.status}"))
@@ -82,9 +83,9 @@ def _course_of(one: Delivery) -> str:
 
 def ask(coin_id: str, models: dict[int, ActiveModel]) -> None:
     """Ask all active models about the newest row, at the press of a button."""
-    key = f"asked_{coin_id}"
+    key = f"answers_{coin_id}"
     st.subheader(t("coin.ask_title"), help=t("coin.ask_help"))
-    if st.button(t("coin.ask"), icon=":material/play_circle:", key="ask"):
+    if once(st.button, t("coin.ask"), icon=":material/play_circle:", key="ask"):
         st.session_state[key] = predict(services().prediction, Predict(coin_id=coin_id))
     answer: Predicted | None = st.session_state.get(key)
     if answer is None:

@@ -16,7 +16,7 @@ from streamlit_ui.client.transport import Refused
 from streamlit_ui.formats import code, duration, moment, number, percent, plain, share
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
-from streamlit_ui.states import badge, empty, guarded, note, show_error
+from streamlit_ui.states import badge, empty, guarded, note, once, show_error
 
 _CONFLICT = 409
 _DAY_SECONDS = 86_400
@@ -81,7 +81,10 @@ def _draw_form(model: AvailableModel) -> None:
         accept_new_options=True, placeholder=t("import.no_line"),
     )  # fmt: skip
     reason = st.text_input(t("import.reason"), key=f"import_reason_{model.id}", help=t("import.reason_help"))
-    if st.button(t("import.do"), type="primary", icon=":material/download:", width="stretch", key="import_do"):
+    pressed = once(
+        st.button, t("import.do"), type="primary", icon=":material/download:", width="stretch", key="import_do"
+    )
+    if pressed:
         given = {"model_id": model.id, "mode": mode, "line": line or None, "reason": reason or None}
         _bring(model, {name: value for name, value in given.items() if value is not None})
 

@@ -11,7 +11,7 @@ from streamlit_ui.client.active_models import activate, deactivate, get_active, 
 from streamlit_ui.formats import age, code, moment, number, plain
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t, zone
-from streamlit_ui.states import empty, guarded, live, note
+from streamlit_ui.states import confirm, empty, guarded, live, note, once
 
 REDRAWN_SECONDS = 15
 _TABS = ("threshold", "sending", "promotion", "removal")
@@ -28,6 +28,7 @@ def render() -> None:
     if st.button(t("manage.back"), icon=":material/arrow_back:", type="tertiary"):
         address.keep("model", None)
         address.keep("tab", None)
+        address.keep("threshold", None)
         st.rerun()
     _draw_one(get_active(services().prediction, chosen))
 
@@ -126,13 +127,19 @@ def _draw_one(model: ActiveModel) -> None:
 def _draw_switch(model: ActiveModel) -> None:
     """Offer to let the model predict, or to let it rest."""
     if model.is_active:
-        if st.button(t("manage.deactivate"), icon=":material/pause:", help=t("manage.deactivate_help"), key="switch"):
-            with guarded():
-                deactivate(services().prediction, model.id)
-                note(t("manage.deactivated", name=plain(model.name)))
-                st.rerun()
-    elif st.button(t("manage.activate"), icon=":material/play_arrow:", type="primary", key="switch"):
+        if st.button(t("manage.deactivate"), icon=":material/pause:", help=t("manage.deactivate_help"), key="rest"):
+            _ask_rest(model)
+    elif once(st.button, t("manage.activate"), icon=":material/play_arrow:", type="primary", key="wake"):
         with guarded():
             activate(services().prediction, model.id)
             note(t("manage.activated", name=plain(model.name)))
             st.rerun()
+
+
+def _ask_rest(model: ActiveModel) -> None:
+    def do() -> None:
+        deactivate(services().prediction, model.id)
+        note(t("manage.deactivated", name=plain(model.name)))
+
+    words = t("manage.deactivate_words", name=plain(model.name))
+    confirm(t("manage.deactivate_title"), words, action=t("manage.deactivate"), do=do)

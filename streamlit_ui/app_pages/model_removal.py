@@ -8,7 +8,7 @@ from streamlit_ui.app_pages.changes import key
 from streamlit_ui.client.active_models import delete_active, rename_active
 from streamlit_ui.formats import number, plain
 from streamlit_ui.session import services, t
-from streamlit_ui.states import confirm, guarded, note
+from streamlit_ui.states import confirm, guarded, note, once
 
 _LONGEST_NAME = 200
 
@@ -29,9 +29,11 @@ def _draw_name(model: ActiveModel) -> None:
     st.caption(t("manage.rename_why", name=plain(model.model_name)))
     name = st.text_input(t("manage.name"), model.name, max_chars=_LONGEST_NAME, key=key("name", model)).strip()
     with st.container(horizontal=True):
-        if st.button(t("manage.rename_do"), type="primary", disabled=name in ("", model.name), key="rename"):
+        if once(st.button, t("manage.rename_do"), type="primary", disabled=name in ("", model.name), key="rename"):
             _rename(model, name)
-        if model.custom_name is not None and st.button(t("manage.rename_reset"), icon=":material/restart_alt:"):
+        if model.custom_name is not None and once(
+            st.button, t("manage.rename_reset"), icon=":material/restart_alt:", key="rename_reset"
+        ):
             _rename(model, None)
 
 

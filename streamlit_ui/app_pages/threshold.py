@@ -4,16 +4,20 @@ import streamlit as st
 
 from shared.contracts.card import CardThresholdPoint, ModelCard
 from shared.contracts.prediction import ActiveModel
+from streamlit_ui.address import keep, told
 from streamlit_ui.app_pages.changes import Change, draw_save, key, save
 from streamlit_ui.charts.thresholds import draw_curve
 from streamlit_ui.client.models import get_card
 from streamlit_ui.client.transport import ServiceError
 from streamlit_ui.formats import number, percent, share
 from streamlit_ui.session import services, t
-from streamlit_ui.states import empty, show_error
+from streamlit_ui.states import empty, once, show_error
 
 STEP = 0.001
+EXACT_STEP = 0.0001
 _DIGITS = 3
+_EXACT_DIGITS = 6
+_EXACT_PIXELS = 170
 _SAME = 1e-6
 _CARD_PIXELS = 150
 
@@ -22,11 +26,8 @@ def draw(model: ActiveModel) -> None:
     """Draw the slider, what it means, and what was changed."""
     st.caption(t("manage.threshold_why"))
     card = _card(model)
-    present = round(model.alert_threshold, _DIGITS)
-    chosen = st.slider(
-        t("manage.field_alert_threshold"), 0.0, 1.0, present, step=STEP, format=f"%.{_DIGITS}f",
-        key=key("threshold", model),
-    )  # fmt: skip
+    present = model.alert_threshold
+    chosen = _choose(model, present)
     curve = card.curves.threshold if card and card.curves else []
     if curve:
         _draw_meaning(curve, chosen)
@@ -40,10 +41,47 @@ def draw(model: ActiveModel) -> None:
         st.altair_chart(draw_curve(curve, chosen), alt=t("manage.curve"))
 
 
+def _choose(model: ActiveModel, present: float) -> float:
+    """Ask for a threshold, roughly and exactly; the address says one that is not saved yet."""
+    rough, exact = key("threshold", model), key("threshold_exact", model)
+    if rough not in st.session_state:
+        st.session_state[rough] = st.session_state[exact] = _told_threshold(present)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.slider(
+            t("manage.field_alert_threshold"), 0.0, 1.0, step=STEP, format=f"%.{_digits(st.session_state[rough])}f",
+            key=rough, on_change=_take_over, args=(rough, exact),
+        )  # fmt: skip
+        st.number_input(
+            t("manage.threshold_exact"), 0.0, 1.0, step=EXACT_STEP, format=f"%.{_EXACT_DIGITS}f", key=exact,
+            on_change=_take_over, args=(exact, rough), width=_EXACT_PIXELS,
+        )  # fmt: skip
+    chosen: float = st.session_state[exact]
+    keep("threshold", chosen, present)
+    return chosen
+
+
+def _take_over(source: str, target: str) -> None:
+    st.session_state[target] = st.session_state[source]
+
+
+def _told_threshold(present: float) -> float:
+    try:
+        value = float(told("threshold") or present)
+    except ValueError:
+        return present
+    return value if 0 <= value <= 1 else present
+
+
+def _digits(*values: float) -> int:
+    """Give as many decimals as tell the values as they are."""
+    return _DIGITS if all(round(value, _DIGITS) == value for value in values) else _EXACT_DIGITS
+
+
 def _draw_change(model: ActiveModel, present: float, chosen: float) -> None:
     changes = []
     if chosen != present:
-        before, after = (number(value, _DIGITS) for value in (model.alert_threshold, chosen))
+        digits = _digits(present, chosen)
+        before, after = (number(value, digits) for value in (present, chosen))
         changes.append(Change(field="alert_threshold", value=chosen, before=before, after=after))
     draw_save(model, changes)
 
@@ -80,7 +118,8 @@ def _draw_meaning(curve: list[CardThresholdPoint], chosen: float) -> None:
 
 
 def _offer_own(model: ActiveModel, own: float | None) -> None:
-    words = t("manage.own", threshold=number(own, _DIGITS)) if own is not None else t("manage.own_unknown")
-    if st.button(words, icon=":material/restart_alt:", help=t("manage.own_help"), key=key("own", model)):
-        before, after = number(model.alert_threshold, _DIGITS), t("manage.own_value")
+    words = t("manage.own", threshold=number(own, _digits(own))) if own is not None else t("manage.own_unknown")
+    if once(st.button, words, icon=":material/restart_alt:", help=t("manage.own_help"), key=key("own", model)):
+        before, after = number(model.alert_threshold, _digits(model.alert_threshold)), t("manage.own_value")
+        keep("threshold", None)
         save(model, [Change(field="alert_threshold", value=None, before=before, after=after)])

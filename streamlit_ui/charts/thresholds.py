@@ -41,7 +41,7 @@ def draw_curve(curve: Sequence[CardThresholdPoint], chosen: float) -> Chart:
             ],
         )
     )  # fmt: skip
-    here = [{"threshold": chosen, "words": number(chosen, 3)}]
+    here = [{"threshold": chosen, "words": number(chosen, 3 if round(chosen, 3) == chosen else 6)}]
     rule = chart(here).mark_rule(color=ALERT, strokeWidth=2).encode(x="threshold:Q")
     words = chart(here).mark_text(align="left", dx=5, dy=-6, color=NEUTRAL, baseline="bottom")
     return alt.layer(lines, rule, words.encode(x="threshold:Q", y=alt.value(HEIGHT // 20), text="words:N")).properties(

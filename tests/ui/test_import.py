@@ -120,6 +120,8 @@ def test_import_when_refused_then_the_reason_stands_at_the_form(fakes: Fakes, op
     test.button(key="import_do").click().run()
     assert not test.exception
     assert "needs columns that coin_metrics lacks" in test.error[0].value
+    test.button(key="import_do_again").click().run()
+    assert len(fakes.prediction.changes()) == 1
 
 
 def test_model_when_it_is_gone_then_this_is_said(open_page: Open):

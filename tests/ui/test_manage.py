@@ -101,9 +101,13 @@ def test_model_when_unknown_then_the_service_is_quoted(fakes: Fakes, open_page: 
 
 def test_switch_when_pressed_then_the_model_rests_or_predicts(fakes: Fakes, open_page: Open):
     fakes.prediction.on("POST", "/models/3/deactivate", DONE).on("POST", "/models/3/activate", DONE)
-    open_page("manage", model=3).button(key="switch").click().run()
+    test = open_page("manage", model=3)
+    test.button(key="rest").click().run()
+    assert fakes.prediction.changes() == []
+    assert "stops predicting at once" in _words(test)
+    _confirm(test, lambda shown: shown.button(key="rest"))
     show(fakes, is_active=False)
-    open_page("manage", model=3).button(key="switch").click().run()
+    open_page("manage", model=3).button(key="wake").click().run()
     assert [one.path for one in fakes.prediction.changes()] == ["/models/3/deactivate", "/models/3/activate"]
 
 
@@ -117,6 +121,34 @@ def test_threshold_when_moved_then_its_meaning_follows_and_it_alone_is_sent(fake
     assert not test.exception
     assert _sent(fakes) == {"alert_threshold": 0.75}
     assert "0.600 → 0.750" in test.toast[0].value
+
+
+def test_threshold_when_a_link_names_one_then_it_is_chosen_and_not_saved(fakes: Fakes, open_page: Open):
+    test = open_page("manage", model=3, threshold="0.812345")
+    assert "Alert threshold: 0.600000 → 0.812345" in _words(test)
+    _save(test)
+    assert _sent(fakes) == {"alert_threshold": 0.812345}
+    for nonsense in ("much", "7", "nan"):
+        assert "Nothing is changed." in _words(open_page("manage", model=3, threshold=nonsense))
+
+
+def test_threshold_when_it_is_tiny_then_it_is_shown_as_it_is_and_nothing_is_changed(fakes: Fakes, open_page: Open):
+    show(fakes, alert_threshold=0.000412)
+    test = open_page("manage", model=3)
+    assert "Nothing is changed." in _words(test)
+    exact = test.number_input(key=f"threshold_exact_{STAMP}")
+    assert exact.value == 0.000412
+    exact.set_value(0.000398).run()
+    assert "0.000412 → 0.000398" in _words(test)
+    assert test.query_params["threshold"] == "0.000398"
+
+
+def test_save_when_clicked_twice_then_it_is_sent_once(fakes: Fakes, open_page: Open):
+    fakes.prediction.on("PATCH", "/models/3/settings", Problem(503, "the database is gone"))
+    test = _save(open_page("manage", model=3, threshold="0.7"))
+    assert "the database is gone" in test.error[0].value
+    _save(test)
+    assert len(fakes.prediction.changes()) == 1
 
 
 def test_threshold_when_above_all_rows_then_no_alert_is_promised(open_page: Open):

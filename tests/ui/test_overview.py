@@ -50,13 +50,14 @@ def test_overview_when_all_is_well_then_it_says_so_and_shows_the_figures(fakes: 
 
 def test_overview_when_things_are_wrong_then_each_has_a_sentence_and_a_link(fakes: Fakes, open_page: Open):
     wire.running(fakes.prediction, fakes.training)
-    failing = wire.endpoint(failing_since=wire.now() - timedelta(hours=2))
+    failing = wire.endpoint(url="https://example.org/hook?key=s3cret", failing_since=wire.now() - timedelta(hours=2))
     fakes.prediction.get("/webhooks", Webhooks(webhooks=[failing], total=1))
     fakes.training.get("/queue", JobList(jobs=[wire.failed_job(error_msg="base_rate *0*")], total=1))
     test = open_page("overview")
     words = said(test)
     assert "Needs attention: 2" in words
-    assert "`https://example.org/hook` takes no messages; the first was refused 2 hours ago" in words
+    assert "s3cret" not in words
+    assert "`example.org/hook` takes no messages; the first was refused 2 hours ago" in words
     assert "Job **Too rare** failed: base_rate \\*0\\*" in words
     links = {one.page: one.query_string for one in test.get("page_link")}
     assert (links["delivery"], links["jobs"]) == ("endpoint=3", "id=12")

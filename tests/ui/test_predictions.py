@@ -150,7 +150,7 @@ def test_coin_when_opened_then_outcome_messages_and_table_are_there(fakes: Fakes
     words = said(test)
     for expected in (COIN, "✅ came true", "72.0 % against 40.0 %", "+66.7 % / -1.0 %", "Baby Zone", "expired"):
         assert expected in words
-    assert "`https://example.org/hook`" in words
+    assert "`example.org/hook`" in words
     links = [one.query_string for one in test.get("page_link")]
     assert links == ["delivery=55"]
     asked = [one.query for one in fakes.prediction.asked if one.path.endswith("/history")][-1]
