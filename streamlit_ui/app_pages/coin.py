@@ -137,7 +137,6 @@ def _predictions(history: CoinHistory, models: dict[int, ActiveModel]) -> None:
     newest = sorted(history.predictions, key=lambda one: (one.data_timestamp, one.id), reverse=True)[:_LONGEST_TABLE]
     opened = table(newest, models, key=_TABLE, without=("coin",), height=330)
     if opened is not None and opened.id != told_id("prediction"):
-        st.session_state.pop(_TABLE, None)
         keep("prediction", opened.id)
         keep("marks", None)
         keep("stretch", None)

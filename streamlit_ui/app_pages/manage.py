@@ -15,6 +15,7 @@ from streamlit_ui.states import confirm, empty, guarded, live, note, once
 
 REDRAWN_SECONDS = 15
 _TABS = ("threshold", "sending", "promotion", "removal")
+_DRAWN = "manage_drawn"
 _STATES = ("active", "inactive", "all")
 
 
@@ -71,10 +72,14 @@ def _draw_table(search: str, state: str) -> None:
         "predictions": [one.total_predictions for one in shown],
         "last_prediction": [one.last_prediction_at for one in shown],
     }
+    _open_chosen()
+    ids = [one.id for one in shown]
     # The key holds the models: when one comes or goes, a row that was chosen before means another one.
-    drawn = st.dataframe(
+    key = f"manage_{hash(tuple(ids))}"
+    st.session_state[_DRAWN] = (key, ids)
+    st.dataframe(
         {t(f"manage.{name}"): values for name, values in columns.items()}, hide_index=True,
-        on_select="rerun", selection_mode="single-row", key=f"manage_{hash(tuple(one.id for one in shown))}",
+        on_select="rerun", selection_mode="single-row", key=key,
         column_config={
             t("manage.name"): st.column_config.TextColumn(width="medium"),
             t("manage.threshold"): st.column_config.NumberColumn(format="%.3f"),
@@ -85,9 +90,16 @@ def _draw_table(search: str, state: str) -> None:
         },
     )  # fmt: skip
     st.caption(t("manage.open_one"))
-    rows = drawn.selection.rows
+
+
+def _open_chosen() -> None:
+    """Open the model whose row was chosen, in the table as it was drawn when it was."""
+    key, ids = st.session_state.get(_DRAWN, ("manage_none", []))
+    chosen = st.session_state.get(key)
+    rows = chosen["selection"]["rows"] if chosen else []
     if rows:
-        address.keep("model", shown[rows[0]].id)
+        del st.session_state[_DRAWN]
+        address.keep("model", ids[rows[0]])
         st.rerun()
 
 

@@ -60,9 +60,16 @@ def table(
 
 
 def clicked(key: str) -> Prediction | None:
-    """Give the prediction that was clicked in a table as it was drawn last."""
+    """Give the prediction that was clicked in a table as it was drawn last.
+
+    A click opens once: its cell stays marked, and would mean another prediction as soon as the rows move on.
+    """
     chosen: Any = st.session_state.get(key)
-    cells = chosen["selection"].get("cells") if chosen else None
+    cells = list(chosen["selection"].get("cells") or ()) if chosen else []
+    taken = f"{key}_taken"
+    if cells == st.session_state.get(taken, []):
+        return None
+    st.session_state[taken] = cells
     shown: list[Prediction] = st.session_state.get(f"{key}_shown", [])
     if not cells or cells[0][0] >= len(shown):
         return None

@@ -87,7 +87,6 @@ def _page(filters: dict[str, Any], cursor: str | None) -> None:
 
 
 def _open(coin_id: str, prediction_id: int | None) -> None:
-    st.session_state.pop(_TABLE, None)
     keep("coin", coin_id)
     keep("prediction", prediction_id)
     st.rerun()

@@ -78,6 +78,16 @@ def test_list_when_questions_differ_then_each_is_told_in_words(fakes: Fakes, ope
     assert list(german["Frage"])[1:] == ["price_close ≥ 2,5", "price_close -12,5 % in 10 min"]
 
 
+def test_list_when_another_came_before_the_click_then_the_row_that_was_seen_opens(fakes: Fakes, open_page: Open):
+    test = open_page("manage")
+    fakes.prediction.get("/models/active", actives(active(9, model_name="New"), active(3)))
+    key, _ = test.session_state["manage_drawn"]
+    test.session_state[key] = {"selection": {"rows": [0], "columns": [], "cells": []}}
+    test.run()
+    assert not test.exception
+    assert test.query_params["model"] == "3"
+
+
 def test_list_when_nothing_is_imported_then_the_way_to_import_is_shown(fakes: Fakes, open_page: Open):
     fakes.prediction.get("/models/active", actives())
     test = open_page("manage")

@@ -158,6 +158,25 @@ def test_coin_when_opened_then_outcome_messages_and_table_are_there(fakes: Fakes
     assert asked["active_model_id"] == "7"
 
 
+def test_coin_when_rows_move_on_after_a_click_then_no_other_prediction_opens(fakes: Fakes, open_page: Open):
+    shown = [prediction(id=n) for n in (1, 2, 3)]
+    predicting(fakes.prediction, shown)
+    fakes.training.get("/phases", phases())
+    test = open_page("predictions", coin=COIN)
+    marked = {"selection": {"rows": [], "columns": [], "cells": [(0, "model")]}}
+    test.session_state["coin_table"] = marked
+    test.run()
+    assert test.query_params["prediction"] == "3"
+    moved = [*shown, prediction(id=4)]
+    predicting(fakes.prediction, moved)
+    for _ in range(2):
+        # The browser says at each draw which cell is marked.
+        test.session_state["coin_table"] = marked
+        test.run()
+    assert not test.exception
+    assert test.query_params["prediction"] == "3"
+
+
 def test_coin_when_models_are_asked_then_each_stands_against_its_thresholds(fakes: Fakes, open_page: Open):
     predicting(fakes.prediction, [])
     fakes.prediction.on("POST", "/predict", answered())
