@@ -1,5 +1,6 @@
-"""What every request to the app passes: Host names, headers against framing, and the cookie of a login."""
+"""What every request to the app passes: Host, Origin, headers that narrow a page, and the cookie of a login."""
 
+import logging
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,17 +16,27 @@ from streamlit_ui.settings import app_settings
 
 SESSION_PATH: Final = "/session"
 LONGEST_TICKET: Final = 100
+# Beside the styles and scripts of Streamlit itself, which compiles expressions of charts in the browser.
+NARROWED: Final = (
+    "default-src 'self'", "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:", "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data: blob:", "media-src 'self' data: blob:", "font-src 'self' data:", "worker-src 'self' blob:",
+    "frame-ancestors 'none'", "base-uri 'self'", "object-src 'none'", "form-action 'self'",
+)  # fmt: skip
 HEADERS: Final = {
-    # Streamlit compiles expressions of charts in the browser, so that scripts cannot be narrowed further.
-    "Content-Security-Policy": "frame-ancestors 'none'; base-uri 'self'; object-src 'none'; form-action 'self'",
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
+# Streamlit answers these whether or not somebody uses them.
+UNUSED: Final = ("/_stcore/metrics", "/_stcore/agent/")
+_READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_USUAL_PORTS: Final = {"http": ":80", "https": ":443"}
+
+log = logging.getLogger("pumpcast.gate")
 
 
 class Gate:
-    """Refuses Host names of others, whose pages could otherwise reach the app through a visitor's browser."""
+    """Refuses Host names and pages of others, which could otherwise reach the app through a visitor's browser."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -35,24 +46,54 @@ class Gate:
         """Pass a request on, with our headers on its answer."""
         if scope["type"] not in {"http", "websocket"}:
             await self._app(scope, receive, send)
-        elif host_of(Headers(scope=scope).get("host", "")) in self._names:
-            await self._app(scope, receive, with_headers(send))
+            return
+        refused = self._refuse(scope, Headers(scope=scope))
+        if refused is None:
+            await self._app(scope, receive, with_headers(send, Headers(scope=scope)["host"]))
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
-            told = "This Host name is not answered: add it to ALLOWED_HOSTS\n"
-            await PlainTextResponse(told, HTTPStatus.BAD_REQUEST)(scope, receive, send)
+            status, told = refused
+            await PlainTextResponse(f"{told}\n", status)(scope, receive, send)
+
+    def _refuse(self, scope: Scope, headers: Headers) -> tuple[HTTPStatus, str] | None:
+        host = headers.get("host", "")
+        if host_of(host) not in self._names:
+            return HTTPStatus.BAD_REQUEST, "This Host name is not answered: add it to ALLOWED_HOSTS"
+        if scope["path"].startswith(UNUSED):
+            return HTTPStatus.NOT_FOUND, "There is nothing here"
+        origin = headers.get("origin")
+        is_reading = scope["type"] == "http" and scope["method"] in _READING
+        if origin is not None and not is_reading and not is_own(origin, host):
+            # Whoever sets up a proxy sees a page that never comes, and finds the reason here.
+            log.warning("refused a page of %.100r at Host %.100r: a proxy must pass Host on", origin, host)
+            return HTTPStatus.FORBIDDEN, "A page of another address may not do this"
+        return None
 
 
-def with_headers(send: Send) -> Send:
+def with_headers(send: Send, host: str) -> Send:
     """Give what sends an answer with our headers on it."""
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            MutableHeaders(scope=message).update(HEADERS)
+            headers = MutableHeaders(scope=message)
+            headers.update(HEADERS)
+            # Not every browser takes a WebSocket of the same address for 'self'.
+            connect = f"connect-src 'self' ws://{host} wss://{host} data: blob:"
+            headers["Content-Security-Policy"] = "; ".join((*NARROWED, connect))
         await send(message)
 
     return sending
+
+
+def is_own(origin: str, host: str) -> bool:
+    """Tell whether a page comes from where it asks, port included.
+
+    >>> is_own("https://desk.example", "desk.example:443"), is_own("http://localhost:1", "localhost:2")
+    (True, False)
+    """
+    scheme, _, address = origin.lower().partition("://")
+    return bool(address) and address == host.lower().removesuffix(_USUAL_PORTS.get(scheme, ":"))
 
 
 def host_of(header: str) -> str:
@@ -71,9 +112,6 @@ def host_of(header: str) -> str:
 
 async def keep_session(request: Request) -> Response:
     """Turn a ticket into the cookie of a login, which no script of the browser can read."""
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-        return Response(status_code=HTTPStatus.FORBIDDEN)
     body = b""
     async for part in request.stream():
         body += part

@@ -228,8 +228,9 @@ def check_the_gate(served: Stage) -> None:
     upgrade["Sec-WebSocket-Key"] = "AAAAAAAAAAAAAAAAAAAAAA=="
     for path, headers in (("/", {}), ("/_stcore/health", {}), ("/_stcore/stream", upgrade)):
         assert ask(served, "GET", path, Host=f"evil.example:{port}", **headers).status in {400, 403}
-    foreign = upgrade | {"Origin": "http://evil.example"}
-    assert ask(served, "GET", "/_stcore/stream", **foreign).status == 403
+    for origin in ("http://evil.example", f"http://127.0.0.1:{port + 1}", "http://localhost"):
+        assert ask(served, "GET", "/_stcore/stream", **upgrade, Origin=origin).status == 403
+        assert ask(served, "PUT", "/_stcore/upload_file/a/b", Origin=origin).status == 403
     for body, headers in (("x", {}), ("", {}), ("é" * 20, {}), ("x", {"Origin": "http://evil.example"})):
         assert ask(served, "POST", "/session", body.encode(), **headers).status == 403
     assert ask(served, "POST", "/session", "x" * 200).status == 413
