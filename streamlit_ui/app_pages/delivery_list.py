@@ -24,6 +24,9 @@ MOST_ROWS: Final = 15
 """Seen at once; the rest is scrolled to."""
 STATUSES: Final[tuple[Literal["any"] | DeliveryStatus, ...]] = ("any", *get_args(DeliveryStatus))
 TYPES: Final[tuple[EventType, ...]] = get_args(EventType)
+FIRST_YEAR: Final = 2000
+LAST_YEAR: Final = 2100
+"""What lies outside is no moment of a message; a calendar must end somewhere."""
 _TABLE: Final = "deliveries"
 _DRAWN: Final = "deliveries_drawn"
 
@@ -67,18 +70,31 @@ def _filters(endpoints: dict[int, Webhook]) -> dict[str, Any]:
 
 
 def _moment(name: str) -> datetime | None:
-    """Ask for a moment on the session's clock; the address holds it with its offset."""
-    try:
-        known = datetime.fromisoformat(told(name) or "").astimezone(zone())
-    except ValueError:
-        known = None
-    chosen = st.datetime_input(
-        t(f"delivery.{name}", clock=str(zone())), value=known.replace(tzinfo=None) if known else None, step=60,
-        key=f"pick_{name}",
+    """Ask for a moment on the session's clock; the address holds it with its offset, and decides."""
+    key, known = f"pick_{name}", _known_moment(name)
+    clock = zone()
+    st.session_state[key] = known.astimezone(clock).replace(tzinfo=None) if known else None
+
+    def changed() -> None:
+        chosen: datetime | None = st.session_state[key]
+        keep(name, chosen.replace(tzinfo=clock).isoformat() if chosen else None)
+
+    st.datetime_input(
+        t(f"delivery.{name}", clock=str(clock)), value=None, min_value=datetime(FIRST_YEAR, 1, 1),  # noqa: DTZ001
+        max_value=datetime(LAST_YEAR, 12, 31), step=60, key=key, on_change=changed,  # noqa: DTZ001
     )  # fmt: skip
-    moment = chosen.replace(tzinfo=zone()) if chosen else None
-    keep(name, moment.isoformat() if moment else None)
-    return moment
+    return known
+
+
+def _known_moment(name: str) -> datetime | None:
+    """Give the moment that the address names; None where there is none, or nonsense."""
+    try:
+        known = datetime.fromisoformat(told(name) or "")
+    except ValueError:
+        return None
+    if not FIRST_YEAR < known.year < LAST_YEAR:
+        return None
+    return known if known.tzinfo else known.replace(tzinfo=zone())
 
 
 @live(REFRESH_SECONDS)

@@ -10,13 +10,21 @@ from pydantic import ValidationError
 from shared.contracts.deliveries import DeliveryAttempt, DeliveryDetails
 from shared.contracts.webhook import PredictionMessage, SentPrediction
 from streamlit_ui import formats
-from streamlit_ui.app_pages.delivery_words import answer_words, milliseconds, status_badge, title, type_words, was_taken
+from streamlit_ui.app_pages.delivery_words import (
+    answer_words,
+    milliseconds,
+    place_of,
+    status_badge,
+    title,
+    type_words,
+    was_taken,
+)
 from streamlit_ui.charts.delivery import attempts_over_time
 from streamlit_ui.client.transport import Refused
 from streamlit_ui.client.webhooks import get_delivery, get_webhook, resend
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t, zone
-from streamlit_ui.states import Level, badge, guarded, live, note
+from streamlit_ui.states import Level, badge, guarded, live, note, once
 
 REFRESH_SECONDS: Final = 2
 MOST_ATTEMPTS: Final = 15
@@ -32,9 +40,9 @@ def draw(delivery_id: int) -> None:
     left, right = st.columns([3, 1], vertical_alignment="center")
     left.title(t("delivery.message", id=delivery_id))
     is_pending = delivery.status == "pending"
-    if right.button(
-        t("delivery.resend"), icon=":material/replay:", key="resend", width="stretch", disabled=is_pending,
-        help=t("delivery.resend_pending" if is_pending else "delivery.resend_help"),
+    if once(
+        right.button, t("delivery.resend"), icon=":material/replay:", key="resend", width="stretch",
+        disabled=is_pending, help=t("delivery.resend_pending" if is_pending else "delivery.resend_help"),
     ):  # fmt: skip
         with guarded():
             resend(services().prediction, delivery_id)
@@ -139,11 +147,11 @@ def _attempt(attempt: DeliveryAttempt, *, is_moved: bool) -> None:
         f"{formats.moment(attempt.created_at)} · {milliseconds(attempt.duration_ms)}"
     )
     response = (attempt.response or "").strip()
-    is_short = "\n" not in response and len(response) <= SHORT_RESPONSE
+    is_short = len(response.splitlines()) == 1 and len(response) <= SHORT_RESPONSE
     if response and is_short:
         line += f" · {formats.code(response)}"
     if is_moved:
-        line += f"  \n:gray[{t('delivery.moved', url=formats.plain(attempt.url))}]"
+        line += f"  \n:gray[{t('delivery.moved', url=formats.plain(place_of(attempt.url)))}]"
     st.markdown(line)
     if attempt.error and attempt.status_code is not None:
         st.caption(formats.plain(attempt.error))

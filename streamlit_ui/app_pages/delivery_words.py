@@ -35,12 +35,16 @@ def to_view(**query: object) -> NoReturn:
 
 
 def title(endpoint: Webhook) -> str:
-    """Name an endpoint by where it lies; what stands behind a question mark may be a key of the receiver."""
-    parts = urlsplit(endpoint.url)
-    place = f"{parts.netloc}{parts.path.rstrip('/')}"
-    if len(place) > LONGEST_TITLE:
-        place = f"{place[: LONGEST_TITLE - 1]}…"
+    """Name an endpoint by where it lies."""
+    place = place_of(endpoint.url)
     return f"n8n · {place}" if endpoint.is_builtin else place
+
+
+def place_of(url: str) -> str:
+    """Write an address shortly; what stands before the host or behind a question mark may be a key of the receiver."""
+    parts = urlsplit(url)
+    place = f"{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+    return f"{place[: LONGEST_TITLE - 1]}…" if len(place) > LONGEST_TITLE else place
 
 
 def endpoint_state(endpoint: Webhook) -> tuple[Level, str]:

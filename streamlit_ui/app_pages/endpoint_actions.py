@@ -8,10 +8,10 @@ import streamlit as st
 from shared.contracts.webhook import ChangeWebhook, Webhook
 from streamlit_ui import formats
 from streamlit_ui.app_pages.delivery_words import title, to_view
-from streamlit_ui.app_pages.endpoint_secret import Fresh, remember_fresh
+from streamlit_ui.app_pages.endpoint_secret import Fresh, fresh_keeper
 from streamlit_ui.client import webhooks
 from streamlit_ui.session import services, t, zone
-from streamlit_ui.states import confirm, guarded, note
+from streamlit_ui.states import confirm, guarded, note, once, release
 
 DEFAULT_LOOK_BACK = timedelta(hours=1)
 
@@ -19,12 +19,12 @@ DEFAULT_LOOK_BACK = timedelta(hours=1)
 def draw(endpoint: Webhook) -> None:
     """Draw a button for each."""
     with st.container(horizontal=True):
-        trial = st.button(t("delivery.test"), icon=":material/send:", type="primary", key="test_endpoint")
+        trial = once(st.button, t("delivery.test"), icon=":material/send:", type="primary", key="test_endpoint")
         change = st.button(t("delivery.change"), icon=":material/edit:", key="change_endpoint")
         if endpoint.enabled:
             switch = st.button(t("delivery.switch_off"), icon=":material/pause:", key="switch_endpoint")
         else:
-            switch = st.button(t("delivery.switch_on"), icon=":material/play_arrow:", key="switch_endpoint")
+            switch = once(st.button, t("delivery.switch_on"), icon=":material/play_arrow:", key="switch_endpoint")
         recover = st.button(t("delivery.recover"), icon=":material/history:", key="recover_endpoint")
         rotate = st.button(t("delivery.rotate"), icon=":material/key:", key="rotate_endpoint")
         delete = st.button(
@@ -70,8 +70,9 @@ def _set_enabled(endpoint: Webhook, *, is_on: bool) -> None:
 
 
 def _rotate(endpoint: Webhook) -> None:
+    keep = fresh_keeper()
     made = webhooks.rotate_secret(services().prediction, endpoint.id)
-    remember_fresh(Fresh(endpoint=title(endpoint), secret=made.secret, words=made.message))
+    keep(Fresh(endpoint=title(endpoint), secret=made.secret, words=made.message))
 
 
 def _delete(endpoint: Webhook) -> None:
@@ -89,10 +90,11 @@ def _ask_since(endpoint: Webhook) -> None:
         clock = str(zone())
         first = datetime.now(zone()).replace(second=0, microsecond=0, tzinfo=None) - DEFAULT_LOOK_BACK
         since = st.datetime_input(t("delivery.recover_since", clock=clock), value=first, step=60, key="recover_since")
-        if st.button(t("delivery.recover_action"), type="primary", key="recover_do", width="stretch") and since:
+        if once(st.button, t("delivery.recover_action"), type="primary", key="recover_do", width="stretch") and since:
             with guarded():
                 done = webhooks.recover(services().prediction, endpoint.id, since=since.replace(tzinfo=zone()))
                 _say_recovered(done.recovered, more=done.more)
+        release("recover_do")
         if st.button(t("delivery.close"), key="recover_close", width="stretch"):
             st.rerun()
 

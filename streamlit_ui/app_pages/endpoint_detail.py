@@ -10,7 +10,7 @@ from streamlit_ui.address import told_id
 from streamlit_ui.app_pages import endpoint_actions
 from streamlit_ui.app_pages.delivery_list import draw_table
 from streamlit_ui.app_pages.delivery_message import draw_trial
-from streamlit_ui.app_pages.delivery_words import answer_words, endpoint_state, sends_words, title
+from streamlit_ui.app_pages.delivery_words import answer_words, endpoint_state, place_of, sends_words, title
 from streamlit_ui.app_pages.known_models import known_models, model_name
 from streamlit_ui.client.webhooks import get_webhook, list_deliveries
 from streamlit_ui.places import link
@@ -86,7 +86,7 @@ def _facts(endpoint: Webhook) -> None:
     with st.expander(t("delivery.settings"), expanded=True, icon=":material/tune:"):
         left, right = st.columns(2)
         lines = (
-            (left, "url", formats.code(endpoint.url)),
+            (left, "url", formats.code(place_of(endpoint.url))),
             (left, "sends", sends_words(endpoint)),
             (left, "models", _models(endpoint)),
             (left, "headers", ", ".join(formats.code(name) for name in endpoint.headers) or t("delivery.no_headers")),

@@ -9,13 +9,13 @@ import streamlit as st
 from shared.contracts.fields import SendMode
 from shared.contracts.webhook import LONGEST_LIFE_SECONDS, MASK, MOST_AT_ONCE, ChangeWebhook, NewWebhook, Webhook
 from streamlit_ui.app_pages.delivery_words import title, to_view
-from streamlit_ui.app_pages.endpoint_secret import Fresh, remember_fresh
+from streamlit_ui.app_pages.endpoint_secret import Fresh, fresh_keeper
 from streamlit_ui.app_pages.known_models import known_models, model_name
 from streamlit_ui.client.webhooks import change_webhook, create_webhook, get_webhook
 from streamlit_ui.formats import plain
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
-from streamlit_ui.states import guarded, note
+from streamlit_ui.states import guarded, note, once
 
 FORM_PIXELS: Final = 760
 USUAL_AT_ONCE: Final = 8
@@ -57,8 +57,9 @@ def draw_new() -> None:
         return
     with guarded():
         # Not judged here: what is wrong is told by the service, in one place and one way.
+        keep = fresh_keeper()
         made = create_webhook(services().prediction, NewWebhook.model_construct(**filled.values()))
-        remember_fresh(Fresh(endpoint=title(made), secret=made.secret))
+        keep(Fresh(endpoint=title(made), secret=made.secret))
         to_view(endpoint=made.id)
 
 
@@ -142,7 +143,7 @@ def _form(endpoint: Webhook | None, *, action: str) -> Filled | None:
             t("delivery.fact_at_once"), min_value=1, max_value=MOST_AT_ONCE, key="endpoint_at_once",
             value=endpoint.max_concurrency if endpoint else USUAL_AT_ONCE, help=t("delivery.at_once_help"),
         )  # fmt: skip
-        is_sent = st.form_submit_button(action, type="primary", key="endpoint_send")
+        is_sent = once(st.form_submit_button, action, type="primary", key="endpoint_send")
     if not is_sent:
         return None
     headers, repeated = read_headers(rows)

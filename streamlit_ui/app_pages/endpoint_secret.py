@@ -1,5 +1,6 @@
 """The secret of an endpoint, shown once, and what a receiver does with it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,16 +70,21 @@ class Fresh:
     """What the service says of it."""
 
 
-def remember_fresh(fresh: Fresh) -> None:
-    """Have a secret shown when the page is drawn next: then, and never again."""
-    st.session_state[_FRESH] = fresh
+def fresh_keeper() -> Callable[[Fresh], None]:
+    """Give what has a secret shown when the page is drawn next: then, and never again.
+
+    Asked for before the change: another click may end this run as soon as it turns to the session again.
+    """
+    kept: list[Fresh] = st.session_state.setdefault(_FRESH, [])
+    return kept.append
 
 
 def show_fresh() -> None:
     """Show the secret that was just made, if there is one; it is held by nothing but the open dialog."""
-    fresh: Fresh | None = st.session_state.pop(_FRESH, None)
-    if fresh is None:
+    kept: list[Fresh] | None = st.session_state.get(_FRESH)
+    if not kept:
         return
+    fresh = kept.pop(0)
 
     # A click beside it must not lose what nobody can show again.
     @st.dialog(t("delivery.secret_title"), icon=":material/key:", width="medium", dismissible=False)

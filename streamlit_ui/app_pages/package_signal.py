@@ -18,10 +18,12 @@ from streamlit_ui.charts.forecast import Quantiles, forecast_chart
 from streamlit_ui.client import packages as client
 from streamlit_ui.client.transport import Refused
 from streamlit_ui.session import services, t
-from streamlit_ui.states import empty, guarded, live
+from streamlit_ui.states import empty, guarded, live, once, release
 
 LOOK_SECONDS = 30.0
-CANDLES = (96, 192, 384, 768)
+SPANS = (1, 2, 4)
+"""How many times as long as the forecast the past is shown; as long is the usual."""
+MOST_CANDLES = 999
 MOST_SYMBOLS = 1000
 DEAR = 1000.0
 CHEAP = 0.1
@@ -45,7 +47,9 @@ def draw(package: PackageDetails) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         symbol = _choose_symbol(manifest)
-        bars = select(t("signal.bars"), CANDLES, name="bars", words=lambda one: _reach(one, manifest), width=140)
+        bars = select(
+            t("signal.bars"), _bars(manifest), name="bars", words=lambda one: _reach(one, manifest), width=140
+        )
     if not symbol:
         empty(t("signal.no_symbol"), icon=":material/candlestick_chart:")
         return
@@ -67,6 +71,11 @@ def _choose_symbol(manifest: Manifest) -> str | None:
         t("signal.symbol"), names, name="symbol", width=195,
         words=lambda one: t("signal.own", symbol=one) if one == market.symbol else one,
     )  # fmt: skip
+
+
+def _bars(manifest: Manifest) -> list[int]:
+    # What a page of candles holds is the most.
+    return list(dict.fromkeys(min(one * manifest.forecast.prediction_length, MOST_CANDLES) for one in SPANS))
 
 
 def _reach(bars: int, manifest: Manifest) -> str:
@@ -184,15 +193,16 @@ def _draw_act(package: PackageDetails, said: PackageSignal) -> None:
     words = t(
         "signal.act_on", signal=said.signal, symbol=formats.plain(said.symbol), price=formats.price(said.current_price)
     )
-    if st.button(words, icon=_ICONS[said.signal], type="primary", key="signal_act", width="stretch"):
+    if once(st.button, words, icon=_ICONS[said.signal], type="primary", key="signal_act", width="stretch"):
         wanted = TakeSignal(
             model_id=package.id, symbol=said.symbol, signal=said.signal, confidence=said.confidence,
             current_price=said.current_price,
         )  # fmt: skip
+        told = st.session_state.setdefault(_TAKEN, {})
         with guarded():
-            st.session_state[_TAKEN] = (package.id, client.take_signal(services().prediction, wanted))
-    of, taken = st.session_state.get(_TAKEN, (None, None))
-    if of == package.id and taken is not None:
+            told[package.id] = client.take_signal(services().prediction, wanted)
+        release("signal_act")
+    if taken := st.session_state.get(_TAKEN, {}).get(package.id):
         _draw_taken(taken)
 
 

@@ -11,7 +11,7 @@ from streamlit_ui.client import packages as client
 from streamlit_ui.formats import plain
 from streamlit_ui.places import go
 from streamlit_ui.session import services, t
-from streamlit_ui.states import Level, badge, confirm, guarded, live, note
+from streamlit_ui.states import Level, badge, confirm, guarded, live, note, once
 
 BUSY_SECONDS = 2.0
 IDLE_SECONDS = 15.0
@@ -76,16 +76,16 @@ def draw_actions(package: Package) -> None:
         if not is_archived:
             words = "packages.retry" if package.warmup_status == "FAILED" else "packages.warm_up"
             wants = package.warmup_status in {"FAILED", "PENDING"}
-            if st.button(
-                t(words), icon=":material/local_fire_department:", type="primary" if wants else "secondary",
+            if once(
+                st.button, t(words), icon=":material/local_fire_department:", type="primary" if wants else "secondary",
                 help=t("packages.warm_up_help"), key="package_warm_up", disabled=package.warmup_status == "RUNNING",
             ):  # fmt: skip
                 with guarded():
                     client.warm_up(services().prediction, package.id)
                     note(t("packages.warm_up_asked", name=plain(package.name)))
                     st.rerun()
-        if is_archived and st.button(
-            t("packages.restore"), icon=":material/unarchive:", type="primary", key="package_restore"
+        if is_archived and once(
+            st.button, t("packages.restore"), icon=":material/unarchive:", type="primary", key="package_restore"
         ):
             with guarded():
                 client.restore(services().prediction, package.id)

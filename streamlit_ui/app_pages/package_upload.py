@@ -1,6 +1,7 @@
 """Upload of a package: files, what is expected of them, and what came of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from streamlit_ui.formats import plain
 from streamlit_ui.places import go
 from streamlit_ui.session import services, t
 from streamlit_ui.settings import app_settings
-from streamlit_ui.states import note, show_error
+from streamlit_ui.states import note, once, show_error
 
 MANIFEST_MIB = 4
 START_USDT = 10_000.0
@@ -52,8 +53,13 @@ def draw() -> None:
         if not value
     ]
     with st.container(horizontal=True, vertical_alignment="center"):
-        pressed = st.button(
-            t("upload.send"), type="primary", icon=":material/upload:", disabled=bool(missing), key="upload_send"
+        pressed = once(
+            st.button,
+            t("upload.send"),
+            type="primary",
+            icon=":material/upload:",
+            disabled=bool(missing),
+            key="upload_send",
         )
         told = t("upload.missing", parts=", ".join(missing)) if missing else t("upload.ready", size=formats.size(total))
         st.caption(told)
@@ -96,7 +102,8 @@ def _send(wanted: _Wanted, total: int) -> None:
     try:
         with st.status(t("upload.sending", size=formats.size(total)), expanded=True) as status:
             tell = _progress(total, t("upload.checking") if wanted.strict else t("upload.storing"))
-            added = _upload(wanted, tell)
+            with _told_if_interrupted():
+                added = _upload(wanted, tell)
             status.update(label=t("upload.done", id=plain(added.id)), state="complete")
     except ServiceError as error:
         status.update(label=t("upload.refused"), state="error", expanded=False)
@@ -108,6 +115,18 @@ def _send(wanted: _Wanted, total: int) -> None:
     except ServiceError as error:
         note(plain(error.message), icon=":material/warning:")
     go("packages", model=added.id)
+
+
+@contextmanager
+def _told_if_interrupted() -> Iterator[None]:
+    # Whatever else is clicked ends this run, and the upload with it.
+    try:
+        yield
+    except ServiceError:
+        raise
+    except BaseException:
+        note(t("upload.interrupted"), icon=":material/warning:")
+        raise
 
 
 def _upload(wanted: _Wanted, tell: Callable[[int], None]) -> UploadedPackage:

@@ -12,7 +12,7 @@ from streamlit_ui.app_pages import package_manifest
 from streamlit_ui.client import packages as client
 from streamlit_ui.client.transport import ServiceError
 from streamlit_ui.session import services, t
-from streamlit_ui.states import guarded, note
+from streamlit_ui.states import guarded, note, once, release
 
 LEAST_PRICE = 1e-15
 MOST_PRICE = 1e15
@@ -36,7 +36,7 @@ def draw(package: PackageDetails, account: Account) -> None:
     """Draw what can be done."""
     with st.container(horizontal=True, gap="small"):
         if account.auto_trade:
-            if st.button(t("paper.stop"), icon=":material/pause:", key="paper_stop"):
+            if once(st.button, t("paper.stop"), icon=":material/pause:", key="paper_stop"):
                 _change(package, ChangeAccount(auto_trade=False), t("paper.stopped"))
         elif st.button(
             t("paper.start"), icon=":material/play_arrow:", key="paper_start", disabled=package.status == "ARCHIVED"
@@ -82,10 +82,11 @@ def _ask_start(package: PackageDetails, account: Account) -> None:
     def asking() -> None:
         st.write(t("paper.start_words"))
         symbol = st.text_input(t("paper.symbol"), value=market_of(package, account), key="start_symbol").strip()
-        if st.button(t("paper.start"), type="primary", disabled=not symbol, key="start_do", width="stretch"):
+        if once(st.button, t("paper.start"), type="primary", disabled=not symbol, key="start_do", width="stretch"):
             _change(
                 package, ChangeAccount(auto_trade=True, symbol=symbol), t("paper.started", symbol=formats.plain(symbol))
             )
+        release("start_do")
 
     asking()
 
@@ -106,24 +107,19 @@ def _ask_open(package: PackageDetails, account: Account) -> None:
             t("paper.size_own"), min_value=0.01, max_value=MOST_USDT, value=None, key="open_size", format="%.2f",
             placeholder=t("paper.size_by_rules"), help=t("paper.size_help"),
         )  # fmt: skip
-        if st.button(
-            t("paper.open_do"), type="primary", disabled=not chosen or price is None, key="open_do", width="stretch"
-        ):
+        if once(
+            st.button, t("paper.open_do"), type="primary", disabled=not chosen or price is None, key="open_do",
+            width="stretch",
+        ):  # fmt: skip
             with guarded():
                 told = {"size_usdt": size} if size is not None else {}
                 wanted = OpenPosition(model_id=package.id, symbol=chosen, side=side, price=price or 0.0, **told)
                 made = client.open_position(services().prediction, wanted)
                 usdt = formats.number(made.size_usdt, 2)
-                note(
-                    t(
-                        "paper.opened",
-                        side=made.side,
-                        size=usdt,
-                        symbol=formats.plain(made.symbol),
-                        price=formats.price(made.entry_price),
-                    )
-                )
+                symbol_words, at = formats.plain(made.symbol), formats.price(made.entry_price)
+                note(t("paper.opened", side=made.side, size=usdt, symbol=symbol_words, price=at))
                 st.rerun()
+        release("open_do")
 
     asking()
 
@@ -137,15 +133,17 @@ def _ask_price(package: PackageDetails, account: Account) -> None:
         st.write(t("paper.tell_words"))
         chosen = st.text_input(t("paper.symbol"), value=symbol, key="tell_symbol").strip()
         price = _price_input("tell_price", latest)
-        if st.button(
-            t("paper.tell_do"), type="primary", disabled=not chosen or price is None, key="tell_do", width="stretch"
-        ):
+        if once(
+            st.button, t("paper.tell_do"), type="primary", disabled=not chosen or price is None, key="tell_do",
+            width="stretch",
+        ):  # fmt: skip
             with guarded():
                 done = client.update_price(services().prediction, PriceUpdate(symbol=chosen, price=price or 0.0))
                 note(t("paper.told", marked=done.marked, closed=len(done.closed)), icon=":material/sell:")
                 for one in done.skipped:
                     note(f"{formats.plain(one.account_id)}: {formats.plain(one.reason)}", icon=":material/warning:")
                 st.rerun()
+        release("tell_do")
 
     asking()
 
@@ -170,19 +168,24 @@ def _ask_rules(package: PackageDetails, account: Account) -> None:
                         t(f"paper.rule_{name}"), min_value=kind(least), max_value=kind(most), value=kind(now[name]),
                         step=kind(step), help=t(f"paper.rule_{name}_help"), key=f"rule_{name}",
                     )  # fmt: skip
-            saved = st.form_submit_button(t("paper.save"), type="primary", width="stretch")
+            saved = once(st.form_submit_button, t("paper.save"), type="primary", key="rules_do", width="stretch")
         changed = {name: value for name, value in given.items() if value != now[name]}
         if saved and not changed:
             st.info(t("paper.unchanged"))
         elif saved:
-            try:
-                change = ChangeAccount(**changed)
-            except ValidationError as error:
-                st.error("; ".join(formats.plain(one["msg"]) for one in error.errors()))
-                return
-            _change(package, change, t("paper.saved"))
+            _save_rules(package, changed)
+        release("rules_do")
 
     asking()
+
+
+def _save_rules(package: PackageDetails, changed: dict[str, Any]) -> None:
+    try:
+        change = ChangeAccount(**changed)
+    except ValidationError as error:
+        st.error("; ".join(formats.plain(one["msg"]) for one in error.errors()))
+        return
+    _change(package, change, t("paper.saved"))
 
 
 def _ask_reset(package: PackageDetails, account: Account) -> None:
@@ -196,12 +199,15 @@ def _ask_reset(package: PackageDetails, account: Account) -> None:
         if left.button(t("states.cancel"), key="reset_cancel", width="stretch"):
             st.rerun()
         is_meant = typed.strip() == account.account_id
-        pressed = right.button(t("paper.reset"), type="primary", disabled=not is_meant, key="reset_do", width="stretch")
+        pressed = once(
+            right.button, t("paper.reset"), type="primary", disabled=not is_meant, key="reset_do", width="stretch"
+        )
         if pressed and is_meant:
             with guarded():
                 client.reset_account(services().prediction, package.id, keep_history=is_kept)
                 note(t("paper.reset_done", id=formats.plain(account.account_id)), icon=":material/restart_alt:")
                 st.rerun()
+        release("reset_do")
 
     asking()
 

@@ -158,7 +158,10 @@ def test_switch_when_the_endpoint_is_off_then_it_is_on_at_once(fakes: Fakes, ope
     assert fakes.prediction.changes()[0].json == {"enabled": True}
 
 
-def test_trial_when_sent_then_its_end_shows_and_a_refusal_is_told(fakes: Fakes, open_page: Open):
+def test_trial_when_sent_then_its_end_shows_and_a_refusal_is_told(
+    fakes: Fakes, open_page: Open, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("streamlit_ui.states.REPEAT_SECONDS", 0.0)
     serve(fakes.prediction, endpoint())
     fakes.prediction.on("POST", "/webhooks/3/test", delivery(9, event_type="webhook.test"))
     test = open_page("delivery", endpoint=3)
@@ -191,6 +194,8 @@ def test_recover_when_there_is_more_then_it_says_to_go_on(fakes: Fakes, open_pag
          {"event_type": "webhook.test", "coin_id": COIN, "active_model_id": "3"}),
         ({"since": "2026-03-01T12:00:00 00:00", "status": "nonsense"}, {}),
         ({"since": "2026-03-01T12:00:00Z"}, {"date_from": "2026-03-01T12:00:00+00:00"}),
+        ({"since": "2009-03-01T12:00:00"}, {"date_from": "2009-03-01T12:00:00+00:00"}),
+        ({"since": "0001-01-01T00:00:00+14:00", "until": "9999-12-31T23:59:59-14:00"}, {}),
     ],
 )  # fmt: skip
 def test_messages_when_the_address_names_filters_then_the_service_is_asked_so(
