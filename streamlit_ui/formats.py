@@ -9,8 +9,10 @@ from babel.numbers import format_compact_decimal, format_decimal
 from streamlit_ui.session import language, t, zone
 
 NOTHING = "–"
-# A colon begins a colour or a sign before a letter; an underscore within a word means nothing.
-_MARKS = re.compile(r"[\\`*\[\]<>$~|&]|:(?=[A-Za-z])|(?<![^\W_])_|_(?![^\W_])")
+# An underscore within a word means nothing.
+_MARKS = re.compile(r"[\\`*\[\]<>$~|&]|(?<![^\W_])_|_(?![^\W_])|(:(?=[A-Za-z+]|//))|(@|[wW]{3}(?=\.)|-(?=[->]))")
+# Colours nothing: addresses, emojis and dashes are looked for after all escapes are gone, but not across this.
+_GAP = ":red[]"
 # What would begin a list or a heading.
 _FIRST = re.compile(r"^(\d*)([-+=#.)])(?=[-=# ]|$)")
 _TICKS = re.compile("`+")
@@ -95,9 +97,14 @@ def plain(text: object) -> str:
     r"""Write words of others so that Markdown takes them as they are: no link, no picture, no colour, on one line.
 
     >>> print(plain("[x](http://a.b) :red[c] $d$ a_b"))
-    \[x\](http://a.b) \:red\[c\] \$d\$ a_b
+    \[x\](http\::red[]//a.b) \::red[]red\[c\] \$d\$ a_b
     """
-    return _FIRST.sub(r"\1\\\2", _MARKS.sub(r"\\\g<0>", " ".join(str(text).split())))
+    return _FIRST.sub(r"\1\\\2", _MARKS.sub(_escaped, " ".join(str(text).split())))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    _, colon, sign = found.group(0, 1, 2)
+    return f"{sign}{_GAP}" if sign else f"\\{found[0]}{_GAP if colon else ''}"
 
 
 def code(text: object) -> str:

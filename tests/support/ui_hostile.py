@@ -27,7 +27,7 @@ _EVEN_UNSET = {
 _MARKDOWN = {"body", "label", "help", "title", "text", "delta", "content", "caption", "tooltip"}
 _TAKEN_AS_IT_IS = {"code", "json", "text", "arrow_data_frame", "vega_lite_chart", "plotly_chart", "bidi_component"}
 _CODE = re.compile(r"(?<![`\\])(`+)(?!`).*?(?<!`)\1(?!`)")
-_MEANT = re.compile(rf"(?<!\\)(?:\]\(http://{re.escape(MARK)}|:red\[y|\$z|\*\*b|!\[p)")
+_MEANT = re.compile(rf"http://{re.escape(MARK)}|(?<!\\)(?:\]\(|:red\[y|\$z|\*\*b|!\[p)")
 
 
 def poison(service: FakeService, *, but: frozenset[str] = frozenset()) -> None:
