@@ -15,7 +15,7 @@ from streamlit_ui.client import models as client
 from streamlit_ui.formats import plain
 from streamlit_ui.places import go
 from streamlit_ui.session import services, t
-from streamlit_ui.states import confirm, guarded, note
+from streamlit_ui.states import confirm, guarded, note, once, release
 
 
 def ask_test(model: Model) -> None:
@@ -24,11 +24,12 @@ def ask_test(model: Model) -> None:
     @st.dialog(t("card.test_title", name=plain(model.name)), icon=":material/science:")
     def asking() -> None:
         window = pick_window([model], key="test")
-        if st.button(t("card.test_do"), type="primary", disabled=window is None, key="test_do") and window:
+        if once(st.button, t("card.test_do"), type="primary", disabled=window is None, key="test_do") and window:
             with guarded():
                 job = client.test_model(services().training, model.id, start=window[0], end=window[1])
                 note(t("card.queued", job=job.job_id))
                 go("jobs", id=job.job_id)
+        release("test_do")
 
     asking()
 
@@ -48,11 +49,13 @@ def ask_compare(models: Sequence[Model], *, others: Sequence[Model] = ()) -> Non
             st.info(t("card.compare_questions"), icon=":material/info:")
         window = pick_window(chosen or models, key=f"compare_{'_'.join(str(one) for one in chosen_ids)}")
         ready = window is not None and len(chosen) >= FEWEST
-        if st.button(t("card.compare_do"), type="primary", disabled=not ready, key="compare_do") and ready and window:
+        pressed = once(st.button, t("card.compare_do"), type="primary", disabled=not ready, key="compare_do")
+        if pressed and ready and window:
             with guarded():
                 job = client.compare_models(services().training, chosen_ids, start=window[0], end=window[1])
                 note(t("card.queued", job=job.job_id))
                 go("jobs", id=job.job_id)
+        release("compare_do")
 
     asking()
 
@@ -75,7 +78,7 @@ def ask_change(model: Model) -> None:
             t("card.description"), value=model.description or "", max_chars=2000, height=160, key="change_description",
             placeholder=t("card.description_hint"),
         )  # fmt: skip
-        if st.button(t("card.save"), type="primary", key="change_do", disabled=not name.strip()):
+        if once(st.button, t("card.save"), type="primary", key="change_do", disabled=not name.strip()):
             changed: dict[str, Any] = {}
             if name.strip() != model.name:
                 changed["name"] = name.strip()
@@ -89,6 +92,7 @@ def ask_change(model: Model) -> None:
                     )
                     note(t("card.saved"))
                 st.rerun()
+        release("change_do")
 
     asking()
 
@@ -105,12 +109,13 @@ def ask_import(model: Model) -> None:
             captions=[t(f"card.mode_{mode}_help") for mode in get_args(Mode)],
         )  # fmt: skip
         line = st.text_input(t("card.line"), help=t("card.line_help"), max_chars=100, key="import_line").strip()
-        if st.button(t("card.import_do"), type="primary", key="import_do"):
+        if once(st.button, t("card.import_do"), type="primary", key="import_do"):
             with guarded():
                 given: dict[str, Any] = {"model_id": model.id, "mode": mode} | ({"line": line} if line else {})
                 done = imported.import_model(services().prediction, ImportModel.model_construct(set(given), **given))
                 note(t("card.imported", name=plain(done.model_name)))
                 go("manage", model=done.active_model_id)
+        release("import_do")
 
     asking()
 

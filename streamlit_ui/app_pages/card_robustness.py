@@ -107,7 +107,13 @@ def _folds(found: CardCrossValidation | None) -> None:
     st.caption(t("card.folds_help"))
     train, test = _scores(found.scores, "train_average_precision"), _scores(found.scores, "test_average_precision")
     gap = found.overfitting_gap
-    distance = sum(train) / len(train) - sum(test) / len(test) if train and test else None
+    # Of the folds that have both: one without a positive row has no score.
+    apart = [
+        learnt - unseen
+        for learnt, unseen in zip(train, test, strict=False)
+        if learnt is not None and unseen is not None
+    ]
+    distance = sum(apart) / len(apart) if apart else None
     if gap is not None:
         worse = gap > OVERFITTED
         st.markdown(badge("bad" if worse else "good", t("card.gap_bad" if worse else "card.gap_good")))
@@ -167,9 +173,9 @@ def _trials(trials: Sequence[JsonObject]) -> None:
     )
 
 
-def _scores(scores: JsonObject, name: str) -> list[float]:
+def _scores(scores: JsonObject, name: str) -> list[float | None]:
     found = scores.get(name)
-    return [float(one) for one in found if one is not None] if isinstance(found, list) else []
+    return [None if one is None else float(one) for one in found] if isinstance(found, list) else []
 
 
 def _at(scores: JsonObject, name: str, fold: int) -> float | None:

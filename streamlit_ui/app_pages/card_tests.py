@@ -1,12 +1,12 @@
 """Tests of models as a table: a click opens one."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from shared.contracts.results import TestResult
+from streamlit_ui.app_pages import row_table
 from streamlit_ui.app_pages.card_figures import time_column
 from streamlit_ui.formats import NOTHING
 from streamlit_ui.places import go
@@ -26,9 +26,8 @@ def table(tests: Sequence[TestResult], names: Mapping[int, str]) -> None:
         for one in tests
     ]  # fmt: skip
     column = st.column_config
-    event: Any = st.dataframe(
-        pd.DataFrame(rows), hide_index=True, on_select="rerun", selection_mode="single-cell", key="tests_table",
-        placeholder=NOTHING,
+    chosen = row_table.draw(
+        pd.DataFrame(rows), [one.id for one in tests], key="tests_table", placeholder=NOTHING,
         column_config={
             "model": column.TextColumn(t("models.name"), pinned=True, width=190),
             "start": time_column(t("card.window_start")),
@@ -45,8 +44,8 @@ def table(tests: Sequence[TestResult], names: Mapping[int, str]) -> None:
         },
     )  # fmt: skip
     st.caption(t("models.how_one"))
-    if event.selection.get("cells"):
-        go("models", test=tests[event.selection["cells"][0][0]].id)
+    if chosen.opened is not None:
+        go("models", test=chosen.opened)
 
 
 def change(now: float | None, before: float | None) -> float | None:

@@ -1,12 +1,11 @@
 """Models on the rows they share: the list of comparisons, and one with its verdict, figures and differences."""
 
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
 from shared.contracts.results import Comparison
 from shared.contracts.training import Model
+from streamlit_ui.app_pages import row_table
 from streamlit_ui.app_pages.card_figures import absent, figures, picture, time_column, warn
 from streamlit_ui.app_pages.comparison_results import MEASURES, Found
 from streamlit_ui.app_pages.comparison_table import figure_rows, setting_rows, show
@@ -42,8 +41,8 @@ def draw_list() -> None:
         for one in found.comparisons
     ]  # fmt: skip
     column = st.column_config
-    event: Any = st.dataframe(
-        pd.DataFrame(rows), hide_index=True, on_select="rerun", selection_mode="single-cell", key="comparisons_table",
+    chosen = row_table.draw(
+        pd.DataFrame(rows), [one.id for one in found.comparisons], key="comparisons_table",
         column_config={
             "models": column.TextColumn(t("places.models"), width="large"),
             "winner": column.TextColumn(t("comparison.winner"), width="medium"),
@@ -54,8 +53,8 @@ def draw_list() -> None:
         },
     )  # fmt: skip
     st.caption(t("models.how_one"))
-    if event.selection.get("cells"):
-        go("models", comparison=found.comparisons[event.selection["cells"][0][0]].id)
+    if chosen.opened is not None:
+        go("models", comparison=chosen.opened)
 
 
 def draw(comparison_id: int) -> None:

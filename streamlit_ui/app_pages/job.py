@@ -24,7 +24,7 @@ from streamlit_ui.client.transport import Refused, Unreachable
 from streamlit_ui.formats import age, duration, moment, number, plain, share
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
-from streamlit_ui.states import badge, confirm, guarded, live, note, show_error
+from streamlit_ui.states import badge, confirm, guarded, live, note, once, show_error
 
 FOLLOW_SECONDS: Final = 1.0
 AGAIN_SECONDS: Final = 3.0
@@ -86,8 +86,8 @@ def _header(job: Job) -> None:
                 t("jobs.cancel_title"), t("jobs.cancel_words", id=job.id), action=t("jobs.cancel"),
                 do=partial(_cancel, job.id),
             )  # fmt: skip
-        if job.status in {"FAILED", "CANCELLED"} and st.button(
-            t("jobs.retry"), icon=":material/replay:", key="retry", help=t("jobs.retry_help")
+        if job.status in {"FAILED", "CANCELLED"} and once(
+            st.button, t("jobs.retry"), icon=":material/replay:", key="retry", help=t("jobs.retry_help")
         ):
             with guarded():
                 jobs.retry_job(services().training, job.id)

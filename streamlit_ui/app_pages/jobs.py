@@ -8,7 +8,7 @@ import streamlit as st
 from shared.contracts.jobs import Job
 from shared.contracts.training import JobStatus, JobType
 from streamlit_ui.address import keep, select, told, told_id
-from streamlit_ui.app_pages import job
+from streamlit_ui.app_pages import job, row_table
 from streamlit_ui.app_pages.job_words import SIGNS, elapsed, model_names, positions, remaining, title
 from streamlit_ui.client import jobs
 from streamlit_ui.formats import age, duration, number
@@ -98,8 +98,8 @@ def _table(shown: list[Job], names: dict[int, str], places: dict[int, int]) -> N
         ]
     )
     column = st.column_config
-    picked = st.dataframe(
-        frame, hide_index=True, key="jobs_table", on_select="rerun", selection_mode="single-row",
+    chosen = row_table.draw(
+        frame, [one.id for one in shown], key="jobs_table", mode="single-row", is_live=True,
         height=38 * (len(frame) + 1), row_height=38, alt=t("jobs.table_alt"),
         column_config={
             "status": column.TextColumn(t("jobs.status"), width=110),
@@ -117,9 +117,8 @@ def _table(shown: list[Job], names: dict[int, str], places: dict[int, int]) -> N
             "id": column.NumberColumn(t("jobs.id"), format="%d", width="small"),
         },
     )  # fmt: skip
-    rows = picked["selection"]["rows"]
-    if rows and rows[0] < len(shown):
-        go("jobs", id=shown[rows[0]].id)
+    if chosen.opened is not None:
+        go("jobs", id=chosen.opened)
 
 
 def _message(one: Job, places: dict[int, int]) -> str:

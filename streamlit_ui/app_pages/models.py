@@ -9,7 +9,7 @@ import streamlit as st
 from shared.contracts.results import FEWEST, MOST
 from shared.contracts.training import Model
 from streamlit_ui.address import keep, select, told, told_id
-from streamlit_ui.app_pages import comparison, model_card, test_result
+from streamlit_ui.app_pages import comparison, model_card, row_table, test_result
 from streamlit_ui.app_pages.card_actions import ask_compare, what_is_asked
 from streamlit_ui.app_pages.card_figures import time_column
 from streamlit_ui.app_pages.questions import question
@@ -72,15 +72,14 @@ def _models() -> None:
 
 @st.fragment
 def _table(models: Sequence[Model]) -> None:
-    event: Any = st.dataframe(
-        frame(models), hide_index=True, column_config=_columns(), on_select="rerun", key="models_table",
-        selection_mode=["multi-row", "single-cell"], height="content" if len(models) <= _ALL_AT_ONCE else _HEIGHT,
-        placeholder=NOTHING, alt=t("places.models"),
+    known = {one.id: one for one in models}
+    found = row_table.draw(
+        frame(models), list(known), key="models_table", mode=["multi-row", "single-cell"], column_config=_columns(),
+        height="content" if len(models) <= _ALL_AT_ONCE else _HEIGHT, placeholder=NOTHING, alt=t("places.models"),
     )  # fmt: skip
-    rows, cells = event.selection.get("rows", []), event.selection.get("cells", [])
-    if cells:
-        go("models", id=models[cells[0][0]].id)
-    chosen = [models[row] for row in rows if row < len(models)]
+    if found.opened is not None:
+        go("models", id=found.opened)
+    chosen = [known[one] for one in found.ticked]
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
             t("models.compare", count=len(chosen)) if chosen else t("card.compare"), icon=":material/compare_arrows:",
@@ -105,7 +104,9 @@ def frame(models: Sequence[Model]) -> pd.DataFrame:
 
 
 def _row(model: Model, asked: str) -> dict[str, Any]:
-    matrix, scores = model.confusion_matrix, (model.cv_scores or {}).get("test_average_precision")
+    matrix = model.confusion_matrix
+    # A fold without a positive row has no score.
+    scores = [one for one in (model.cv_scores or {}).get("test_average_precision") or () if one is not None]
     rows = matrix.tp + matrix.tn + matrix.fp + matrix.fn if matrix else 0
     return {
         "name": model.name,

@@ -24,7 +24,7 @@ from streamlit_ui.client.transport import Fault, Refused
 from streamlit_ui.formats import code, plain
 from streamlit_ui.places import go
 from streamlit_ui.session import services, t
-from streamlit_ui.states import empty, guarded, note, show_error
+from streamlit_ui.states import empty, guarded, note, once, show_error
 
 _ADDRESS = "request"
 _ADDRESSED = "training_address"
@@ -151,8 +151,8 @@ def _side(draft: Draft, wanted: CreateModel | None, faults: tuple[Fault, ...], r
         st.markdown(f"#### {sentence(draft.wanted)}")
         is_hopeless_one = is_hopeless(known(request))
         label = t("train.submit_search", trials=draft.wanted.trials) if draft.is_search else t("train.submit")
-        pressed = st.button(
-            label, type="primary", icon=":material/play_arrow:", width="stretch", key="submit",
+        pressed = once(
+            st.button, label, type="primary", icon=":material/play_arrow:", width="stretch", key="submit",
             disabled=wanted is None or is_hopeless_one,
             help=t("train.submit_not") if wanted is None or is_hopeless_one else None,
         )  # fmt: skip

@@ -77,15 +77,20 @@ def over_time(
     return alt.layer(*layers).properties(height=height)
 
 
-def folds(train: Sequence[float], test: Sequence[float], *, title: str) -> Layered:
+def folds(train: Sequence[float | None], test: Sequence[float | None], *, title: str) -> Layered:
     """Draw a score of each fold on the rows it was fitted on and on the rows after them."""
     parts = (t("card.fold_train"), t("card.fold_test"))
     rows = [
         {"fold": str(fold + 1), "part": part, "score": score, "told": number(score, 3)}
         for part, scores in zip(parts, (train, test), strict=True)
         for fold, score in enumerate(scores)
+        if score is not None
     ]
-    gaps = [{"fold": str(fold + 1), "low": low, "high": high} for fold, (low, high) in enumerate(zip(train, test))]  # noqa: B905
+    gaps = [
+        {"fold": str(fold + 1), "low": low, "high": high}
+        for fold, (low, high) in enumerate(zip(train, test, strict=False))
+        if low is not None and high is not None
+    ]
     legend = alt.Legend(orient="bottom", title=None)
     points = (
         alt.Chart(pd.DataFrame(rows, columns=["fold", "part", "score", "told"]))

@@ -106,6 +106,25 @@ def test_robustness_when_the_gap_is_wide_then_it_is_called_overfitted(open_page:
     assert "overfitted" in words
 
 
+def test_robustness_when_a_fold_has_no_score_then_the_others_keep_their_places(fakes: Fakes, open_page: Open):
+    card = full_card(7)
+    assert card.cross_validation
+    card.cross_validation.scores |= {
+        "train_average_precision": [0.5, 0.6, 0.7], "test_average_precision": [0.1, None, 0.3],
+        "test_f1": [None, None, 0.2],
+    }  # fmt: skip
+    fakes.training.get("/models/7/card", card)
+    test = open_page("models", id=7, tab="robustness")
+    assert not test.exception
+    assert _figures(test)["Gap of average precision"] == "0.400"
+    table = next(one.value for one in test.dataframe if "fold" in one.value)
+    assert list(table["fold"]) == [1, 2, 3]
+    assert list(table["test_f1"].isna()) == [True, True, False]
+    drawn = periods.folds([0.5, 0.6, 0.7], [0.1, None, 0.3], title="Score").to_dict()["datasets"].values()
+    unseen = [{(one["fold"], one["score"]) for one in rows if "score" in one} for rows in drawn]
+    assert {("1", 0.5), ("2", 0.6), ("3", 0.7), ("1", 0.1), ("3", 0.3)} in unseen
+
+
 def test_features_when_another_is_chosen_then_its_missing_share_is_shown(open_page: Open):
     test = open_page("models", id=7, tab="features")
     assert test.selectbox(key="pick_feature").value == "price_change_5"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from streamlit_ui.app_pages import job_stages
+from streamlit_ui.app_pages import job_stages, jobs
 from streamlit_ui.app_pages.job_words import positions
 from tests.support.fake_services import Problem
 from tests.support.ui_jobs import fold, job, listed, log, model, trial
@@ -65,6 +65,19 @@ def test_list_when_the_selection_changes_then_it_begins_with_its_first_page(fake
     asked = fakes.training.asked[-1].query
     assert (asked["status"], asked["offset"]) == ("RUNNING", "0")
     assert "page" not in test.query_params
+
+
+def test_list_when_a_job_was_added_then_a_click_means_the_row_that_was_seen(
+    fakes: Fakes, open_page: Open, monkeypatch: pytest.MonkeyPatch
+):
+    sent_to: list[int] = []
+    monkeypatch.setattr(jobs, "go", lambda _name, **query: sent_to.append(query["id"]))
+    fakes.training.get("/queue", listed(job(41), job(40)))
+    test = open_page("jobs")
+    fakes.training.get("/queue", listed(job(42), job(41), job(40)))
+    test.session_state["jobs_table"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
+    test.run()
+    assert sent_to == [41]
 
 
 def test_list_when_no_job_is_like_the_filter_then_says_so(fakes: Fakes, open_page: Open):

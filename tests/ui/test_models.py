@@ -1,12 +1,14 @@
 """The page models: the list, its search, and the ways from it."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from shared.contracts.results import ComparisonList
+from shared.contracts.results import TestResultList as TestList
+from streamlit_ui.app_pages import card_tests, comparison, models
 from tests.support.ui_models import compared, listed, model, queued, result, types
 from tests.ui.conftest import Fakes
 
@@ -22,6 +24,15 @@ def answers(fakes: Fakes) -> None:
 def _select(test: AppTest, key: str, **selection: Any) -> AppTest:
     test.session_state[key] = {"selection": {"rows": [], "columns": [], "cells": []} | selection}
     return test.run()
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Give where somebody is sent by clicks."""
+    found: list[dict[str, Any]] = []
+    for one in (models, card_tests, comparison):
+        monkeypatch.setattr(one, "go", lambda name, **query: found.append({"name": name, **query}))
+    return found
 
 
 def test_list_when_there_are_models_then_each_stands_with_its_question_and_figures(open_page: Open):
@@ -120,11 +131,60 @@ def test_list_when_german_then_the_words_are_german(open_page: Open):
     assert "2 Modelle, neueste zuerst" in [one.value for one in test.caption]
 
 
-def test_list_when_there_are_a_thousand_models_then_it_is_drawn_at_once(fakes: Fakes, open_page: Open):
+def test_list_when_there_are_a_thousand_models_then_each_question_is_worded_once(
+    fakes: Fakes, open_page: Open, monkeypatch: pytest.MonkeyPatch
+):
     page = listed(*(model(each) for each in range(1, 1001))).model_dump_json().encode()
     fakes.training.get("/models", page)
+    asked: list[int] = []
+    monkeypatch.setattr(models, "question", lambda one: asked.append(one.id) or "the same")
     test = open_page("models")
-    began = time.perf_counter()
-    test.run()
-    assert time.perf_counter() - began < 2.0
     assert len(test.dataframe[0].value) == 1000
+    # All of them ask the same: it is put into words once. Nothing is asked for one by one.
+    assert asked == [1]
+    assert [one.path for one in fakes.training.asked] == ["/model-types", "/models"]
+
+
+def test_list_when_a_fold_has_no_score_then_the_list_is_there_with_the_mean_of_the_others(
+    fakes: Fakes, open_page: Open
+):
+    some = model(7, cv_scores={"test_average_precision": [None, 0.3, 0.4]})
+    none = model(8, cv_scores={"test_average_precision": [None, None]})
+    fakes.training.get("/models", listed(some, none))
+    test = open_page("models")
+    assert not test.exception
+    scores = test.dataframe[0].value["average_precision"]
+    assert scores[0] == pytest.approx(0.35)
+    assert scores.isna()[1]
+
+
+def test_list_when_it_changed_then_a_click_means_the_row_that_was_seen_and_ticks_are_gone(
+    fakes: Fakes, open_page: Open, opened: list[dict[str, Any]]
+):
+    test = open_page("models")
+    fakes.training.get("/models", listed(model(9)))
+    _select(test, "models_table", cells=[(1, "name")])
+    assert opened == [{"name": "models", "id": 8}]
+    test = open_page("models")
+    fakes.training.get("/models", listed(model(1), model(2), model(3)))
+    _select(test, "models_table", rows=[0])
+    assert test.button(key="compare_chosen").label == "Compare"
+    _select(test, "models_table_1", rows=[2])
+    assert test.button(key="compare_chosen").label != "Compare"
+
+
+@pytest.mark.parametrize(("view", "name"), [("tests", "test"), ("comparisons", "comparison")])
+def test_lists_when_they_changed_then_a_click_means_the_row_that_was_seen(
+    fakes: Fakes, open_page: Open, opened: list[dict[str, Any]], view: str, name: str
+):
+    def answer(*ids: int) -> None:
+        tests, pairs = [result(one) for one in ids], [compared(one) for one in ids]
+        fakes.training.get("/test-results", TestList(test_results=tests, total=len(tests)))
+        fakes.training.get("/comparisons", ComparisonList(comparisons=pairs, total=len(pairs)))
+
+    answer(5, 6)
+    test = open_page("models", view=view)
+    answer(7)
+    _select(test, f"{view}_table", cells=[(1, "start")])
+    assert not test.exception
+    assert opened == [{"name": "models", name: 6}]
