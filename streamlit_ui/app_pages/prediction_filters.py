@@ -8,6 +8,7 @@ import streamlit as st
 from shared.contracts.prediction import ActiveModel
 from streamlit_ui.address import keep, select, told
 from streamlit_ui.app_pages.known_models import model_name, phase_name, phases
+from streamlit_ui.app_pages.told_times import told_moment
 from streamlit_ui.session import t, zone
 
 OUTCOMES: Final = ("", "pending", "tp", "fp", "fn", "tn", "unresolved")
@@ -81,10 +82,7 @@ def _least_probability() -> float:
 
 def _moment(name: str) -> datetime | None:
     key = f"pick_{name}"
-    try:
-        start = datetime.fromisoformat(told(name) or "").astimezone(zone())
-    except ValueError:
-        start = None
+    start = told_moment(name)
     st.session_state[key] = start.replace(tzinfo=None) if start else None
 
     def changed() -> None:

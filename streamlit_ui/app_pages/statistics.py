@@ -8,6 +8,7 @@ from shared.contracts.prediction import ActiveModel
 from streamlit_ui import address
 from streamlit_ui.app_pages import model_outcomes, service_outcomes
 from streamlit_ui.app_pages.model_outcomes import Span
+from streamlit_ui.app_pages.told_times import told_day
 from streamlit_ui.client.active_models import get_service_statistics, get_statistics, list_active
 from streamlit_ui.session import services, t, zone
 from streamlit_ui.states import empty, guarded, live
@@ -70,8 +71,8 @@ def _draw_one(active_id: int, model: ActiveModel | None) -> None:
 def _choose_dates() -> None:
     """Ask for the first and the last day; both stand in the address."""
     today = datetime.now(zone()).date()
-    start = _day("from") or today - timedelta(days=6)
-    end = _day("to") or today
+    start = told_day("from") or today - timedelta(days=6)
+    end = told_day("to") or today
     # The key holds the days: a link to others is followed.
     found = st.date_input(
         t("statistics.days", zone=zone().key), value=(min(start, end), end), format="YYYY-MM-DD",
@@ -84,19 +85,12 @@ def _choose_dates() -> None:
             address.keep("to", last.isoformat())
 
 
-def _day(name: str) -> date | None:
-    try:
-        return date.fromisoformat(address.told(name) or "")
-    except ValueError:
-        return None
-
-
 def _span() -> Span:
     """Give the stretch of time that the address names."""
     chosen = address.told("range")
     if chosen in _SPANS:
         return Span(since=datetime.now(UTC) - _SPANS[chosen], until=None)
-    first, last = _day("from"), _day("to")
+    first, last = told_day("from"), told_day("to")
     if chosen != "dates" or first is None or last is None:
         return Span(since=None, until=None)
     return Span(

@@ -1,7 +1,7 @@
 """Predictions: the stream with its filters, and one coin with the move that was foretold."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -73,6 +73,21 @@ def test_stream_when_the_address_holds_nonsense_then_it_is_passed_over(stream: F
     test = open_page("predictions", model="x", min="much", phase="-", outcome="?", **{"from": "yesterday"})
     assert not test.exception
     assert len(test.dataframe[0].value) == 50
+
+
+@pytest.mark.parametrize("far", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "0001-01-01", "1970-01-01"])
+def test_stream_when_the_address_names_a_far_year_then_it_is_passed_over(stream: Fakes, open_page: Open, far: str):
+    test = open_page("predictions", local="true", **{"from": far, "to": far})
+    assert not test.exception
+    assert len(test.dataframe[0].value) == 50
+
+
+def test_stream_when_the_clock_is_switched_then_the_moment_stays(stream: Fakes, open_page: Open):
+    test = open_page("predictions", **{"from": "2026-03-01T10:00:00+00:00"})
+    test.toggle[0].set_value(True).run()
+    assert not test.exception
+    asked = [one for one in stream.prediction.asked if one.path == "/predictions"][-1].query
+    assert datetime.fromisoformat(asked["date_from"]) == datetime(2026, 3, 1, 10, tzinfo=UTC)
 
 
 def test_stream_when_a_filter_is_chosen_then_it_stands_in_the_address(stream: Fakes, open_page: Open):

@@ -113,6 +113,16 @@ def test_range_when_days_stand_in_the_address_then_they_are_asked_for(fakes: Fak
     assert asked[0].query["date_to"].startswith("2026-03-02T23:59:59")
 
 
+@pytest.mark.parametrize(
+    ("first", "last"), [("0001-01-01", "9999-12-31"), ("9999-12-30", "9999-12-31"), ("1999-01-01", "much")]
+)
+def test_range_when_the_days_are_nonsense_then_all_is_shown(fakes: Fakes, open_page: Open, first: str, last: str):
+    test = open_page("statistics", model=3, range="dates", local="true", **{"from": first, "to": last})
+    assert not test.exception
+    asked = [one for one in fakes.prediction.asked if one.path == "/models/3/statistics"][-1].query
+    assert not any(day[:10] in {first, last} for day in asked.values())
+
+
 def test_one_model_when_it_is_deleted_then_its_statistics_stay(fakes: Fakes, open_page: Open):
     fakes.prediction.get("/models/9/statistics", statistics(9, name=None, is_active=None))
     test = open_page("statistics", model=9)
