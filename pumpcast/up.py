@@ -19,6 +19,7 @@ from pumpcast.market.fill import fill_when_empty
 from pumpcast.probe import INSTALL_APP, Listener, apis
 from pumpcast.probe import app as app_listener
 from pumpcast.supervision import Program, State, Supervision, alone
+from shared.binding import check_binding
 from shared.embedded import database
 from shared.errors import Conflict, Invalid, PumpcastError, Unavailable
 from shared.migrate import pending
@@ -79,9 +80,6 @@ def bring_up(
     The addresses are printed when all are ready. A program that dies is started again. Logs lie below PUMPCAST_HOME,
     in log/.
     """
-    # FastAPI takes a third of a second to import, which no other verb should pay.
-    from shared.web.guards import check_binding
-
     settings = read_settings(PredictionSettings)
     check_binding(settings)
     services = apis()

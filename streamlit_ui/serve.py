@@ -5,17 +5,31 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import streamlit as st
+
+from shared.binding import check_binding, is_loopback
+from shared.errors import SettingsInvalid
 from shared.settings import read_settings_or_exit
 from streamlit_ui.settings import AppSettings
 
 APP: Final = Path(__file__).with_name("app.py")
 SETTLED: Final = "PUMPCAST_UI_SETTLED"
 """Set for the process that was started by the settings."""
+EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - what Streamlit means by no address
+OPEN: Final = """\
+********************************************************************************
+  WARNING: UI_API_KEY is set, and the app listens on {host}:{port}.
+  Whoever reaches this port may do whatever that key allows, without a login.
+  Leave UI_API_KEY empty to have everybody asked for a key of their own.
+********************************************************************************
+"""
 
 
 def main() -> None:
     """Become the process that serves the app."""
-    _start(command(read_settings_or_exit(AppSettings)))
+    settings = read_settings_or_exit(AppSettings)
+    check_or_exit(settings)
+    _start(command(settings))
 
 
 def settle() -> None:
@@ -25,6 +39,20 @@ def settle() -> None:
         # Streamlit has put its own command line away.
         given = sys.orig_argv[sys.orig_argv.index("run") + 1 :] if "run" in sys.orig_argv else []
         _start([*command(settings), *(one for one in given if not one.endswith(APP.name))])
+    # An option may have moved it away from where the settings have it.
+    held = settings.model_copy(update={"bind_host": st.get_option("server.address") or EVERYWHERE})
+    check_or_exit(held)
+    if held.ui_api_key and not is_loopback(held.bind_host):
+        sys.stderr.write(OPEN.format(host=held.bind_host, port=st.get_option("server.port")))
+
+
+def check_or_exit(settings: AppSettings) -> None:
+    """Refuse to be reached from elsewhere without keys, with one line and exit code 2, as the services do."""
+    try:
+        check_binding(settings)
+    except SettingsInvalid as error:
+        sys.stderr.write(error.message + "\n")
+        raise SystemExit(2) from None
 
 
 def _start(line: list[str]) -> None:

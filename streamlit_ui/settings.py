@@ -5,9 +5,11 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from shared.settings import BasePart, CommaList, Part, Port, TrainingAddressPart, read_settings
+from shared.binding import LOOPBACK_NAMES
+from shared.settings import BasePart, Part, Port, TrainingAddressPart, WebPart, read_settings
 
-LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+KEY: Final = r"^[!-~]*$"
+"""What a key may be made of: it is sent in a header."""
 
 
 class PredictionAddressPart(Part):
@@ -18,14 +20,14 @@ class PredictionAddressPart(Part):
     )
 
 
-class AppSettings(BasePart, PredictionAddressPart, TrainingAddressPart):
+class AppSettings(BasePart, WebPart, PredictionAddressPart, TrainingAddressPart):
     """What the app reads."""
 
-    bind_host: str = Field("127.0.0.1", description="Address the services listen on")
-    allowed_hosts: CommaList = Field((), description="Further Host names that are answered, by comma")
     streamlit_port: Port = Field(8501, description="Port of the app")
     ui_api_key: str = Field(
-        "", description="Key the app shows to both APIs, whoever opens it; empty: it asks when they want one"
+        "",
+        pattern=KEY,
+        description="Key the app shows to both APIs, whoever opens it; empty: it asks when they want one",
     )
     ui_language: Literal["", "en", "de"] = Field("", description="Language of the app at first; empty: the browser's")
     model_package_max_forecast_mb: int = Field(512, ge=1, description="Largest forecast_model.pt of an upload, MiB")
@@ -39,7 +41,7 @@ class AppSettings(BasePart, PredictionAddressPart, TrainingAddressPart):
     @property
     def host_names(self) -> tuple[str, ...]:
         """Give the Host names that are answered."""
-        return tuple(dict.fromkeys(name.lower() for name in (*LOOPBACK, self.bind_host, *self.allowed_hosts)))
+        return tuple(dict.fromkeys(name.lower() for name in (*LOOPBACK_NAMES, self.bind_host, *self.allowed_hosts)))
 
 
 @cache

@@ -11,6 +11,7 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.binding import check_binding
 from shared.db import open_pool
 from shared.embedded import database
 from shared.errors import PumpcastError
@@ -18,7 +19,7 @@ from shared.folders import make_folder
 from shared.logging import set_up_logging
 from shared.settings import ServiceSettings
 from shared.web.configuration import configuration_router
-from shared.web.guards import BodyLimitProblems, Guard, check_binding
+from shared.web.guards import BodyLimitProblems, Guard
 from shared.web.health import HealthSource, health_router
 from shared.web.problems import install_problems
 

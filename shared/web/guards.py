@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import ipaddress
 import re
 import secrets
 import time
@@ -14,13 +13,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared.binding import LOOPBACK_NAMES, is_loopback
 from shared.errors import SettingsInvalid, TooLarge
 from shared.settings import WebPart
 from shared.web.problems import MEDIA_TYPE, crash, problem, too_large
 
 log = structlog.get_logger(__name__)
 
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 # Less than the digits that int() refuses to read, which routes may have to.
 LONGEST_PATH = 4000
 RESERVED_NAMES = frozenset({"auto", "local"})
@@ -62,24 +61,6 @@ def parse_keys(entries: tuple[str, ...]) -> tuple[ApiKey, ...]:
     return tuple(keys)
 
 
-def is_loopback(host: str) -> bool:
-    """Tell whether an address or name means this machine only."""
-    if host in LOOPBACK_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def check_binding(settings: WebPart) -> None:
-    """Refuse to listen beyond this machine without keys."""
-    if not is_loopback(settings.bind_host) and not settings.api_keys:
-        raise SettingsInvalid(
-            f"BIND_HOST={settings.bind_host!r} is not allowed without API_KEYS: set keys, or bind to 127.0.0.1"
-        )
-
-
 class BodyLimitProblems:
     """ASGI middleware outside of all others that says in a problem what the body limit says in plain text."""
 
@@ -110,7 +91,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, *, settings: WebPart) -> None:
         self._app = app
-        self._hosts = LOOPBACK_NAMES | {settings.bind_host.lower()} | {host.lower() for host in settings.allowed_hosts}
+        self._hosts = {host.lower() for host in (*LOOPBACK_NAMES, settings.bind_host, *settings.allowed_hosts)}
         self._keys = parse_keys(settings.api_keys)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,11 +13,12 @@ from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel
 from structlog.testing import capture_logs
 
+from shared.binding import check_binding
 from shared.db import Pool
 from shared.errors import SettingsInvalid
 from shared.settings import ServiceSettings
 from shared.web.app import MAX_BODY_BYTES, create_app
-from shared.web.guards import check_binding, parse_keys
+from shared.web.guards import parse_keys
 from shared.web.health import HealthSource
 from tests.support.serving import served
 
