@@ -112,23 +112,27 @@ def show_notes() -> None:
 def once(button: Callable[..., Any], label: str, *, key: str, disabled: bool = False, **options: Any) -> bool:
     """Draw a button of a change, and tell once that it was pressed: a double click is no second change.
 
-    It cannot be pressed while the change is under way. `button` is st.button or another that takes `on_click`.
+    It cannot be pressed while the change is under way. `button` is st.button or another of its kind.
     """
-    pressed_at, asked = f"pressed_at_{key}", f"asked_{key}"
+    at, sent = f"pressed_at_{key}", f"sent_{key}"
     busy = st.session_state.setdefault(_BUSY, {})
     busy.pop(key, None)
-
-    def press() -> None:
-        now = time.monotonic()
-        if now - st.session_state.get(pressed_at, -REPEAT_SECONDS) >= REPEAT_SECONDS:
-            st.session_state[pressed_at], st.session_state[asked] = now, True
-
-    pressed = bool(st.session_state.pop(asked, False))
-    owner = getattr(button, "__self__", None)
-    if pressed and owner is not None:
-        button = getattr(owner.empty(), button.__name__)
-        busy[key] = partial(button, label, key=f"{key}_again", on_click=press, disabled=disabled, **options)
-    button(label, key=key, on_click=press, disabled=disabled or pressed, **options)
+    # A click is known for the run it began, and no longer.
+    clicked = not disabled and any(st.session_state.get(name) for name in (key, f"{key}_again"))
+    # What was sent and did not come to its end was cut off by this second click.
+    is_cut_off = bool(st.session_state.pop(sent, False)) and clicked
+    now = time.monotonic()
+    is_new = not is_cut_off and now - st.session_state.get(at, -REPEAT_SECONDS) >= REPEAT_SECONDS
+    pressed = clicked and is_new
+    if is_cut_off:
+        st.toast(t("states.cut_off"), icon=":material/touch_app:")
+    if pressed:
+        st.session_state[at], st.session_state[sent] = now, True
+        owner = getattr(button, "__self__", None)
+        if owner is not None:
+            button = getattr(owner.empty(), button.__name__)
+            busy[key] = partial(button, label, key=f"{key}_again", disabled=disabled, **options)
+    button(label, key=key, disabled=disabled or pressed, **options)
     return pressed
 
 
@@ -139,6 +143,7 @@ def release(*keys: str) -> None:
     """
     busy = st.session_state.get(_BUSY, {})
     for key in keys or tuple(busy):
+        st.session_state.pop(f"sent_{key}", None)
         if draw := busy.pop(key, None):
             draw()
 
@@ -146,6 +151,11 @@ def release(*keys: str) -> None:
 def forget_busy() -> None:
     """Forget the buttons of a page that is not drawn any more."""
     st.session_state.pop(_BUSY, None)
+
+
+def _typed(wanted: str) -> bool:
+    """Ask for words to be written out; a space that a keyboard adds does not matter."""
+    return st.text_input(t("states.type", words=code(wanted)), key="confirm_typed").strip() == wanted.strip()
 
 
 def confirm(title: str, words: str, *, action: str, typed: str | None = None, do: Callable[[], None]) -> None:
@@ -157,7 +167,7 @@ def confirm(title: str, words: str, *, action: str, typed: str | None = None, do
     @st.dialog(title, icon=":material/warning:")
     def asking() -> None:
         st.write(words)
-        given = typed is None or st.text_input(t("states.type", words=code(typed)), key="confirm_typed") == typed
+        given = typed is None or _typed(typed)
         left, right = st.columns(2)
         if left.button(t("states.cancel"), key="confirm_cancel", width="stretch"):
             st.rerun()

@@ -48,3 +48,40 @@ def test_button_when_the_change_was_refused_then_it_can_be_pressed_again(monkeyp
     assert page.markdown[-1].value == "sent 2"
     page.run()
     assert [one.key for one in page.button] == ["send"]
+
+
+_AWAY = """
+import streamlit as st
+from streamlit_ui.states import once, release
+if not st.session_state.get("is_away"):
+    if once(st.button, "Send", key="send"):
+        st.session_state["sent"] = st.session_state.get("sent", 0) + 1
+        if st.session_state.get("is_cut_off"):
+            st.stop()
+    release()
+st.write(f"sent {st.session_state.get('sent', 0)}")
+"""
+
+
+def test_click_when_its_run_never_came_to_the_button_then_nothing_is_sent_later():
+    page = AppTest.from_string(_AWAY).run()
+    page.session_state["is_away"] = True
+    page.button("send").click().run()
+    page.session_state["is_away"] = False
+    page.run()
+    assert page.markdown[-1].value == "sent 0"
+
+
+def test_second_click_when_the_first_is_cut_off_by_it_then_it_is_sent_once_and_said_however_long_it_took(monkeypatch):
+    monkeypatch.setattr("streamlit_ui.states.REPEAT_SECONDS", 0.0)
+    page = AppTest.from_string(_AWAY).run()
+    page.session_state["is_cut_off"] = True
+    button = page.button("send")
+    button.click().run()
+    page.session_state["is_cut_off"] = False
+    # The browser has not heard yet that it is disabled.
+    button.click().run()
+    assert page.markdown[-1].value == "sent 1"
+    assert "sent once" in page.toast[0].value
+    page.button("send").click().run()
+    assert page.markdown[-1].value == "sent 2"
