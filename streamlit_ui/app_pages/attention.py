@@ -64,8 +64,10 @@ class Situation:
     """Those that predict."""
     statistics: Sequence[ModelStatistics] = ()
     """Of some of them."""
+    in_turns: Sequence[Finding] = ()
+    """What the statistics of the others said when they were looked at."""
     trained: Sequence[Model] = ()
-    """The models of the training service that they come from, as far as they were asked for."""
+    """The models of the training service that they come from, as far as it has them."""
     endpoints: Sequence[Webhook] = ()
     packages: Sequence[Package] = ()
     failed_jobs: Sequence[Job] = ()
@@ -80,6 +82,7 @@ def find(situation: Situation) -> list[Finding]:
         *_of_health(situation),
         *_of_workers(situation),
         *_of_models(situation),
+        *situation.in_turns,
         *_of_endpoints(situation),
         *_of_packages(situation),
         *_of_jobs(situation),
@@ -162,7 +165,7 @@ def _of_models(situation: Situation) -> Iterator[Finding]:
         if (origin := trained.get(model.model_id)) is not None:
             yield from _of_training(model, origin, _clock(situation))
         if (one := figures.get(model.id)) is not None:
-            yield from _of_figures(model, one)
+            yield from of_figures(model, one)
 
 
 def _is_silent(model: ActiveModel, last: datetime) -> bool:
@@ -189,7 +192,8 @@ def _of_training(model: ActiveModel, origin: Model, now: datetime) -> Iterator[F
         yield _about(model, "old", place="train", query={"from_model": origin.id}, moment=origin.train_end)
 
 
-def _of_figures(model: ActiveModel, figures: ModelStatistics) -> Iterator[Finding]:
+def of_figures(model: ActiveModel, figures: ModelStatistics) -> Iterator[Finding]:
+    """Give what the statistics of a model say: drift, and alerts that come true less often than promised."""
     if figures.drift and figures.drift[0].level == "strong":
         day = figures.drift[0]
         moved = {**day.features, "probability": day.score_psi or 0.0}

@@ -53,18 +53,42 @@ def render() -> None:
 @live(10)
 def _state() -> None:
     seen = look()
-    _attention(find(seen.situation))
+    is_new = _is_new(seen)
+    if is_new:
+        _how_to_begin(seen)
+    _attention(find(seen.situation), seen)
     if seen.error is not None:
         show_error(seen.error)
         return
     if seen.situation.service is not None:
         key_figures.draw(seen.situation.service, seen.situation.statistics, models=len(seen.situation.models))
-    _models(seen)
+    if not is_new:
+        _models(seen)
 
 
-def _attention(findings: Sequence[Finding]) -> None:
-    if not findings:
+def _is_new(seen: Overview) -> bool:
+    """Tell whether nothing was ever imported here."""
+    return seen.error is None and not seen.situation.models and not known_models()
+
+
+def _how_to_begin(seen: Overview) -> None:
+    with st.container(border=True, key="how_to_begin"):
+        st.subheader(t("overview.begin"))
+        for number_of, (name, is_done) in enumerate((("train", seen.has_trained), ("import", False)), 1):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                sign = ":green[:material/check_circle:]" if is_done else f"**{number_of}.**"
+                st.markdown(f"{sign} {t(f'overview.begin_{name}')}", width="stretch")
+                link(name)
+        st.markdown(f"**3.** {t('overview.begin_watch')}")
+
+
+def _attention(findings: Sequence[Finding], seen: Overview) -> None:
+    models = len(seen.situation.models)
+    if seen.error is None and seen.looked_at < models:
+        st.caption(t("attention.looked_at", looked_at=number(seen.looked_at), models=number(models)))
+    elif not findings:
         st.success(t("attention.all_well"), icon=":material/check_circle:")
+    if not findings:
         return
     with st.container(border=True, gap="small", key="attention"):
         st.markdown(f"**{t('attention.title', count=number(len(findings)))}**")

@@ -1,5 +1,6 @@
 """Ask both services what the overview shows; one silent service hides nothing that the other knows."""
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,10 +11,10 @@ import streamlit as st
 
 from shared.contracts.prediction import ActiveModel
 from shared.contracts.training import Model
-from streamlit_ui.app_pages.attention import Situation
+from streamlit_ui.app_pages.attention import Finding, Situation, of_figures
 from streamlit_ui.client.active_models import get_service_statistics, get_statistics, list_active
 from streamlit_ui.client.jobs import list_jobs
-from streamlit_ui.client.models import get_model
+from streamlit_ui.client.models import list_models
 from streamlit_ui.client.packages import list_packages
 from streamlit_ui.client.system import get_health
 from streamlit_ui.client.transport import KeyNeeded, Service, ServiceError, Unreachable
@@ -23,7 +24,14 @@ from streamlit_ui.session import services
 MOST_MODELS: Final = 6
 """Models whose figures are asked for one by one; the others are counted."""
 MOST_JOBS: Final = 20
+MOST_TRAINED: Final = 1000
+TURN: Final = 6
+"""Of the others so many are looked at in turn each time."""
+TURN_SECONDS: Final = 1800.0
+"""What was found in turn holds so long."""
+TRAINED_SECONDS: Final = 60.0
 _TRAINED: Final = "trained_models"
+_TURNS: Final = "looked_at_in_turn"
 Answer = TypeVar("Answer")
 
 
@@ -34,6 +42,10 @@ class Overview:
     situation: Situation
     shown: Sequence[ActiveModel]
     """Live ones first, busiest first."""
+    looked_at: int
+    """Active models whose statistics were looked at."""
+    has_trained: bool
+    """Whether the training service has a model; true as well while it does not tell."""
     error: ServiceError | None
     """Why the prediction service told nothing."""
 
@@ -51,7 +63,9 @@ def look() -> Overview:
     endpoints = ask(prediction, list_webhooks)
     packages = ask(prediction, list_packages)
     failed = ask(training, partial(list_jobs, status="FAILED", limit=MOST_JOBS))
-    trained = [ask(training, partial(_trained, model_id=one.model_id)) for one in shown]
+    trained = ask(training, _trained)
+    ids = {one.id for one in shown}
+    in_turns, looked_at = _look_in_turn(ask, prediction, [one for one in models if one.id not in ids])
     situation = Situation(
         now=datetime.now(UTC),
         silent=tuple(ask.silent),
@@ -59,13 +73,17 @@ def look() -> Overview:
         service=statistics,
         models=models,
         statistics=[one for one in figures if one],
-        trained=[one for one in trained if one],
+        in_turns=in_turns,
+        trained=trained or [],
         endpoints=endpoints.webhooks if endpoints else [],
         packages=packages.packages if packages else [],
         failed_jobs=failed.jobs if failed else [],
     )
     error = ask.errors.get("prediction") if statistics is None or found is None else None
-    return Overview(situation=situation, shown=shown, error=error)
+    return Overview(
+        situation=situation, shown=shown, looked_at=looked_at + sum(one is not None for one in figures),
+        has_trained=trained is None or bool(trained), error=error,
+    )  # fmt: skip
 
 
 class _Asking:
@@ -90,9 +108,26 @@ class _Asking:
         return None
 
 
-def _trained(training: Service, model_id: int) -> Model:
-    """Give a trained model; what is learnt stays as it is, so each is asked for once a session."""
-    known: dict[int, Model] = st.session_state.setdefault(_TRAINED, {})
-    if model_id not in known:
-        known[model_id] = get_model(training, model_id)
-    return known[model_id]
+def _trained(training: Service) -> list[Model]:
+    """Give what is trained, remembered for a moment."""
+    known: tuple[float, list[Model]] | None = st.session_state.get(_TRAINED)
+    if known is None or time.monotonic() - known[0] >= TRAINED_SECONDS:
+        known = time.monotonic(), list_models(training, limit=MOST_TRAINED).models
+        # A list without a model is asked for anew: the first one ends the words on how to begin.
+        if known[1]:
+            st.session_state[_TRAINED] = known
+    return known[1]
+
+
+def _look_in_turn(ask: _Asking, prediction: Service, models: Sequence[ActiveModel]) -> tuple[list[Finding], int]:
+    """Look at some models now; give what was found in all, and how many were looked at so far."""
+    known: dict[int, tuple[float, list[Finding]]] = st.session_state.setdefault(_TURNS, {})
+    now = time.monotonic()
+    due = [one for one in models if one.id not in known or now - known[one.id][0] >= TURN_SECONDS]
+    due.sort(key=lambda one: known[one.id][0] if one.id in known else -TURN_SECONDS)
+    for one in due[:TURN]:
+        figures = ask(prediction, partial(get_statistics, active_id=one.id))
+        if figures is not None:
+            known[one.id] = now, list(of_figures(one, figures))
+    looked_at = [known[one.id][1] for one in models if one.id in known]
+    return [finding for found in looked_at for finding in found], len(looked_at)

@@ -24,7 +24,7 @@ from shared.contracts.statistics import (
     ServiceStatistics,
     WorkerState,
 )
-from shared.contracts.training import Model
+from shared.contracts.training import Model, ModelList
 from shared.contracts.webhook import Webhook, Webhooks
 from tests.support.fake_services import FakeService
 from tests.support.ui_predictions import active_model, phases, predicting
@@ -176,10 +176,11 @@ def running(
     prediction.get("/health", health()).get("/stats", statistics or service_statistics())
     for one in known:
         prediction.get(f"/models/{one.id}/statistics", model_statistics(one.id, name=one.name))
-        training.get(f"/models/{one.model_id}", trained(id=one.model_id))
     prediction.get("/webhooks", Webhooks(webhooks=[endpoint()], total=1))
     prediction.get("/model-packages", Packages(packages=[package()], total=1))
     imported = [promotion(n, "import", one.id, at=now() - timedelta(hours=2)) for n, one in enumerate(known, 1)]
     prediction.get("/promotions", PromotionPage(promotions=imported[:100], next_cursor=None))
+    learnt = [trained(id=one.model_id) for one in known]
+    training.get("/models", ModelList(models=learnt, total=len(learnt)))
     training.get("/health", health("training", listener=None)).get("/queue", JobList(jobs=[], total=0))
     training.get("/phases", phases())

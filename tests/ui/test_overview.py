@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from shared.contracts.jobs import JobList
 from shared.contracts.prediction import ModelChanged
 from shared.contracts.promotions import PromotionPage
+from shared.contracts.training import ModelList
 from shared.contracts.webhook import Webhooks
 from streamlit_ui.app_pages.key_figures import hours_of
 from streamlit_ui.app_pages.live_periods import live_periods
@@ -130,13 +131,47 @@ def test_overview_when_an_alert_is_clicked_then_its_coin_opens(fakes: Fakes, ope
     assert test.query_params["prediction"] == "2"
 
 
+def test_overview_when_the_least_busy_model_is_the_bad_one_then_it_is_named(fakes: Fakes, open_page: Open):
+    models = [active_model(id=n, model_id=n, name=f"Model {n}", last_prediction_at=wire.now()) for n in range(1, 15)]
+    models[-1] = models[-1].model_copy(update={"mode": "shadow", "total_predictions": 0})
+    wire.running(fakes.prediction, fakes.training, models=models)
+    learnt = [wire.trained(id=n, cv_overfitting_gap=0.4 if n == 14 else 0.02) for n in range(1, 15)]
+    fakes.training.get("/models", ModelList(models=learnt, total=14))
+    drifted = wire.model_statistics(14, drift=[wire.drift("strong")])
+    fakes.prediction.get("/models/14/statistics", drifted)
+    test = open_page("overview")
+    assert "12 of 14 active models" in said(test)
+    assert "Needs attention: 1" in said(test)
+    test.run()
+    assert not test.exception
+    assert "Needs attention: 2" in said(test)
+    asked = len(fakes.prediction.asked)
+    test.run()
+    assert "Needs attention: 2" in said(test)
+    assert (
+        len([one for one in fakes.prediction.asked[asked:] if one.path.endswith("/statistics") and not one.query]) == 6
+    )
+
+
+def test_overview_when_all_is_new_then_it_says_how_to_begin(fakes: Fakes, open_page: Open):
+    wire.running(fakes.prediction, fakes.training, models=[])
+    test = open_page("overview")
+    assert not test.exception
+    assert "How to begin" in said(test)
+    assert [one.page for one in test.get("page_link")][:2] == ["train", "import"]
+    wire.running(fakes.prediction, fakes.training)
+    assert "How to begin" not in said(test.run())
+
+
 def test_overview_when_there_are_a_thousand_models_then_it_asks_for_few(fakes: Fakes, open_page: Open):
     models = [active_model(id=n, model_id=n, name=f"Model {n}", last_prediction_at=wire.now()) for n in range(1, 1001)]
     wire.running(fakes.prediction, fakes.training, models=models)
     test = open_page("overview")
     assert not test.exception
     asked = [one for one in fakes.prediction.asked if one.path.endswith("/statistics") and not one.query]
-    assert len(asked) == 6
+    assert len(asked) == 12
+    assert "12 of 1,000 active models were looked at" in said(test)
+    assert "All is well" not in said(test)
     assert "994 more active models" in {one.label for one in test.get("page_link")}
     assert "of the 6 busiest of 1,000 active models" in said(test)
 
