@@ -1,10 +1,15 @@
 """The key of somebody who looks at the app: asked for once, kept by the server, remembered by a cookie."""
 
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from http import HTTPStatus
+
 import streamlit as st
 
 from shared.contracts.prediction import ActiveModels
 from shared.contracts.training import ModelList
-from streamlit_ui.client.transport import KeyNeeded, ServiceError
+from streamlit_ui.client.transport import KeyNeeded, Refused, ServiceError
 from streamlit_ui.formats import plain
 from streamlit_ui.logins import LOGINS
 from streamlit_ui.session import TOKEN, services, t
@@ -12,6 +17,11 @@ from streamlit_ui.settings import app_settings
 
 _TICKET = "login_ticket"
 _WANTED = "login_wanted"
+_OWNER = "login_owner"
+# How somebody looks at the app, whoever it is; all else that a session knows belongs to one key.
+_OF_NOBODY = ("lang", "local", TOKEN, _TICKET, _OWNER)
+# What a header can carry, and no more than a service reads.
+_KEY = re.compile(r"[!-~]{1,1000}")
 # The browser fetches its cookie itself: no script can read one that came so.
 _KEEPER = st.components.v2.component(
     "pumpcast_session",
@@ -56,31 +66,59 @@ def ask() -> None:
         if services().training.key:
             st.warning(t("login.refused", reason=plain(st.session_state[_WANTED])), icon=":material/key_off:")
         return
-    token = LOGINS.enter(key.strip())
-    st.session_state[TOKEN] = token
-    try:
-        found = services()
-        found.prediction.get("/models/active", ActiveModels)
-        found.training.get("/models", ModelList, limit=1)
-    except KeyNeeded as error:
-        LOGINS.leave(token)
-        st.session_state[TOKEN] = ""
-        st.error(t("login.refused", reason=plain(error.message)), icon=":material/key_off:")
-        return
-    except ServiceError:
-        # A service that is down is told of on the page itself.
-        pass
-    st.session_state[_TICKET] = LOGINS.ticket(token)
-    del st.session_state[_WANTED]
-    st.rerun()
-
-
-def leave() -> None:
-    """Forget the key, here and wherever else this browser shows the app."""
     LOGINS.leave(st.session_state.get(TOKEN, ""))
     # Not removed: the cookie that this page came with must not be taken up again.
     st.session_state[TOKEN] = ""
-    st.session_state[_TICKET] = LOGINS.ticket("")
+    key = key.strip()
+    reason = _why_refused(key) if _KEY.fullmatch(key) else t("login.signs")
+    if reason is not None:
+        st.error(t("login.refused", reason=reason), icon=":material/key_off:")
+        return
+    if st.session_state.get(_OWNER) != LOGINS.mark(key):
+        _forget_all()
+    token = LOGINS.enter(key)
+    st.session_state.update({TOKEN: token, _OWNER: LOGINS.mark(key), _TICKET: LOGINS.ticket(token)})
+    st.session_state.pop(_WANTED, None)
+    st.rerun()
+
+
+def _why_refused(key: str) -> str | None:
+    """Try a key on both services: None when one takes it and none refuses it; raises when none answers."""
+    found = services()
+    missing: ServiceError | None = None
+    taken = 0
+    tries: tuple[Callable[[], object], ...] = (
+        lambda: replace(found.prediction, key=key).get("/models/active", ActiveModels),
+        lambda: replace(found.training, key=key).get("/models", ModelList, limit=1),
+    )
+    for ask_one in tries:
+        try:
+            ask_one()
+            taken += 1
+        except KeyNeeded as error:
+            return plain(error.message)
+        except ServiceError as error:
+            if isinstance(error, Refused) and error.status == HTTPStatus.FORBIDDEN:
+                return plain(error.message)
+            # One that is down is told of on the pages.
+            missing = error
+    if not taken and missing is not None:
+        raise missing
+    return None
+
+
+def _forget_all() -> None:
+    """Forget what the session knows of whoever used it before."""
+    for name in list(st.session_state):
+        if name not in _OF_NOBODY:
+            del st.session_state[name]
+
+
+def leave() -> None:
+    """Forget the key and what was seen with it, here and wherever else this browser shows the app."""
+    LOGINS.leave(st.session_state.get(TOKEN, ""))
+    _forget_all()
+    st.session_state.update({TOKEN: "", _OWNER: "", _TICKET: LOGINS.ticket("")})
 
 
 def is_logged_in() -> bool:

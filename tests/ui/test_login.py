@@ -12,7 +12,7 @@ from shared.contracts.prediction import ActiveModels
 from shared.contracts.training import ModelList
 from streamlit_ui import app
 from streamlit_ui.gate import host_of
-from streamlit_ui.logins import IDLE_SECONDS, LOGINS, TICKET_SECONDS, Logins
+from streamlit_ui.logins import LOGINS
 from streamlit_ui.session import TOKEN, services
 from streamlit_ui.settings import app_settings
 from tests.support.fake_services import Asked, Problem
@@ -23,6 +23,7 @@ KEY = "the-key-of-somebody"
 READING = "a-key-that-may-only-look"
 WRONG = Problem(401, "This key is not known", "unauthorized")
 READING_ONLY = Problem(403, "This key may read only", "forbidden")
+FOR_SERVICES = Problem(403, "This key is for services", "scope")
 Open = Callable[..., AppTest]
 
 
@@ -88,6 +89,63 @@ def test_key_when_wrong_then_said_and_forgotten(page: Open, fakes: Fakes):
     assert LOGINS.key(test.session_state[TOKEN]) == ""
 
 
+@pytest.mark.parametrize("key", ["schlüssel", "“quoted”", "zero\u200bwidth", "two words", "a\x01b", "k" * 2000, " "])
+def test_key_when_it_is_none_that_can_be_sent_then_said_and_nobody_asked(key: str, page: Open, fakes: Fakes):
+    test = page()
+    asked = len(fakes.prediction.asked), len(fakes.training.asked)
+    words = shown(enter(test, key))
+    assert "without spaces in it" in words
+    assert (len(fakes.prediction.asked), len(fakes.training.asked)) == asked
+
+
+def test_key_when_it_is_one_for_services_then_another_is_asked_for(page: Open, fakes: Fakes):
+    test = page()
+    fakes.prediction.get("/models/active", FOR_SERVICES)
+    words = shown(enter(test, KEY))
+    assert "not taken: This key is for services" in words
+    assert "Who is there?" in words
+
+
+def test_key_when_one_service_is_down_then_the_other_judges_it(page: Open, fakes: Fakes):
+    test = page()
+    fakes.down("prediction")
+    assert "This key is not taken" in shown(enter(test, "nonsense"))
+    assert "This key is not taken" not in shown(enter(test, KEY))
+    assert LOGINS.key(test.session_state[TOKEN]) == KEY
+
+
+def test_key_when_both_services_are_down_then_nobody_is_logged_in(page: Open, fakes: Fakes):
+    test = page()
+    fakes.down("prediction")
+    fakes.down("training")
+    assert "does not answer" in shown(enter(test, KEY))
+    assert LOGINS.key(test.session_state[TOKEN]) == ""
+
+
+def test_key_when_another_one_is_entered_then_the_login_before_it_is_over(page: Open, fakes: Fakes):
+    test = enter(page(), KEY)
+    before = test.session_state[TOKEN]
+    fakes.prediction.get("/models/active", WRONG)
+    test.run()
+    fakes.prediction.get("/models/active", ActiveModels(models=[], total=0))
+    enter(test, READING)
+    assert LOGINS.key(test.session_state[TOKEN]) == READING
+    assert LOGINS.key(before) == ""
+
+
+@pytest.mark.parametrize(("key", "is_kept"), [(KEY, True), (READING, False)])
+def test_draft_when_the_key_is_asked_for_again_then_only_the_same_one_finds_it(
+    key: str, is_kept: bool, page: Open, fakes: Fakes
+):
+    test = enter(page(), KEY)
+    test.session_state["draft"] = "of the first"
+    fakes.prediction.get("/models/active", WRONG)
+    test.run()
+    fakes.prediction.get("/models/active", ActiveModels(models=[], total=0))
+    enter(test, key)
+    assert ("draft" in test.session_state) is is_kept
+
+
 def test_key_when_right_then_shown_to_both_services_and_kept_outside_the_session(page: Open, fakes: Fakes):
     test = enter(page(), f" {KEY} ")
     assert "There are 0 models" in shown(test)
@@ -115,7 +173,11 @@ def test_leave_when_pressed_then_the_key_is_gone_here_and_on_the_server(page: Op
     test = enter(page(), KEY)
     token = test.session_state[TOKEN]
     assert LOGINS.key(token) == KEY
+    test.session_state["draft"] = "of somebody"
+    test.session_state["lang"] = "en"
     test = next(button for button in test.button if button.label == "Forget my key").click().run()
+    assert "draft" not in test.session_state
+    assert test.session_state["lang"] == "en"
     assert "Who is there?" in shown(test)
     assert "not taken" not in shown(test)
     assert LOGINS.key(token) == ""
@@ -138,25 +200,6 @@ def test_fault_of_the_app_when_told_then_in_words_alone():
     words = shown(AppTest.from_function(draw).run())
     assert "Something in this app itself went wrong" in words
     assert "secret" not in words
-
-
-def test_logins_when_idle_or_taken_twice_then_over():
-    now = [0.0]
-    logins = Logins(clock=lambda: now[0])
-    token = logins.enter(KEY)
-    ticket, late = logins.ticket(token), logins.ticket(token)
-    assert logins.is_open(ticket)
-    assert logins.take(ticket) == token
-    assert logins.take(ticket) is None
-    assert not logins.is_open(ticket)
-    now[0] = TICKET_SECONDS + 1
-    assert logins.take(late) is None
-    for _ in range(2):
-        assert logins.key(token) == KEY
-        now[0] += IDLE_SECONDS
-        assert logins.key(token) == KEY
-    now[0] += IDLE_SECONDS + 1
-    assert logins.key(token) == ""
 
 
 @pytest.mark.parametrize("header", ["", "a@127.0.0.1", "127.0.0.1/x", "127.0.0.1:port", "[::1", "127.0.0.1#"])
