@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Self
 
+from pydantic import ValidationError
+
 from shared.contracts.card import (
     CardBin,
     CardCalibration,
@@ -17,6 +19,7 @@ from shared.contracts.card import (
     CardThresholdPoint,
 )
 from shared.contracts.training import Answer
+from streamlit_ui.client.transport import Strange
 
 
 class Earned(Answer):
@@ -60,7 +63,10 @@ class Measured(Answer):
     @classmethod
     def of(cls, metrics: Mapping[str, Any], **beside: Any) -> Self:
         """Give the figures of an answer; `beside` are those that stand outside of its metrics."""
-        return cls.model_validate({**beside, **metrics})
+        try:
+            return cls.model_validate({**beside, **metrics})
+        except ValidationError as error:
+            raise Strange("training", f"metrics: {error.errors()[0]['msg']}") from error
 
     def figures(self) -> CardFigures | None:
         """Give the single figures as a card has them."""

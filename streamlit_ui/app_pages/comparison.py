@@ -2,6 +2,7 @@
 
 import pandas as pd
 import streamlit as st
+from pydantic import ValidationError
 
 from shared.contracts.results import Comparison
 from shared.contracts.training import Model
@@ -12,11 +13,12 @@ from streamlit_ui.app_pages.comparison_table import figure_rows, setting_rows, s
 from streamlit_ui.app_pages.test_result import named
 from streamlit_ui.charts import curves as charts
 from streamlit_ui.client import models as client
-from streamlit_ui.client.transport import Refused
+from streamlit_ui.client.transport import Refused, Strange
 from streamlit_ui.formats import NOTHING, moment, number, percent, plain, share
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import confirm, empty, note
+from streamlit_ui.tables import dataframe
 
 MOST_SHOWN = 200
 _MISSING = 404
@@ -67,7 +69,10 @@ def draw(comparison_id: int) -> None:
             raise
         empty(t("comparison.missing", id=comparison_id), icon=":material/search_off:")
         return
-    found = Found.model_validate(one.results or {})
+    try:
+        found = Found.model_validate(one.results or {})
+    except ValidationError as error:
+        raise Strange("training", f"/comparisons/{comparison_id}: {error.errors()[0]['msg']}") from error
     models = [client.get_model(services().training, each) for each in one.model_ids]
     _head(one, models)
     _verdict(one, found, models)
@@ -163,7 +168,7 @@ def _differences(found: Found, names: dict[int, str]) -> None:
         st.markdown(f"**{plain(rows[0]['pair'])}**")
     _notes(found)
     column = st.column_config
-    st.dataframe(
+    dataframe(
         pd.DataFrame(rows, columns=["pair", "measure", "difference", "interval", "verdict"]),
         hide_index=True,
         column_order=None if not is_one_pair else ["measure", "difference", "interval", "verdict"],

@@ -14,7 +14,7 @@ from streamlit_ui.app_pages.job_words import (
     OVER,
     elapsed,
     model_names,
-    positions,
+    queue,
     remaining,
     title,
 )
@@ -29,7 +29,6 @@ from streamlit_ui.states import badge, confirm, guarded, live, note, once, show_
 FOLLOW_SECONDS: Final = 1.0
 AGAIN_SECONDS: Final = 3.0
 _NOT_FOUND: Final = 404
-_MOST_WAITING: Final = 200
 
 
 def show(job_id: int) -> None:
@@ -131,8 +130,8 @@ def _body(job: Job) -> None:
 def _progress(job: Job) -> None:
     message = plain(job.progress_msg or "")
     if job.status == "PENDING":
-        waiting = jobs.list_jobs(services().training, status="PENDING", limit=_MOST_WAITING)
-        place = positions(waiting.jobs).get(job.id)
+        waiting = queue(services().training)
+        place = waiting.places.get(job.id)
         message = t("jobs.waits", place=place, total=waiting.total) if place else t("jobs.waits_somewhere")
     st.progress(min(max(job.progress, 0.0), 1.0), text=f"{share(job.progress, 0)} · {message}" if message else None)
     left = remaining(job)

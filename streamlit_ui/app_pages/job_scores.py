@@ -1,6 +1,7 @@
 """What a job tells on its way: folds, trials, log."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -9,9 +10,10 @@ import streamlit as st
 from shared.contracts.events import JobLog
 from shared.contracts.training import JsonObject
 from streamlit_ui.charts.folds import fold_scores, trial_scores
-from streamlit_ui.formats import moment, number
+from streamlit_ui.formats import NOTHING, moment, number
 from streamlit_ui.session import t
 from streamlit_ui.states import empty
+from streamlit_ui.tables import dataframe
 
 _SCORES = ("average_precision", "precision", "recall", "f1", "accuracy")
 _FEW = 2
@@ -36,7 +38,7 @@ def folds(found: Sequence[JsonObject], wanted: int | None) -> None:
     rows = [
         {
             "fold": one["fold"],
-            "from": str(one.get("test_start") or "")[:16].replace("T", " "),
+            "from": _moment(one.get("test_start")),
             **{name: one.get(f"test_{name}") for name in _SCORES},
             "learnt": one.get("train_rows"),
             "rows": one.get("test_rows"),
@@ -50,7 +52,14 @@ def folds(found: Sequence[JsonObject], wanted: int | None) -> None:
         "learnt": st.column_config.NumberColumn(t("jobs.rows_learnt"), format="localized"),
         "rows": st.column_config.NumberColumn(t("jobs.rows_unseen"), format="localized"),
     }
-    st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=config)
+    dataframe(pd.DataFrame(rows), hide_index=True, column_config=config)
+
+
+def _moment(told: object) -> str:
+    try:
+        return moment(datetime.fromisoformat(str(told)), seconds=False)
+    except (ValueError, OverflowError):
+        return NOTHING
 
 
 def trials(found: Sequence[JsonObject], wanted: int | None) -> None:
@@ -72,7 +81,7 @@ def trials(found: Sequence[JsonObject], wanted: int | None) -> None:
         }
         for one in sorted(found, key=lambda one: (one.get("value") is None, -(one.get("value") or 0)))
     ]  # fmt: skip
-    st.dataframe(
+    dataframe(
         pd.DataFrame(rows), hide_index=True, height="auto" if len(rows) < 10 else 380,  # noqa: PLR2004
         column_config={
             "trial": st.column_config.NumberColumn(t("jobs.trial"), width="small"),

@@ -1,6 +1,8 @@
 """What a job is called, how it does, and how long it took."""
 
+import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -8,6 +10,7 @@ import streamlit as st
 
 from shared.contracts.jobs import Job
 from shared.contracts.training import JobStatus
+from streamlit_ui.client.jobs import list_jobs
 from streamlit_ui.client.models import get_model
 from streamlit_ui.client.transport import Refused, Service
 from streamlit_ui.session import t
@@ -23,6 +26,9 @@ SIGNS: Final[dict[JobStatus, str]] = {
 ASKED_FOR_MODEL: Final = ("TRAIN", "TUNE")
 _NAMES: Final = "job_model_names"
 _LEAST_PROGRESS: Final = 0.03
+_MOST_WAITING: Final = 200
+FRESH_SECONDS: Final = 60.0
+"""As long as a model is taken to have the name it had."""
 
 
 def title(job: Job, names: dict[int, str]) -> str:
@@ -46,16 +52,18 @@ def model_ids(job: Job) -> list[int]:
 
 
 def model_names(training: Service, shown: Iterable[Job]) -> dict[int, str]:
-    """Give the names of the models that some jobs measure; each is asked for once in a session."""
-    names: dict[int, str] = st.session_state.setdefault(_NAMES, {})
-    for one in shown:
-        for model_id in model_ids(one):
-            if model_id not in names:
-                try:
-                    names[model_id] = get_model(training, model_id).name
-                except Refused:
-                    names[model_id] = t("jobs.model", id=model_id)
-    return names
+    """Give the names of the models that some jobs measure; each is asked for once in a while."""
+    names: dict[int, str | None]
+    names, since = st.session_state.get(_NAMES, ({}, -FRESH_SECONDS))
+    if time.monotonic() - since >= FRESH_SECONDS:
+        names = {}
+        st.session_state[_NAMES] = (names, time.monotonic())
+    for model_id in {each for one in shown for each in model_ids(one)} - set(names):
+        try:
+            names[model_id] = get_model(training, model_id).name
+        except Refused:
+            names[model_id] = None
+    return {model_id: name for model_id, name in names.items() if name is not None}
 
 
 def elapsed(job: Job) -> float | None:
@@ -71,6 +79,21 @@ def remaining(job: Job) -> float | None:
     if job.status != "RUNNING" or passed is None or job.progress < _LEAST_PROGRESS:
         return None
     return max(1.0, passed * (1 - job.progress) / job.progress)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """The jobs that wait."""
+
+    places: dict[int, int]
+    """From 1, by the job's id; none where more wait than can be looked at."""
+    total: int
+
+
+def queue(training: Service) -> Queue:
+    """Give who waits, and where."""
+    waiting = list_jobs(training, status="PENDING", limit=_MOST_WAITING)
+    return Queue(places=positions(waiting.jobs) if waiting.total <= len(waiting.jobs) else {}, total=waiting.total)
 
 
 def positions(waiting: Iterable[Job]) -> dict[int, int]:

@@ -9,16 +9,16 @@ from shared.contracts.jobs import Job
 from shared.contracts.training import JobStatus, JobType
 from streamlit_ui.address import keep, select, told, told_id
 from streamlit_ui.app_pages import job, row_table
-from streamlit_ui.app_pages.job_words import SIGNS, elapsed, model_names, positions, remaining, title
+from streamlit_ui.app_pages.job_words import SIGNS, elapsed, model_names, queue, remaining, title
 from streamlit_ui.client import jobs
-from streamlit_ui.formats import age, duration, number
+from streamlit_ui.formats import age, duration, number, plain
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t, zone
 from streamlit_ui.states import empty, live
 
 REFRESH_SECONDS: Final = 2.0
 PAGE_ROWS: Final = 25
-_MOST_WAITING: Final = 200
+_LAST_PAGE: Final = 40_000
 _VIEW: Final = "jobs_view"
 _STATUSES: Final[tuple[JobStatus, ...]] = get_args(JobStatus)
 _TYPES: Final[tuple[JobType, ...]] = get_args(JobType)
@@ -31,7 +31,7 @@ def render() -> None:
         if job_id is not None:
             job.show(job_id)
             return
-        st.error(t("jobs.unknown", id=told("id")), icon=":material/search_off:")
+        st.error(t("jobs.unknown", id=plain(told("id"))), icon=":material/search_off:")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.title(t("places.jobs"), anchor=False, width="stretch")
         link("train", t("jobs.new"), icon=":material/add:")
@@ -57,12 +57,13 @@ def _status_words(status: str) -> str:
 @live(REFRESH_SECONDS)
 def _list(status: str, kind: str) -> None:
     training = services().training
-    page = max(1, told_id("page") or 1)
+    page = min(max(1, told_id("page") or 1), _LAST_PAGE)
     found = jobs.list_jobs(
         training, status=status or None, job_type=kind or None, limit=PAGE_ROWS, offset=(page - 1) * PAGE_ROWS,  # type: ignore[arg-type] # an option is one of them or empty
     )  # fmt: skip
     if not found.jobs and page > 1:
-        keep("page", None)
+        # The list got shorter, or the address is made up: the last page there is.
+        keep("page", min(max(1, _pages(found.total)), page - 1), 1)
         st.rerun()
     if not found.jobs:
         if status or kind:
@@ -71,8 +72,8 @@ def _list(status: str, kind: str) -> None:
             empty(t("jobs.none"))
             link("train", t("jobs.first"))
         return
-    waiting = jobs.list_jobs(training, status="PENDING", limit=_MOST_WAITING) if _has(found.jobs, "PENDING") else None
-    _table(found.jobs, model_names(training, found.jobs), positions(waiting.jobs) if waiting else {})
+    places = queue(training).places if _has(found.jobs, "PENDING") else {}
+    _table(found.jobs, model_names(training, found.jobs), places)
     _pager(page, found.total, f"{status}_{kind}")
 
 
@@ -132,8 +133,12 @@ def _message(one: Job, places: dict[int, int]) -> str:
     return one.error_msg or one.progress_msg or ""
 
 
+def _pages(total: int) -> int:
+    return -(-total // PAGE_ROWS)
+
+
 def _pager(page: int, total: int, view: str) -> None:
-    pages = -(-total // PAGE_ROWS)
+    pages = _pages(total)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption(t("jobs.count", count=number(total)))
         if pages > 1:

@@ -36,6 +36,7 @@ def render() -> None:
     elif (comparison_id := told_id("comparison")) is not None:
         comparison.draw(comparison_id)
     else:
+        _tell_of_odd_ids()
         st.title(t("places.models"), anchor=False)
         tabbed(
             "view",
@@ -45,6 +46,13 @@ def render() -> None:
                 "comparisons": (t("models.comparisons"), comparison.draw_list),
             },
         )
+
+
+def _tell_of_odd_ids() -> None:
+    missing = {"id": "card.missing_model", "test": "models.missing_test", "comparison": "comparison.missing"}
+    for name, words in missing.items():
+        if (odd := told(name)) is not None:
+            empty(t(words, id=plain(odd)), icon=":material/search_off:")
 
 
 def _models() -> None:

@@ -1,5 +1,6 @@
 """Train: a question, the rows to learn from, and what the data say to it before anything is fitted."""
 
+from contextlib import suppress
 from typing import Any
 
 import streamlit as st
@@ -28,6 +29,8 @@ from streamlit_ui.states import empty, guarded, note, once, show_error
 
 _ADDRESS = "request"
 _ADDRESSED = "training_address"
+_SOURCES = {"from_job": "jobs.unknown", "from_model": "card.missing_model"}
+_NOT_FOUND = 404
 
 
 def render() -> None:
@@ -43,13 +46,17 @@ def render() -> None:
     if draft.source:
         st.caption(f":material/content_copy: {plain(draft.source)}")
     left, right = st.columns([7, 5], gap="medium")
+    # Below both: on a phone, what is said of the request and its button stand before what is seldom changed.
+    below = st.container()
     with left:
         draft = _form(draft, catalogue)
+    with below:
+        draft = _advanced(draft)
     keep_draft(draft)
     body = draft.body()
     _keep_address(draft, catalogue)
     wanted, faults = check(body)
-    with left:
+    with below:
         as_text(body, services().training)
     with right:
         _side(draft, wanted, faults, mark(body))
@@ -58,14 +65,13 @@ def render() -> None:
 def _opened(catalogue: Catalogue) -> Draft:
     """Give the draft that the address asks for, else that of this session, else a first one."""
     with guarded():
-        job_id, model_id = told_id("from_job"), told_id("from_model")
-        if job_id is not None or model_id is not None:
-            draft = _former(job_id, model_id)
-            keep("from_job", None)
-            keep("from_model", None)
-            if draft is not None:
-                fill(draft)
-                return draft
+        for name, unknown in _SOURCES.items():
+            if (asked := told(name)) is not None:
+                draft = _former(name, told_id(name), unknown=t(unknown, id=plain(asked)))
+                keep(name, None)
+                if draft is not None:
+                    fill(draft)
+                    return draft
     code = told(_ADDRESS)
     if code and code != st.session_state.get(_ADDRESSED):
         found = unpack(code)
@@ -83,21 +89,26 @@ def _opened(catalogue: Catalogue) -> Draft:
     return known_draft
 
 
-def _former(job_id: int | None, model_id: int | None) -> Draft | None:
+def _former(name: str, source: int | None, *, unknown: str) -> Draft | None:
     training = services().training
-    model = None if job_id is not None or model_id is None else models.get_model(training, model_id)
-    job_id = job_id if model is None else model.job_id
     try:
-        if job_id is not None:
-            try:
-                return from_job(jobs.get_job(training, job_id))
-            except Refused:
-                if model is None:
-                    raise
-        return None if model is None else from_model(model)
+        if source is None:
+            st.warning(unknown, icon=":material/search_off:")
+            return None
+        if name == "from_job":
+            return from_job(jobs.get_job(training, source))
+        model = models.get_model(training, source)
+        if model.job_id is not None:
+            with suppress(Refused):
+                return from_job(jobs.get_job(training, model.job_id))
+        return from_model(model)
+    except Refused as error:
+        if error.status != _NOT_FOUND:
+            raise
+        st.warning(unknown, icon=":material/search_off:")
     except ValidationError:
         st.warning(t("train.no_request"), icon=":material/content_copy:")
-        return None
+    return None
 
 
 def _keep_address(draft: Draft, catalogue: Catalogue) -> None:
@@ -122,7 +133,10 @@ def _form(draft: Draft, catalogue: Catalogue) -> Draft:
         draft = draft.changed(**features(draft.wanted, catalogue.features))
     with st.container(border=True):
         st.subheader(t("train.part_model"), anchor=False)
-        draft = _model(draft, catalogue)
+        return _model(draft, catalogue)
+
+
+def _advanced(draft: Draft) -> Draft:
     with st.expander(t("train.advanced"), icon=":material/tune:"):
         parts: list[tuple[str, Any]] = [("validation", validation), ("alerts", alerts), ("running", running)]
         for part, draw in parts:

@@ -98,7 +98,7 @@ def unpack(code: str) -> Body | None:
     try:
         data = base64.urlsafe_b64decode(code + "=" * (-len(code) % 4))
         found = json.loads(zlib.decompressobj().decompress(data, MOST_BYTES))
-    except (binascii.Error, zlib.error, ValueError):
+    except (binascii.Error, zlib.error, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

@@ -33,6 +33,8 @@ class Looks:
     request: str = ""
     """The one under way."""
     pending: Future[PreflightReport] | None = None
+    failed: tuple[str, ServiceError] | None = None
+    """What came of the last one beside an outcome."""
 
 
 def looks() -> Looks:
@@ -49,6 +51,18 @@ def mark(body: Body) -> str:
 def known(request: str) -> Outcome | None:
     """Give what is known of a request."""
     return looks().found.get(request)
+
+
+def give_up(request: str, error: ServiceError) -> None:
+    """Keep why there is no outcome, to be told once."""
+    looks().failed = (request, error)
+
+
+def failure(request: str) -> ServiceError | None:
+    """Give why there was no outcome; it is looked for anew after that."""
+    mine = looks()
+    failed, mine.failed = mine.failed, None
+    return failed[1] if failed is not None and failed[0] == request else None
 
 
 def forget(request: str) -> None:
@@ -76,7 +90,7 @@ def look(request: str, wanted: CreateModel, training: Service) -> Outcome | None
         return None
     except Refused as error:
         outcome = error
-    except ServiceError:
+    except Exception:
         mine.pending = None
         raise
     mine.pending = None

@@ -10,13 +10,14 @@ from shared.contracts.model_request import CreateModel
 from shared.contracts.preflight import Parts, PreflightReport
 from streamlit_ui import formats
 from streamlit_ui.app_pages.training_fields import change, show_faults
-from streamlit_ui.app_pages.training_look import Outcome, forget, known, look
+from streamlit_ui.app_pages.training_look import Outcome, failure, forget, give_up, known, look
 from streamlit_ui.app_pages.training_words import plain
 from streamlit_ui.charts.preflight import parts_bar
 from streamlit_ui.client.transport import KeyNeeded, Refused, ServiceError
 from streamlit_ui.formats import compact, duration, moment, number, share, size
 from streamlit_ui.session import services, t
-from streamlit_ui.states import badge, guarded, show_error
+from streamlit_ui.states import badge, show_error
+from streamlit_ui.tables import dataframe
 
 AGAIN_SECONDS = 0.7
 _SKELETON = 120
@@ -32,6 +33,8 @@ def panel(request: str, wanted: CreateModel) -> None:
         # Takes the place of what was said of another request at once.
         place = st.skeleton(height=_SKELETON)
         try:
+            if (failed := failure(request)) is not None:
+                raise failed
             outcome = look(request, wanted, services().training)
         except KeyNeeded:
             raise
@@ -64,9 +67,13 @@ def _head(request: str, outcome: Outcome) -> None:
 def _waiting(request: str, wanted: CreateModel) -> None:
     st.caption(f":material/progress_activity: {t('train.looking')}")
     st.skeleton(height=_SKELETON)
-    with guarded():
-        if look(request, wanted, services().training) is not None:
-            st.rerun()
+    try:
+        if look(request, wanted, services().training) is None:
+            return
+    except ServiceError as error:
+        # Drawn whole again, the page tells of it and asks no more by itself.
+        give_up(request, error)
+    st.rerun()
 
 
 def is_hopeless(outcome: Outcome | None) -> bool:
@@ -191,7 +198,7 @@ def _reason(name: str) -> str:
 
 def _nulls(gaps: Sequence[tuple[float, str]]) -> None:
     frame = pd.DataFrame([{"name": name, "share": value * 100} for value, name in gaps])
-    st.dataframe(
+    dataframe(
         frame, hide_index=True, height="auto" if len(gaps) <= _FEW else 320,
         column_config={
             "name": st.column_config.TextColumn(t("train.feature"), width="medium"),

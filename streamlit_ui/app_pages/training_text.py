@@ -49,7 +49,7 @@ def _paste() -> None:
             *(f"- {code(one.pointer or '/')} {plain(one.detail)}" for one in faults_of(error)),
         ]
         st.error("\n".join(lines), icon=":material/error:")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         st.error(t("train.paste_no_json", reason=plain(error)), icon=":material/error:")
     else:
         fill(draft)

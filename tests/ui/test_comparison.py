@@ -97,6 +97,15 @@ def test_comparison_when_it_has_no_figures_or_is_gone_then_it_says_so(fakes: Fak
     assert "no comparison 6" in open_page("models", comparison=6).info[0].value
 
 
+def test_results_when_they_are_of_another_version_then_it_says_so(fakes: Fakes, open_page: Open):
+    fakes.training.get("/comparisons/4", compared(results={"models": "none"}))
+    fakes.training.get("/test-results/5", result(metrics={"periods": 3}))
+    for name, one in (("comparison", 4), ("test", 5)):
+        test = open_page("models", **{name: one})
+        assert not test.exception
+        assert "are both of the same version" in test.error[0].value
+
+
 def test_comparison_when_deleted_then_it_asks_first(fakes: Fakes, open_page: Open):
     fakes.training.on("DELETE", "/comparisons/4", None)
     test = open_page("models", comparison=4)

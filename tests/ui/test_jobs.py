@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from streamlit_ui.app_pages import job_stages, jobs
+from streamlit_ui.app_pages import job_stages, job_words, jobs
 from streamlit_ui.app_pages.job_words import positions
 from tests.support.fake_services import Problem
 from tests.support.ui_jobs import fold, job, listed, log, model, trial
@@ -78,6 +78,34 @@ def test_list_when_a_job_was_added_then_a_click_means_the_row_that_was_seen(
     test.session_state["jobs_table"] = {"selection": {"rows": [0], "columns": [], "cells": []}}
     test.run()
     assert sent_to == [41]
+
+
+@pytest.mark.parametrize("page", ["4", "99999999"])
+def test_list_when_the_page_lies_beyond_the_end_then_the_last_one_is_shown(fakes: Fakes, open_page: Open, page: str):
+    fakes.training.get("/queue", lambda asked: listed(*([job()] if int(asked.query["offset"]) < 60 else []), total=60))
+    test = open_page("jobs", page=page)
+    assert not test.exception
+    assert max(int(one.query["offset"]) for one in fakes.training.asked) < 1_000_000
+    assert (fakes.training.asked[-1].query["offset"], test.query_params["page"]) == ("50", "3")
+    assert len(test.dataframe[0].value) == 1
+
+
+def test_list_when_more_wait_than_are_looked_at_then_no_place_is_made_up(fakes: Fakes, open_page: Open):
+    waiting = job(5, status="PENDING", started_at=None, progress=0.0)
+    fakes.training.get("/queue", listed(waiting, total=500)).get("/queue/5", waiting).get("/queue/5/log", log(5))
+    assert open_page("jobs").dataframe[0].value["message"].tolist() == ["waits for its turn"]
+    assert open_page("jobs", id=5).get("progress")[0].proto.text == "0 % · waits for its turn"
+
+
+def test_list_when_a_measured_model_is_renamed_then_the_new_name_is_shown_after_a_while(
+    fakes: Fakes, open_page: Open, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(job_words, "FRESH_SECONDS", 0.0)
+    fakes.training.get("/queue", listed(job(2, job_type="TEST", model_name=None, test_model_id=7, request={})))
+    fakes.training.get("/models/7", model(7, name="Old"))
+    test = open_page("jobs")
+    fakes.training.get("/models/7", model(7, name="New"))
+    assert test.run().dataframe[0].value["name"].tolist() == ["Test of New"]
 
 
 def test_list_when_no_job_is_like_the_filter_then_says_so(fakes: Fakes, open_page: Open):

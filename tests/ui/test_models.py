@@ -85,6 +85,15 @@ def test_list_when_two_rows_are_ticked_then_they_are_compared_on_rows_after_trai
     assert sent["test_start"].startswith("2026-03-01T12:11:00")
 
 
+@pytest.mark.parametrize("name", ["id", "test", "comparison"])
+def test_list_when_an_id_is_none_then_the_app_says_so(open_page: Open, name: str):
+    test = open_page("models", **{name: "![x](http://a.b)"})
+    assert not test.exception
+    assert test.info[0].value.startswith("There is no")
+    assert "![x](" not in test.info[0].value
+    assert len(test.dataframe[0].value) == 2
+
+
 def test_list_when_the_service_is_down_then_there_is_a_banner_and_no_traceback(fakes: Fakes, open_page: Open):
     fakes.down("training")
     test = open_page("models")

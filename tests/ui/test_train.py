@@ -1,18 +1,23 @@
 """The page that asks for a model: the form, what the rows say to it, and what is sent."""
 
-import time
+import base64
+import threading
+import zlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from streamlit_ui.app_pages import training_look
+from streamlit_ui.client.transport import Unreachable
 from tests.support import ui_jobs
 from tests.support.fake_services import Asked, Problem
 from tests.support.ui_train import FIRST_BODY, PREFLIGHT, field, sent, shown
 from tests.ui.conftest import Fakes
 
 Open = Callable[..., AppTest]
+FOR_EVER = 30.0
 
 
 @pytest.fixture
@@ -101,8 +106,10 @@ def test_train_when_the_job_would_fail_then_its_sentence_stands_there_and_the_th
 
 
 def test_train_when_a_look_takes_long_then_the_page_is_there_meanwhile(ready: Fakes, open_page: Open):
+    known, over = threading.Event(), threading.Event()
+
     def slowly(_: Asked) -> Any:
-        time.sleep(1.5)
+        known.wait(FOR_EVER)
         return ui_jobs.report()
 
     ready.training.on("POST", PREFLIGHT, slowly)
@@ -110,10 +117,57 @@ def test_train_when_a_look_takes_long_then_the_page_is_there_meanwhile(ready: Fa
     assert not test.exception
     assert not test.metric
     assert "Looking at the rows" in " ".join(one.value for one in test.caption)
-    time.sleep(0.8)
+    looked = test.session_state["training_looks"].pending
+    looked.add_done_callback(lambda _: over.set())
+    known.set()
+    assert over.wait(FOR_EVER)
     test.run()
     assert [one.label for one in test.metric][:1] == ["Rows"]
     assert len(sent(ready.training)) == 1
+
+
+def test_train_when_the_service_vanishes_during_a_look_then_it_is_told_and_not_asked_for_ever(
+    ready: Fakes, open_page: Open, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[str] = []
+
+    def never(*_: Any) -> Any:
+        asked.append("preflight")
+        if len(asked) == 1:
+            ended.wait(FOR_EVER)
+        raise Unreachable("training", "it is gone")
+
+    ended = threading.Event()
+    monkeypatch.setattr(training_look, "preflight", never)
+    test = open_page("train")
+    looked = test.session_state["training_looks"].pending
+    ended.set()
+    assert looked.exception(FOR_EVER)
+    test.run()
+    assert "does not answer" in test.error[0].value
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("name", ["from_job", "from_model"])
+@pytest.mark.parametrize("odd", ["999", "no*nsense"])
+def test_train_when_what_it_is_to_be_like_is_unknown_then_the_app_says_so(
+    ready: Fakes, open_page: Open, name: str, odd: str
+):
+    ready.training.get("/queue/999", Problem(404, "GET /queue lists all"))
+    ready.training.get("/models/999", Problem(404, "GET /models lists all"))
+    test = open_page("train", **{name: odd})
+    assert not test.exception
+    assert odd.replace("*", r"\*") in test.warning[0].value
+    assert test.warning[0].value.startswith("There is no")
+    assert name not in test.query_params
+    assert shown(test) == FIRST_BODY
+
+
+def test_train_when_the_address_is_nested_for_ever_then_it_is_a_wrong_one(ready: Fakes, open_page: Open):
+    nested = base64.urlsafe_b64encode(zlib.compress(b"[" * 60_000)).decode().rstrip("=")
+    test = open_page("train", request=nested)
+    assert not test.exception
+    assert shown(test) == FIRST_BODY
 
 
 def test_train_when_submitted_then_sends_exactly_what_is_shown(ready: Fakes, open_page: Open):

@@ -50,7 +50,7 @@ def test_train_when_cloned_from_a_model_then_asks_its_question_again(ready: Fake
     ("answer", "words"),
     [
         (ui_jobs.job(3, job_type="TEST", request={"priority": 5, "test_start": "x"}), "cannot be taken up"),
-        (Problem(404, "there is no job 3"), "there is no job 3"),
+        (Problem(404, "GET /queue lists all"), "There is no job 3."),
     ],
 )
 def test_train_when_there_is_nothing_to_clone_then_says_so_and_shows_the_form(
