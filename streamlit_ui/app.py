@@ -94,7 +94,8 @@ def show(name: Name) -> None:
         if login.is_wanted():
             login.ask()
         else:
-            RENDER[name]()
+            with st.spinner(t("frame.loading")):
+                RENDER[name]()
     release()
 
 
