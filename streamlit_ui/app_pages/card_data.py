@@ -13,6 +13,7 @@ from streamlit_ui.app_pages.card_figures import absent, figures, picture
 from streamlit_ui.charts.periods import Step, by_phase, over_time, waterfall
 from streamlit_ui.formats import NOTHING, number, plain, share
 from streamlit_ui.session import t
+from streamlit_ui.tables import dataframe
 
 _PARTS = ("fit_rows", "calibration_rows", "holdout_rows")
 
@@ -91,7 +92,7 @@ def _readings(found: JsonObject) -> None:
         }
         for name in ("observed", "recording")
     ]  # fmt: skip
-    st.dataframe(
+    dataframe(
         pd.DataFrame(rows),
         hide_index=True,
         column_config={

@@ -13,6 +13,7 @@ from streamlit_ui.client.models import read_file
 from streamlit_ui.formats import NOTHING, moment, number, plain
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
+from streamlit_ui.tables import dataframe
 
 
 def draw(card: ModelCard) -> None:
@@ -75,12 +76,12 @@ def _made(found: CardLineage) -> None:
                 st.markdown(f"**{t('card.libraries')}**")
                 rows = [{"name": name, "version": version} for name, version in sorted(found.libraries.items())]
                 titles = {"name": t("card.library"), "version": t("card.version")}
-                st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=titles, height=320)
+                dataframe(pd.DataFrame(rows), hide_index=True, column_config=titles, height=320)
 
 
 def _seconds(found: dict[str, float]) -> None:
     rows = [{"step": step, "seconds": value} for step, value in sorted(found.items(), key=lambda one: -one[1])]
-    st.dataframe(
+    dataframe(
         pd.DataFrame(rows),
         hide_index=True,
         height=320,

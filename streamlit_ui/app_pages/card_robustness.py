@@ -15,6 +15,7 @@ from streamlit_ui.client.models import list_tests
 from streamlit_ui.formats import NOTHING, number
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, empty
+from streamlit_ui.tables import dataframe
 
 _SCORES = ("average_precision", "f1", "precision", "recall", "accuracy")
 OVERFITTED = 0.1
@@ -143,7 +144,7 @@ def _folds(found: CardCrossValidation | None) -> None:
             for name in _SCORES:
                 label = f"{t(f'card.{name}')} ({t(f'card.fold_{part}')})"
                 columns[f"{part}_{name}"] = st.column_config.NumberColumn(label, format="%.3f")
-        st.dataframe(pd.DataFrame(rows), hide_index=True, column_config=columns)
+        dataframe(pd.DataFrame(rows), hide_index=True, column_config=columns)
 
 
 def _trials(trials: Sequence[JsonObject]) -> None:
@@ -158,7 +159,7 @@ def _trials(trials: Sequence[JsonObject]) -> None:
         }
         for one in trials
     ]  # fmt: skip
-    st.dataframe(
+    dataframe(
         pd.DataFrame(rows),
         hide_index=True,
         column_config={

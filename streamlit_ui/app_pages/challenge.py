@@ -6,6 +6,7 @@ from shared.contracts.promotions import AutoPromotion, Challenge, Figures, Metri
 from streamlit_ui.formats import number, percent, plain, share
 from streamlit_ui.session import t
 from streamlit_ui.states import badge
+from streamlit_ui.tables import dataframe
 
 _BRIER_DIGITS = 4
 _ROWS = (
@@ -31,7 +32,7 @@ def draw(found: Challenge, names: dict[int, str]) -> None:
         t("manage.contest_why", pairs=number(found.pairs), live=plain(names.get(found.live_active_model_id, "")))
     )
     challenger, live = found.challenger, found.live
-    st.dataframe(
+    dataframe(
         {
             t("manage.contest_figure"): [t(f"manage.contest_{name}") for name in _ROWS],
             t("manage.contest_challenger"): [_words(challenger, name) for name in _ROWS],

@@ -18,6 +18,7 @@ from streamlit_ui.formats import age, code, moment, number, percent, plain, shar
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import Level, badge, once
+from streamlit_ui.tables import dataframe
 
 MOST_DELIVERIES: Final = 20
 _WRITTEN_WITHIN: Final = timedelta(minutes=1)
@@ -107,7 +108,7 @@ def ask(coin_id: str, models: dict[int, ActiveModel]) -> None:
             }
         )
     config = st.column_config
-    st.dataframe(
+    dataframe(
         pd.DataFrame(rows), hide_index=True, alt=t("coin.ask_alt"), key="asked_table",
         column_config={
             "model": config.TextColumn(t("predictions.model"), width=220),

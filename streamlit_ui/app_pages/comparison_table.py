@@ -14,6 +14,7 @@ from streamlit_ui.app_pages.questions import question
 from streamlit_ui.formats import NOTHING, moment, number, percent, share
 from streamlit_ui.session import t
 from streamlit_ui.states import empty
+from streamlit_ui.tables import dataframe
 
 _BEST = "★"
 
@@ -48,7 +49,7 @@ def show(rows: Sequence[Row], names: Sequence[str], *, everything: bool, label: 
         }
         for row in shown
     ]  # fmt: skip
-    st.dataframe(
+    dataframe(
         pd.DataFrame(table), hide_index=True, height="content",
         column_config={label: st.column_config.TextColumn(label, pinned=True, width=180)},
     )  # fmt: skip

@@ -16,6 +16,7 @@ from streamlit_ui.app_pages.known_models import known_models, model_name
 from streamlit_ui.client.webhooks import list_deliveries, list_webhooks
 from streamlit_ui.session import services, t, zone
 from streamlit_ui.states import empty, live
+from streamlit_ui.tables import dataframe
 
 REFRESH_SECONDS: Final = 3
 PER_PAGE: Final = 50
@@ -141,7 +142,7 @@ def draw_table(deliveries: Sequence[Delivery], endpoints: dict[int, str]) -> Non
         }
     )  # fmt: skip
     clock = str(zone())
-    st.dataframe(
+    dataframe(
         rows, hide_index=True, key=_TABLE, on_select="rerun", selection_mode="single-row",
         height=ROW_PIXELS * (min(len(rows), MOST_ROWS) + 1) + 3,
         row_height=ROW_PIXELS,

@@ -25,6 +25,7 @@ from streamlit_ui.client.webhooks import get_delivery, get_webhook, resend
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t, zone
 from streamlit_ui.states import Level, badge, guarded, live, note, once
+from streamlit_ui.tables import dataframe
 
 REFRESH_SECONDS: Final = 2
 MOST_ATTEMPTS: Final = 15
@@ -186,7 +187,7 @@ def _says(delivery: DeliveryDetails) -> None:
         return
     st.subheader(t("delivery.says"))
     said: list[SentPrediction] = message.data.predictions
-    st.dataframe(
+    dataframe(
         pd.DataFrame(
             {
                 "model": [one.model.custom_name or one.model.name for one in said],

@@ -12,6 +12,7 @@ from streamlit_ui.formats import age, code, moment, number, plain
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t, zone
 from streamlit_ui.states import confirm, empty, guarded, live, note, once
+from streamlit_ui.tables import dataframe
 
 REDRAWN_SECONDS = 15
 _TABS = ("threshold", "sending", "promotion", "removal")
@@ -77,7 +78,7 @@ def _draw_table(search: str, state: str) -> None:
     # The key holds the models: when one comes or goes, a row that was chosen before means another one.
     key = f"manage_{hash(tuple(ids))}"
     st.session_state[_DRAWN] = (key, ids)
-    st.dataframe(
+    dataframe(
         {t(f"manage.{name}"): values for name, values in columns.items()}, hide_index=True,
         on_select="rerun", selection_mode="single-row", key=key,
         column_config={

@@ -19,6 +19,7 @@ from streamlit_ui.formats import age, duration, moment, number, percent, plain, 
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, empty
+from streamlit_ui.tables import dataframe
 
 _TABS = ("figures", "calibration", "time", "phases", "drift")
 _WIDE = 330
@@ -164,7 +165,7 @@ def _draw_phases(phases: list[PhaseFigures]) -> None:
     }
     right = {t(f"statistics.{name}"): st.column_config.TextColumn(alignment="right") for name in columns}
     right[t("statistics.phase")] = st.column_config.TextColumn(pinned=True)
-    st.dataframe(
+    dataframe(
         {t(f"statistics.{name}"): values for name, values in columns.items()}, hide_index=True, column_config=right
     )
 

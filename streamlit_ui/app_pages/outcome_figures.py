@@ -10,6 +10,7 @@ from shared.contracts.statistics import Figures, HoldOut, Judged
 from streamlit_ui.charts import outcomes
 from streamlit_ui.formats import NOTHING, number, percent, share
 from streamlit_ui.session import t
+from streamlit_ui.tables import dataframe
 
 FEW = 30
 """Below so many known answers a share says little."""
@@ -105,7 +106,7 @@ def draw_comparison(live: Figures, hold_out: HoldOut) -> None:
         ("base_rate", live.base_rate, hold_out.base_rate, True),
         *_judged_rows("alert", live.alert, hold_out.alert),
     ]
-    st.dataframe(
+    dataframe(
         {
             t("statistics.figure"): [t(f"statistics.{name}") for name, *_ in rows],
             t("statistics.live_figures"): [_words(value, is_share) for _, value, _, is_share in rows],

@@ -12,6 +12,7 @@ from streamlit_ui.address import select
 from streamlit_ui.client import packages as client
 from streamlit_ui.session import services, t, zone
 from streamlit_ui.states import badge, empty, guarded
+from streamlit_ui.tables import dataframe
 
 MOST_SYMBOLS = 1000
 MOST_GAPS = 200
@@ -41,7 +42,7 @@ def draw_coverage(symbol: str, interval: str) -> None:
     if not found.gaps:
         return
     rows = [{"since": gap.since, "until": gap.until, "missing": gap.missing} for gap in found.gaps[:MOST_GAPS]]
-    st.dataframe(
+    dataframe(
         pd.DataFrame(rows), hide_index=True, width="stretch",
         column_config={
             "since": _moment(t("packages.gap_since")), "until": _moment(t("packages.gap_until")),
@@ -71,7 +72,7 @@ def _draw_markets() -> None:
         }
         for one in found.series
     ]  # fmt: skip
-    st.dataframe(
+    dataframe(
         pd.DataFrame(rows), hide_index=True, width="stretch",
         column_config={
             "symbol": t("packages.symbol"), "interval": t("packages.interval"), "first": _moment(t("packages.first")),

@@ -13,6 +13,7 @@ from shared.contracts.packages import Manifest, PackageDetails
 from streamlit_ui import formats
 from streamlit_ui.session import t
 from streamlit_ui.states import badge, empty
+from streamlit_ui.tables import dataframe
 
 
 def read(package: PackageDetails) -> Manifest | None:
@@ -137,7 +138,7 @@ def _draw_forecaster(manifest: Manifest) -> None:
     rows = [
         {"name": one.name, "transform": one.transform, "mean": one.mean, "scale": one.scale} for one in made.channels
     ]
-    st.dataframe(
+    dataframe(
         pd.DataFrame(rows), hide_index=True, width="stretch",
         column_config={
             "name": t("packages.channel"), "transform": t("packages.transform"),
@@ -210,7 +211,7 @@ def _draw_report(report: Mapping[str, Any]) -> None:
     trading = report.get("trading")
     rows = _outcomes(trading) if isinstance(trading, dict) else []
     if rows:
-        st.dataframe(
+        dataframe(
             pd.DataFrame(rows), hide_index=True, width="stretch",
             column_config={
                 "who": t("packages.who"),

@@ -19,6 +19,7 @@ from streamlit_ui.client import packages as client
 from streamlit_ui.client.transport import Refused
 from streamlit_ui.session import services, t
 from streamlit_ui.states import empty, guarded, live, once, release
+from streamlit_ui.tables import dataframe
 
 LOOK_SECONDS = 30.0
 SPANS = (1, 2, 4)
@@ -177,7 +178,7 @@ def _draw_horizons(said: PackageSignal, manifest: Manifest) -> None:
                     high: _with_change(values.upper_price[step], said),
                 }
             )
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
+    dataframe(pd.DataFrame(rows), hide_index=True, width="stretch")
     st.caption(t("signal.expected_help"))
 
 

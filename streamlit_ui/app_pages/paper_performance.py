@@ -11,6 +11,7 @@ from streamlit_ui.app_pages.paper_orders import side_words
 from streamlit_ui.app_pages.paper_positions import reason_words
 from streamlit_ui.session import t
 from streamlit_ui.states import empty
+from streamlit_ui.tables import dataframe
 
 FEW_TRADES = 30
 
@@ -60,7 +61,7 @@ def _draw_slices(title: str, slices: Mapping[str, Slice]) -> None:
         {"of": name, "trades": one.trades, "won": one.wins / one.trades if one.trades else None, "pnl": one.pnl}
         for name, one in slices.items()
     ]
-    st.dataframe(
+    dataframe(
         pd.DataFrame(rows), hide_index=True, width="stretch",
         column_config={
             "of": title, "trades": st.column_config.NumberColumn(t("paper.trades"), format="localized"),

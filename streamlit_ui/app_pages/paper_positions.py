@@ -16,6 +16,7 @@ from streamlit_ui.app_pages.paper_orders import side_words
 from streamlit_ui.client import packages as client
 from streamlit_ui.session import services, t, zone
 from streamlit_ui.states import confirm, empty, note
+from streamlit_ui.tables import dataframe
 
 MOST_CLOSED = 1000
 _SELECTED = "paper_selected"
@@ -43,7 +44,7 @@ def draw_open(found: Dashboard) -> None:
         empty(t("paper.none_open"), icon=":material/hourglass_empty:")
         return
     rows = [_open_row(one) for one in found.positions]
-    event = st.dataframe(
+    event = dataframe(
         pd.DataFrame(rows), hide_index=True, width="stretch", on_select=_redraw, selection_mode="single-row",
         key=_key(found), column_config=_columns(),
     )  # fmt: skip
@@ -94,7 +95,7 @@ def draw_closed(package: PackageDetails, latest: Sequence[PaperPosition], *, tra
         prediction = services().prediction
         shown = client.list_positions(prediction, package.id, status="CLOSED", limit=MOST_CLOSED).positions
     rows = [_closed_row(one) for one in shown]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", column_config=_columns())
+    dataframe(pd.DataFrame(rows), hide_index=True, width="stretch", column_config=_columns())
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(t("paper.closed_count", shown=formats.number(len(shown)), trades=formats.number(trades)))
         if len(shown) == len(latest) and trades > len(latest):

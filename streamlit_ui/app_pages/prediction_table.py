@@ -10,6 +10,7 @@ from shared.contracts.prediction import ActiveModel, Prediction
 from streamlit_ui.app_pages.known_models import model_name
 from streamlit_ui.formats import percent
 from streamlit_ui.session import t, zone
+from streamlit_ui.tables import dataframe
 
 MOST_PIXELS: Final = 640
 _ROW_PIXELS: Final = 36
@@ -52,7 +53,7 @@ def table(
     order = [name for name in _columns() if name not in without]
     pixels = min(height, _ROW_PIXELS * (len(data) + 1) + 2)
     st.session_state[f"{key}_shown"] = list(predictions)
-    st.dataframe(
+    dataframe(
         data, hide_index=True, key=key, on_select="rerun", selection_mode="single-cell", height=pixels,
         column_order=order, column_config=_columns(), row_height=_ROW_PIXELS, alt=t("predictions.table_alt"),
     )  # fmt: skip

@@ -12,6 +12,7 @@ from streamlit_ui.client.active_models import get_challenge, list_active, list_p
 from streamlit_ui.formats import number, plain
 from streamlit_ui.session import services, t, zone
 from streamlit_ui.states import confirm, empty, guarded, note
+from streamlit_ui.tables import dataframe
 
 _SHARES = ("precision", "alert_precision")
 _FIELD_PIXELS = 170
@@ -149,7 +150,7 @@ def _draw_log(log: list[Promotion], names: dict[int, str]) -> None:
     if not log:
         empty(t("manage.no_log"))
         return
-    st.dataframe(
+    dataframe(
         {
             t("manage.log_when"): [one.created_at for one in log],
             t("manage.log_action"): [t(f"manage.action_{one.action}") for one in log],

@@ -7,6 +7,8 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from streamlit_ui.tables import dataframe
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
@@ -32,7 +34,7 @@ def draw(
     present = tuple(ids)
     if shown and present != shown and not is_live:
         turn += 1
-    event: Any = st.dataframe(
+    event: Any = dataframe(
         frame, hide_index=True, key=_named(key, turn), on_select="rerun", selection_mode=mode, **options
     )
     st.session_state[f"{key}_shown"] = (present, turn)

@@ -12,6 +12,7 @@ from streamlit_ui.formats import code, number
 from streamlit_ui.places import link
 from streamlit_ui.session import t, zone
 from streamlit_ui.states import badge, empty
+from streamlit_ui.tables import dataframe
 
 
 def draw(found: ServiceStatistics, models: list[ActiveModel]) -> None:
@@ -39,7 +40,7 @@ def _draw_models(models: list[ActiveModel]) -> None:
         t("statistics.predictions"): [model.total_predictions for model in models],
         t("statistics.last_prediction"): [model.last_prediction_at for model in models],
     }
-    shown = st.dataframe(
+    shown = dataframe(
         table, hide_index=True, on_select="rerun", selection_mode="single-row", key=f"statistics_models_{len(models)}",
         column_config={
             t("statistics.model"): st.column_config.TextColumn(width="medium"),

@@ -14,6 +14,7 @@ from streamlit_ui.client.system import get_configuration
 from streamlit_ui.client.transport import Service
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, empty, guarded
+from streamlit_ui.tables import dataframe
 
 HIDDEN: Final = ("set", "not set")
 """What a service shows in place of a secret."""
@@ -68,7 +69,7 @@ def _settings(found: Configuration) -> None:
 
 
 def _table(shown: list[Setting]) -> None:
-    st.dataframe(
+    dataframe(
         pd.DataFrame(
             {
                 "name": [one.name for one in shown],

@@ -14,6 +14,7 @@ from streamlit_ui.app_pages.system_states import is_dead
 from streamlit_ui.charts.system import ShardWords, parts_of_coins
 from streamlit_ui.session import t, zone
 from streamlit_ui.states import empty
+from streamlit_ui.tables import dataframe
 
 
 def draw(workers: Sequence[WorkerState], now: datetime) -> None:
@@ -28,7 +29,7 @@ def draw(workers: Sequence[WorkerState], now: datetime) -> None:
     if not workers:
         empty(t("system.no_worker_detail"), icon=":material/power_off:")
         return
-    st.dataframe(
+    dataframe(
         pd.DataFrame(
             {
                 "worker": [str(number) for number in range(1, len(workers) + 1)],
@@ -59,7 +60,7 @@ def draw_feeds(feeds: Sequence[CandleFeed]) -> None:
     """Draw the feeds of candles."""
     st.subheader(t("system.part_feeds"))
     clock = str(zone())
-    st.dataframe(
+    dataframe(
         pd.DataFrame(
             {
                 "feed": [feed.feed for feed in feeds],

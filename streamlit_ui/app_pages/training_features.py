@@ -11,6 +11,7 @@ from shared.contracts.model_request import CreateModel
 from streamlit_ui import formats
 from streamlit_ui.app_pages.training_fields import key, slot
 from streamlit_ui.session import t
+from streamlit_ui.tables import dataframe
 
 USUAL_WINDOWS: Final = (5, 10, 15)
 LARGEST_WINDOW: Final = 200
@@ -99,7 +100,7 @@ def _meanings(catalogue: FeatureCatalogue) -> None:
         frame = pd.DataFrame(
             [{"name": one.name, "unit": one.unit, "meaning": one.meaning} for one in catalogue.features]
         )
-        st.dataframe(
+        dataframe(
             frame, hide_index=True, height=320,
             column_config={
                 "name": st.column_config.TextColumn(t("train.feature"), width="medium"),

@@ -5,6 +5,7 @@ from typing import Final
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from streamlit_ui.charts import SEPARATORS
 from streamlit_ui.charts.palette import ALERT, DOWN, NEUTRAL, UP
 from streamlit_ui.charts.price import (
     COLOURS,
@@ -20,7 +21,7 @@ from streamlit_ui.charts.price import (
     wall,
 )
 from streamlit_ui.formats import share
-from streamlit_ui.session import t
+from streamlit_ui.session import language, t
 
 _FROM_AREA: Final = 0.05
 """From the area of a mark in Altair to its width in Plotly, about."""
@@ -63,6 +64,7 @@ def candle_chart(course: Course) -> go.Figure:
         _draw_move(figure, course.move)
     figure.update_layout(
         height=PRICE_PIXELS + VOLUME_PIXELS + 60, margin={"l": 8, "r": 8, "t": 24, "b": 8}, bargap=0.2,
+        separators=SEPARATORS[language()],
         legend={"orientation": "h", "y": 1.08, "x": 0}, hovermode="closest", xaxis_rangeslider_visible=False,
     )  # fmt: skip
     figure.update_yaxes(title_text=axis_title(course), exponentformat="power", row=1, col=1)

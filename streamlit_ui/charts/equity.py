@@ -92,11 +92,8 @@ def _times() -> alt.Axis:
 
 
 def _values(pattern: str, *, ticks: int = 6) -> alt.Axis:
-    """Write numbers with the separators of the language; room is kept so that charts below each other are in line."""
-    told = f"format(datum.value, '{pattern}')"
-    if language() == "de":
-        told = f"replace(replace(replace({told}, regexp(',', 'g'), ';'), '.', ','), regexp(';', 'g'), '.')"
-    return alt.Axis(labelExpr=told, tickCount=ticks, minExtent=_ROOM)
+    """Write numbers so; room is kept so that charts below each other are in line."""
+    return alt.Axis(format=pattern, tickCount=ticks, minExtent=_ROOM)
 
 
 def _tooltip(title: str) -> list[alt.Tooltip]:

@@ -10,13 +10,13 @@ import plotly.graph_objects as go
 from shared.contracts.candles import Candle
 from shared.contracts.paper import PaperPosition
 from shared.contracts.signals import PackageSignal
+from streamlit_ui.charts import SEPARATORS
 from streamlit_ui.charts.palette import DOWN, NEUTRAL, SERIES, UP
 from streamlit_ui.session import language, t, zone
 
 HEIGHT = 460
 _BAND = "rgba(47, 111, 222, 0.22)"
 _CLEAR = "rgba(0, 0, 0, 0)"
-_SEPARATORS = {"en": ".,", "de": ",."}
 _TICKS = {"en": "%H:%M\n%b %d, %Y", "de": "%H:%M\n%d.%m.%Y"}
 _MOMENT = "%Y-%m-%d %H:%M"
 
@@ -44,7 +44,7 @@ def forecast_chart(
         _add_position(figure, position, start=shown[0].open_time if shown else last_close, end=times[-1])
     figure.add_vline(x=_clock(last_close), line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     figure.update_layout(
-        height=HEIGHT, separators=_SEPARATORS[language()], hovermode="x", dragmode="zoom",
+        height=HEIGHT, separators=SEPARATORS[language()], hovermode="x", dragmode="zoom",
         margin={"l": 8, "r": 8, "t": 8, "b": 8}, paper_bgcolor=_CLEAR, plot_bgcolor=_CLEAR,
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
     )  # fmt: skip
