@@ -11,6 +11,7 @@ from streamlit_ui.app_pages import (
     endpoint_form,
     endpoint_secret,
 )
+from streamlit_ui.formats import plain
 from streamlit_ui.session import t
 from streamlit_ui.states import guarded
 
@@ -21,6 +22,10 @@ def render() -> None:
     """Draw the view that the address names."""
     endpoint_secret.show_fresh()
     delivery_id, endpoint_id = told_id("delivery"), told_id("endpoint")
+    for name, id_ in (("delivery", delivery_id), ("endpoint", endpoint_id)):
+        if id_ is None and (nonsense := told(name)):
+            words = "delivery.no_message" if name == "delivery" else "delivery.no_endpoint"
+            st.error(t(words, id=plain(nonsense)), icon=":material/search_off:")
     if delivery_id is not None:
         delivery_message.draw(delivery_id)
     elif told("new"):

@@ -1,6 +1,7 @@
 """One message: what it says, every attempt at it, and sending it again."""
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Final
 
 import pandas as pd
@@ -36,8 +37,10 @@ SHORT_RESPONSE: Final = 80
 
 def draw(delivery_id: int) -> None:
     """Draw it; while it is on its way, again and again."""
-    delivery = get_delivery(services().prediction, delivery_id)
     link("delivery", t("delivery.view_messages"), icon=":material/arrow_back:", view="messages")
+    delivery = _known(delivery_id)
+    if delivery is None:
+        return
     left, right = st.columns([3, 1], vertical_alignment="center")
     left.title(t("delivery.message", id=delivery_id))
     is_pending = delivery.status == "pending"
@@ -56,6 +59,16 @@ def draw(delivery_id: int) -> None:
     _says(delivery)
     st.subheader(t("delivery.body"))
     st.json(delivery.body, expanded=2)
+
+
+def _known(delivery_id: int) -> DeliveryDetails | None:
+    try:
+        return get_delivery(services().prediction, delivery_id)
+    except Refused as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+    st.error(t("delivery.no_message", id=delivery_id), icon=":material/search_off:")
+    return None
 
 
 def draw_trial(delivery_id: int) -> None:

@@ -1,5 +1,6 @@
 """One endpoint: how it is doing, what it is set to, and what can be done with it."""
 
+from http import HTTPStatus
 from typing import Final
 
 import streamlit as st
@@ -12,6 +13,7 @@ from streamlit_ui.app_pages.delivery_list import draw_table
 from streamlit_ui.app_pages.delivery_message import draw_trial
 from streamlit_ui.app_pages.delivery_words import answer_words, endpoint_state, place_of, sends_words, title
 from streamlit_ui.app_pages.known_models import known_models, model_name
+from streamlit_ui.client.transport import Refused
 from streamlit_ui.client.webhooks import get_webhook, list_deliveries
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
@@ -24,7 +26,9 @@ LATEST: Final = 20
 def draw(endpoint_id: int) -> None:
     """Draw it."""
     link("delivery", t("delivery.all_endpoints"), icon=":material/arrow_back:")
-    endpoint = get_webhook(services().prediction, endpoint_id)
+    endpoint = known(endpoint_id)
+    if endpoint is None:
+        return
     st.title(formats.plain(title(endpoint)))
     endpoint_actions.draw(endpoint)
     if (trial := told_id("test")) is not None:
@@ -36,6 +40,17 @@ def draw(endpoint_id: int) -> None:
     st.subheader(t("delivery.latest"))
     _latest(endpoint_id)
     link("delivery", t("delivery.all_of_it"), icon=":material/filter_list:", view="messages", to=endpoint_id)
+
+
+def known(endpoint_id: int) -> WebhookDetails | None:
+    """Give an endpoint; where there is none (any more), say so."""
+    try:
+        return get_webhook(services().prediction, endpoint_id)
+    except Refused as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+    st.error(t("delivery.no_endpoint", id=endpoint_id), icon=":material/search_off:")
+    return None
 
 
 @live(REFRESH_SECONDS)

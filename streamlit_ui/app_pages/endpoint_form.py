@@ -8,10 +8,11 @@ import streamlit as st
 
 from shared.contracts.fields import SendMode
 from shared.contracts.webhook import LONGEST_LIFE_SECONDS, MASK, MOST_AT_ONCE, ChangeWebhook, NewWebhook, Webhook
+from streamlit_ui.app_pages import endpoint_detail
 from streamlit_ui.app_pages.delivery_words import title, to_view
 from streamlit_ui.app_pages.endpoint_secret import Fresh, fresh_keeper
 from streamlit_ui.app_pages.known_models import known_models, model_name
-from streamlit_ui.client.webhooks import change_webhook, create_webhook, get_webhook
+from streamlit_ui.client.webhooks import change_webhook, create_webhook
 from streamlit_ui.formats import plain
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
@@ -65,7 +66,10 @@ def draw_new() -> None:
 
 def draw_change(endpoint_id: int) -> None:
     """Draw the form of an endpoint that is there."""
-    endpoint = get_webhook(services().prediction, endpoint_id)
+    endpoint = endpoint_detail.known(endpoint_id)
+    if endpoint is None:
+        link("delivery", t("delivery.all_endpoints"), icon=":material/arrow_back:")
+        return
     link("delivery", plain(title(endpoint)), icon=":material/arrow_back:", endpoint=endpoint_id)
     st.title(t("delivery.change_title"))
     filled = _form(endpoint, action=t("delivery.save"))

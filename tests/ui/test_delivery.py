@@ -256,4 +256,4 @@ def test_message_when_it_is_on_its_way_then_it_cannot_be_sent_twice(fakes: Fakes
     assert test.button(key="resend").disabled
     assert "goes out in a moment" in words(test)
     fakes.prediction.get("/webhook-deliveries/9", Problem(404, "There is no delivery 9"))
-    assert "There is no delivery 9" in words(open_page("delivery", delivery=9))
+    assert "There is no message 9" in words(open_page("delivery", delivery=9))
