@@ -46,17 +46,15 @@ def show_error(error: ServiceError) -> None:
     service = t(f"words.{error.service}")
     match error:
         case Unreachable():
-            reason = plain(error.message)
+            reason = code(error.message)
             if error.may_have_happened:
                 st.error(t("states.unanswered", service=service, reason=reason), icon=":material/cloud_off:")
             else:
                 st.error(t("states.unreachable", service=service, reason=reason), icon=":material/cloud_off:")
             _offer_retry(error)
         case Refused():
-            lines = [
-                plain(error.message),
-                *(f"- {code(fault.pointer)} {plain(fault.detail)}" for fault in error.faults),
-            ]
+            faults = () if error.says_its_only_fault else error.faults
+            lines = [plain(error.message), *(f"- {code(one.pointer)} {plain(one.detail)}" for one in faults)]
             if error.request_id:
                 lines.append(f"\n:gray[{t('states.request', id=plain(error.request_id))}]")
             st.error("\n".join(lines), icon=":material/block:")

@@ -64,6 +64,13 @@ class Refused(ServiceError):
             if isinstance(one, dict)
         )
 
+    @property
+    def says_its_only_fault(self) -> bool:
+        """Whether the message is nothing else than the one fault there is."""
+        return len(self.faults) == 1 and all(
+            part in self.message for part in (self.faults[0].pointer, self.faults[0].detail)
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:

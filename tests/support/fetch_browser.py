@@ -54,12 +54,14 @@ def run(commands: list[list[str]]) -> bool:
 
 
 def main() -> None:
-    """See and fetch; a machine without a browser still passes all other tests."""
+    """See and fetch; a machine without a browser still passes all other tests, unless REQUIRE_BROWSER is set."""
     found = version()
     for commands in ways() if found is None else ():
         if run(commands) and (found := version()) is not None:
             break
     tell(MISSING if found is None else f"Chromium {found}")
+    if found is None and os.environ.get("REQUIRE_BROWSER"):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

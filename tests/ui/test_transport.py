@@ -12,6 +12,7 @@ from shared.contracts.prediction import ActiveModels
 from streamlit_ui import app
 from streamlit_ui.client import transport
 from streamlit_ui.client.transport import KeyNeeded, Service, ServiceError, Strange, Unreachable, new_client
+from tests.support.fake_services import Problem
 from tests.ui.conftest import Fakes
 
 Open = Callable[..., AppTest]
@@ -102,6 +103,23 @@ def test_change_when_nobody_listens_then_it_did_not_happen():
     with pytest.raises(Unreachable) as refused:
         service(url).remove("/models/1")
     assert not refused.value.may_have_happened
+
+
+def test_refusal_when_it_has_one_fault_then_it_is_said_once(
+    fakes: Fakes, open_page: Open, monkeypatch: pytest.MonkeyPatch
+):
+    def render() -> None:
+        from streamlit_ui.session import services
+
+        services().prediction.remove("/models/1")
+
+    monkeypatch.setitem(app.RENDER, "overview", render)
+    told, twice = {"pointer": "/offset", "detail": "is too large"}, {"pointer": "/limit", "detail": "is too small"}
+    for errors, times in (((told,), 1), ((told, twice), 2)):
+        fakes.prediction.on("DELETE", "/models/1", Problem(422, "/offset: is too large", errors=errors))
+        (said,) = open_page("overview").error
+        assert said.value.count("is too large") == times
+        assert ("is too small" in said.value) is (times == 2)
 
 
 def test_change_when_it_takes_too_long_then_the_page_says_to_look_first(
