@@ -12,7 +12,7 @@ from shared.contracts.prediction import ActiveModel
 from shared.contracts.statistics import ModelStatistics, ServiceStatistics, WorkerState
 from shared.contracts.training import Model
 from shared.contracts.webhook import Webhook
-from streamlit_ui.app_pages.delivery_words import title
+from streamlit_ui.app_pages.delivery_words import BRIEF_SECONDS, title
 from streamlit_ui.places import Name
 
 Severity = Literal["bad", "warning"]
@@ -23,6 +23,7 @@ OLDEST_BEAT: Final = timedelta(seconds=30)
 MOST_LAG_SECONDS: Final = 60.0
 MOST_OUTCOME_DELAY_SECONDS: Final = 600.0
 LONGEST_SILENCE: Final = timedelta(minutes=15)
+BRIEF_FAILURE: Final = timedelta(seconds=BRIEF_SECONDS)
 LONGEST_FAILURE: Final = timedelta(minutes=5)
 """An endpoint that fails longer than this hardly comes back by itself."""
 OLDEST_TRAINING: Final = timedelta(days=30)
@@ -229,7 +230,10 @@ def _of_endpoints(situation: Situation) -> Iterator[Finding]:
                 values={**values, "reason": endpoint.disabled_reason},
             )  # fmt: skip
         elif endpoint.enabled and endpoint.failing_since is not None:
-            is_lasting = situation.now - endpoint.failing_since > LONGEST_FAILURE
+            failing = situation.now - endpoint.failing_since
+            if failing <= BRIEF_FAILURE:
+                continue
+            is_lasting = failing > LONGEST_FAILURE
             yield Finding(
                 severity="bad" if is_lasting else "warning", code="endpoint_failing", place="delivery", query=query,
                 values={**values, "moment": endpoint.failing_since},

@@ -22,7 +22,7 @@ from streamlit_ui.client.active_models import deactivate, get_statistics, list_p
 from streamlit_ui.client.predictions import list_predictions
 from streamlit_ui.client.transport import Unreachable
 from streamlit_ui.formats import age, code, compact, duration, number, plain, share, size
-from streamlit_ui.places import go, link
+from streamlit_ui.places import Name, go, link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, confirm, empty, live, note, show_error
 
@@ -74,9 +74,10 @@ def _is_new(seen: Overview) -> bool:
 def _how_to_begin(seen: Overview) -> None:
     with st.container(border=True, key="how_to_begin"):
         st.subheader(t("overview.begin"))
-        for number_of, (name, is_done) in enumerate((("train", seen.has_trained), ("import", False)), 1):
+        steps: list[tuple[Name, bool]] = [("train", seen.has_trained), ("import", False)]
+        for place, (name, is_done) in enumerate(steps, 1):
             with st.container(horizontal=True, vertical_alignment="center"):
-                sign = ":green[:material/check_circle:]" if is_done else f"**{number_of}.**"
+                sign = ":green[:material/check_circle:]" if is_done else f"**{place}.**"
                 st.markdown(f"{sign} {t(f'overview.begin_{name}')}", width="stretch")
                 link(name)
         st.markdown(f"**3.** {t('overview.begin_watch')}")

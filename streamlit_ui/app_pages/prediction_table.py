@@ -1,6 +1,7 @@
 """Predictions as a table: names instead of ids, what became of them by sign and word, a click opens one."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import pandas as pd
@@ -50,12 +51,13 @@ def table(
     """
     opened = clicked(key)
     data = pd.DataFrame([_row(one, models) for one in predictions])
-    order = [name for name in _columns() if name not in without]
+    columns = _columns(is_today=all(_is_today(one) for one in predictions))
+    order = [name for name in columns if name not in without]
     pixels = min(height, _ROW_PIXELS * (len(data) + 1) + 2)
     st.session_state[f"{key}_shown"] = list(predictions)
     dataframe(
         data, hide_index=True, key=key, on_select="rerun", selection_mode="single-cell", height=pixels,
-        column_order=order, column_config=_columns(), row_height=_ROW_PIXELS, alt=t("predictions.table_alt"),
+        column_order=order, column_config=columns, row_height=_ROW_PIXELS, alt=t("predictions.table_alt"),
     )  # fmt: skip
     return opened
 
@@ -91,18 +93,26 @@ def _row(one: Prediction, models: dict[int, ActiveModel]) -> dict[str, Any]:
     }
 
 
-def _columns() -> dict[str, Any]:
+def _is_today(one: Prediction) -> bool:
+    return one.data_timestamp.astimezone(zone()).date() == datetime.now(zone()).date()
+
+
+def _columns(*, is_today: bool) -> dict[str, Any]:
+    """Give the columns; what says most stands first, as a narrow screen shows no more."""
     config, hour = st.column_config, t("predictions.time", clock=zone().key)
     return {
-        "time": config.DatetimeColumn(hour, format="YYYY-MM-DD HH:mm:ss", timezone=zone().key, width=150),
-        "outcome": config.TextColumn(t("predictions.outcome"), help=t("predictions.outcome_help"), width=130),
-        "answer": config.TextColumn(t("predictions.answer"), width=80),
-        "model": config.TextColumn(t("predictions.model"), width=180),
-        "coin": config.TextColumn(t("predictions.coin"), width=130),
+        "time": config.DatetimeColumn(
+            hour, format="HH:mm:ss" if is_today else "YYYY-MM-DD HH:mm:ss", timezone=zone().key,
+            width=90 if is_today else 150,
+        ),
         "probability": config.ProgressColumn(
             t("predictions.probability"), min_value=0.0, max_value=1.0, format="percent", width=130,
             help=t("predictions.probability_help"),
         ),
+        "outcome": config.TextColumn(t("predictions.outcome"), help=t("predictions.outcome_help"), width=130),
+        "answer": config.TextColumn(t("predictions.answer"), width=80),
+        "model": config.TextColumn(t("predictions.model"), width=180),
+        "coin": config.TextColumn(t("predictions.coin"), width=130),
         "threshold": config.NumberColumn(
             t("predictions.threshold"), format="percent", width=95, help=t("predictions.threshold_help")
         ),

@@ -87,8 +87,9 @@ def _page(filters: dict[str, Any], cursor: str | None) -> None:
 
 
 def _open(coin_id: str, prediction_id: int | None) -> None:
-    keep("coin", coin_id)
-    keep("prediction", prediction_id)
+    # Written at once, it is one step back.
+    added = {"coin": coin_id, "prediction": prediction_id}
+    st.query_params.update({name: str(value) for name, value in added.items() if value is not None})
     st.rerun()
 
 

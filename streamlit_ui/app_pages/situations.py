@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -10,6 +11,7 @@ from typing import Final, TypeVar
 import streamlit as st
 
 from shared.contracts.prediction import ActiveModel
+from shared.contracts.statistics import ModelStatistics
 from shared.contracts.training import Model
 from streamlit_ui.app_pages.attention import Finding, Situation, of_figures
 from streamlit_ui.client.active_models import get_service_statistics, get_statistics, list_active
@@ -25,6 +27,7 @@ MOST_MODELS: Final = 6
 """Models whose figures are asked for one by one; the others are counted."""
 MOST_JOBS: Final = 20
 MOST_TRAINED: Final = 1000
+SIDE_BY_SIDE: Final = 4
 TURN: Final = 6
 """Of the others so many are looked at in turn each time."""
 TURN_SECONDS: Final = 1800.0
@@ -59,7 +62,7 @@ def look() -> Overview:
     found = ask(prediction, list_active)
     models = found.models if found else []
     shown = sorted(models, key=lambda model: (model.mode != "live", -model.total_predictions))[:MOST_MODELS]
-    figures = [ask(prediction, partial(get_statistics, active_id=one.id)) for one in shown]
+    figures = ask.of_models(prediction, shown)
     endpoints = ask(prediction, list_webhooks)
     packages = ask(prediction, list_packages)
     failed = ask(training, partial(list_jobs, status="FAILED", limit=MOST_JOBS))
@@ -107,6 +110,15 @@ class _Asking:
             self.errors.setdefault(error.service, error)
         return None
 
+    def of_models(self, prediction: Service, models: Sequence[ActiveModel]) -> list[ModelStatistics | None]:
+        """Ask for the statistics of some models, side by side."""
+
+        def ask(model: ActiveModel) -> ModelStatistics | None:
+            return self(prediction, partial(get_statistics, active_id=model.id))
+
+        with ThreadPoolExecutor(SIDE_BY_SIDE, "statistics") as threads:
+            return list(threads.map(ask, models))
+
 
 def _trained(training: Service) -> list[Model]:
     """Give what is trained, remembered for a moment."""
@@ -125,8 +137,8 @@ def _look_in_turn(ask: _Asking, prediction: Service, models: Sequence[ActiveMode
     now = time.monotonic()
     due = [one for one in models if one.id not in known or now - known[one.id][0] >= TURN_SECONDS]
     due.sort(key=lambda one: known[one.id][0] if one.id in known else -TURN_SECONDS)
-    for one in due[:TURN]:
-        figures = ask(prediction, partial(get_statistics, active_id=one.id))
+    turn = due[:TURN]
+    for one, figures in zip(turn, ask.of_models(prediction, turn), strict=True):
         if figures is not None:
             known[one.id] = now, list(of_figures(one, figures))
     looked_at = [known[one.id][1] for one in models if one.id in known]

@@ -34,7 +34,7 @@ def render() -> None:
         if chosen != _ALL:
             address.select(
                 t("statistics.range"), _RANGES, name="range", words=lambda one: t(f"statistics.range_{one}"),
-                widget=st.segmented_control,
+                widget=st.pills,
             )  # fmt: skip
             if address.told("range") == "dates":
                 _choose_dates()

@@ -28,7 +28,7 @@ def draw(model: ActiveModel) -> None:
     card = _card(model)
     present = model.alert_threshold
     chosen = _choose(model, present)
-    curve = card.curves.threshold if card and card.curves else []
+    curve = _measured(card) if card else []
     if curve:
         _draw_meaning(curve, chosen)
     elif card:
@@ -93,6 +93,20 @@ def _card(model: ActiveModel) -> ModelCard | None:
     except ServiceError as error:
         show_error(error)
         return None
+
+
+def _measured(card: ModelCard) -> list[CardThresholdPoint]:
+    """Give the measured points; the model's own threshold lies between two of the curve, and is measured itself."""
+    points = card.curves.threshold if card.curves else []
+    own, alert, figures = card.thresholds.alert, card.confusion and card.confusion.at_alert_threshold, card.figures
+    if not points or own is None or not alert or alert.precision is None or figures is None:
+        return points
+    exact = CardThresholdPoint(
+        threshold=own, precision=alert.precision, recall=alert.recall, alerts_per_day=figures.alerts_per_day,
+        expected_value_pct=figures.expected_value_pct,
+    )  # fmt: skip
+    rest = [point for point in points if abs(point.threshold - own) > _SAME]
+    return sorted([*rest, exact], key=lambda one: one.threshold)
 
 
 def _draw_meaning(curve: list[CardThresholdPoint], chosen: float) -> None:

@@ -86,7 +86,10 @@ FAULTS = {
         {"endpoints": [wire.endpoint(enabled=False, disabled_reason="410")]}, "bad", "endpoint_disabled", "delivery"
     ),
     "endpoint failing": ({"endpoints": [wire.endpoint(failing_since=AGO)]}, "bad", "endpoint_failing", "delivery"),
-    "endpoint stumbles": ({"endpoints": [wire.endpoint(failing_since=NOW)]}, "warning", "endpoint_failing", "delivery"),
+    "endpoint stumbles": (
+        {"endpoints": [wire.endpoint(failing_since=NOW - timedelta(minutes=2))]},
+        "warning", "endpoint_failing", "delivery",
+    ),
     "package": (
         {"packages": [wire.package(warmup_status="FAILED", warmup_error="NaN")]}, "bad", "package_failed", "packages"
     ),
@@ -103,6 +106,7 @@ QUIET = {
     "keeps its promise": alerts(tp=16, fp=24),
     "old failure": {"failed_jobs": [wire.failed_job(completed_at=NOW - timedelta(days=2))]},
     "archived package": {"packages": [wire.package(status="ARCHIVED", warmup_status="FAILED")]},
+    "endpoint that just refused one": {"endpoints": [wire.endpoint(failing_since=NOW - timedelta(seconds=10))]},
     "endpoint switched off by hand": {"endpoints": [wire.endpoint(enabled=False)]},
     "just activated": {"models": [active_model(activated_at=NOW, last_prediction_at=None)]},
     "replay of old rows": {

@@ -124,6 +124,8 @@ def test_switch_when_pressed_then_the_model_rests_or_predicts(fakes: Fakes, open
 def test_threshold_when_moved_then_its_meaning_follows_and_it_alone_is_sent(fakes: Fakes, open_page: Open):
     test = open_page("manage", model=3)
     assert {one.label: one.value for one in test.metric}["Precision"] == "55.0 %"
+    own = {one.label: one.value for one in open_page("manage", model=3, threshold=0.5).metric}
+    assert (own["Alerts a day"], own["Expected value"]) == ("120", "+4.20 %")
     test.slider[0].set_value(0.75).run()
     assert {one.label: one.value for one in test.metric}["Alerts a day"] == "10"
     assert "Alert threshold: 0.600 → 0.750" in _words(test)
