@@ -7,12 +7,14 @@ import altair as alt
 import streamlit as st
 
 from shared.contracts.training import Warned
-from streamlit_ui.formats import plain
+from streamlit_ui.app_pages import catalogue
+from streamlit_ui.formats import number, plain
 from streamlit_ui.session import t, zone
 from streamlit_ui.states import empty
 
 _NARROWEST = 150
 _MOST_COLUMNS = 6
+_MANY_PER_DAY = 100
 
 
 def figures(shown: Sequence[tuple[str, str, str | None]], *, width: int = _NARROWEST, columns: int = 0) -> None:
@@ -20,6 +22,11 @@ def figures(shown: Sequence[tuple[str, str, str | None]], *, width: int = _NARRO
     with st.grid(columns or min(len(shown), _MOST_COLUMNS), min_column_width=width, gap="small"):
         for label, value, meaning in shown:
             st.metric(label, value, help=meaning, border=True, height="stretch")
+
+
+def per_day(value: float | None) -> str:
+    """Write a number of alerts a day; what is scaled up from a short time is not known to a tenth."""
+    return number(value, 1 if value is not None and value < _MANY_PER_DAY else 0)
 
 
 def absent(section: str) -> None:
@@ -31,7 +38,7 @@ def warn(warnings: Sequence[Warned]) -> None:
     """Show in full what a user should know."""
     if not warnings:
         return
-    lines = "\n".join(f"- {plain(one.message)} :gray[{plain(one.code)}]" for one in warnings)
+    lines = "\n".join(f"- {catalogue.warning(one)} :gray[{plain(one.code)}]" for one in warnings)
     st.warning(lines, icon=":material/warning:", title=t("card.warnings", count=len(warnings)))
 
 

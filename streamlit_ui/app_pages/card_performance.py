@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from shared.contracts.card import CardCalibration, CardConfusions, CardFigures, ModelCard
-from streamlit_ui.app_pages.card_figures import absent, figures, picture
+from shared.contracts.card import CardCalibration, CardConfusions, CardFigures, CardThresholdPoint, ModelCard
+from streamlit_ui.app_pages.card_figures import absent, figures, per_day, picture
 from streamlit_ui.app_pages.card_threshold import explore
 from streamlit_ui.charts import curves as charts
 from streamlit_ui.formats import NOTHING, number, percent, plain, share
@@ -23,9 +23,24 @@ def draw(card: ModelCard, *, active_id: int | None) -> None:
         st.subheader(t("card.thresholds"), anchor=False)
         st.caption(t("card.thresholds_help"))
         base_rate = found.base_rate if found else None
-        explore(card.curves, card.thresholds, base_rate=base_rate, of=card.model.id, active_id=active_id)
+        explore(
+            card.curves, card.thresholds, base_rate=base_rate, of=card.model.id, active_id=active_id,
+            at_alert=_at_alert(card),
+        )  # fmt: skip
     calibration(card.calibration)
     confusions(card.confusion)
+
+
+def _at_alert(card: ModelCard) -> CardThresholdPoint | None:
+    found, matrix = card.figures, card.confusion.at_alert_threshold if card.confusion else None
+    if card.thresholds.alert is None or found is None or matrix is None or matrix.precision is None:
+        return None
+    earned = card.money.every_alert if card.money else None
+    return CardThresholdPoint(
+        threshold=card.thresholds.alert, precision=matrix.precision, recall=matrix.recall,
+        alerts_per_day=found.alerts_per_day, expected_value_pct=found.expected_value_pct,
+        total_return_pct=None if earned is None or earned.mean_pct is None else earned.mean_pct * earned.trades,
+    )  # fmt: skip
 
 
 def headline(found: CardFigures) -> None:
@@ -40,7 +55,7 @@ def headline(found: CardFigures) -> None:
             (t("card.roc_auc"), number(found.roc_auc, 3), t("card.roc_auc_help")),
             (t("card.base_rate"), share(found.base_rate), t("card.base_rate_help")),
             (t("card.expected_value"), percent(found.expected_value_pct), t("card.expected_value_help")),
-            (t("card.alerts_per_day"), number(found.alerts_per_day, 1), t("card.alerts_per_day_help")),
+            (t("card.alerts_per_day"), per_day(found.alerts_per_day), t("card.alerts_per_day_help")),
             (t("card.brier"), number(found.brier, 4), t("card.brier_help", before=number(found.brier_uncalibrated, 4))),
             (t("card.log_loss"), number(found.log_loss, 3), t("card.log_loss_help")),
         ],

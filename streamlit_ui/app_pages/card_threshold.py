@@ -7,7 +7,7 @@ import streamlit as st
 
 from shared.contracts.card import CardCurves, CardThresholdPoint, CardThresholds
 from streamlit_ui.address import keep, told
-from streamlit_ui.app_pages.card_figures import absent, figures, picture
+from streamlit_ui.app_pages.card_figures import absent, figures, per_day, picture
 from streamlit_ui.charts import curves as charts
 from streamlit_ui.charts.curves import Mark
 from streamlit_ui.formats import number, percent, share
@@ -15,6 +15,7 @@ from streamlit_ui.places import link
 from streamlit_ui.session import t
 
 _HALF = 0.5
+_FEWEST_DIGITS, _MOST_DIGITS = 3, 6
 
 
 def nearest(points: Sequence[CardThresholdPoint], threshold: float) -> CardThresholdPoint:
@@ -24,10 +25,16 @@ def nearest(points: Sequence[CardThresholdPoint], threshold: float) -> CardThres
 
 @st.fragment
 def explore(
-    curves: CardCurves, thresholds: CardThresholds, *, base_rate: float | None, of: int, active_id: int | None = None
-) -> None:
-    """Draw the slider, what its threshold gives, and the curves with a mark there."""
+    curves: CardCurves, thresholds: CardThresholds, *, base_rate: float | None, of: int, active_id: int | None = None,
+    at_alert: CardThresholdPoint | None = None,
+) -> None:  # fmt: skip
+    """Draw the slider, what its threshold gives, and the curves with a mark there.
+
+    A curve has some of the thresholds alone; `at_alert` is what the alert threshold itself gave.
+    """
     points = sorted(curves.threshold, key=lambda one: one.threshold)
+    if points and at_alert is not None and at_alert.threshold not in {one.threshold for one in points}:
+        points = sorted([*points, at_alert], key=lambda one: one.threshold)
     if not points:
         absent(t("card.thresholds"))
         return
@@ -36,8 +43,8 @@ def explore(
     _told(chosen)
     if active_id is not None:
         link(
-            "manage", t("card.use_threshold", threshold=number(chosen.threshold, 3)), icon=":material/tune:",
-            model=active_id, threshold=chosen.threshold,
+            "manage", t("card.use_threshold", threshold=number(chosen.threshold, _digits(points))),
+            icon=":material/tune:", model=active_id, threshold=chosen.threshold,
         )  # fmt: skip
     marks = [Mark(name=t("card.chosen"), threshold=chosen.threshold, point=chosen, is_chosen=True)] + [
         Mark(name=name, threshold=value, point=nearest(points, value))
@@ -55,8 +62,9 @@ def _slider(
     usual_value = nearest(points, usual).threshold
     if key not in st.session_state:
         st.session_state[key] = nearest(points, _told_threshold(usual)).threshold
+    digits = _digits(points)
     value = st.select_slider(
-        t("card.threshold"), options=values, key=key, format_func=lambda one: number(one, 3),
+        t("card.threshold"), options=values, key=key, format_func=lambda one: number(one, digits),
         help=t("card.threshold_help"),
     )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -65,10 +73,18 @@ def _slider(
             if wanted is not None:
                 st.button(
                     t(f"card.jump_{name}"), key=f"{key}_{name}", on_click=st.session_state.__setitem__,
-                    args=(key, nearest(points, wanted).threshold), help=number(wanted, 3), type="tertiary",
+                    args=(key, nearest(points, wanted).threshold), help=number(wanted, digits), type="tertiary",
                 )  # fmt: skip
     keep("threshold", value, usual_value)
     return nearest(points, value)
+
+
+def _digits(points: Sequence[CardThresholdPoint]) -> int:
+    """Give the decimals that tell the thresholds of a rare answer from each other, too."""
+    for digits in range(_FEWEST_DIGITS, _MOST_DIGITS):
+        if len({round(one.threshold, digits) for one in points}) == len(points):
+            return digits
+    return _FEWEST_DIGITS if len({one.threshold for one in points}) < len(points) else _MOST_DIGITS
 
 
 def _told_threshold(usual: float) -> float:
@@ -84,7 +100,7 @@ def _told(point: CardThresholdPoint) -> None:
         [
             (t("card.precision"), share(point.precision), t("card.precision_help")),
             (t("card.recall"), share(point.recall), t("card.recall_help")),
-            (t("card.alerts_per_day"), number(point.alerts_per_day, 1), t("card.alerts_per_day_help")),
+            (t("card.alerts_per_day"), per_day(point.alerts_per_day), t("card.alerts_per_day_help")),
             (t("card.expected_value"), percent(point.expected_value_pct), t("card.expected_value_help")),
             (t("card.total_return"), percent(point.total_return_pct, 0), t("card.total_return_help")),
         ]

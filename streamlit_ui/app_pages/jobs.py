@@ -37,7 +37,7 @@ def render() -> None:
         link("train", t("jobs.new"), icon=":material/add:")
     with st.container(horizontal=True):
         status = select(
-            t("jobs.status"), ("", *_STATUSES), name="status", words=_status_words, widget=st.segmented_control
+            t("jobs.status"), ("", *_STATUSES), name="status", words=_status_words, widget=st.pills
         )
         kind = select(
             t("jobs.type"), ("", *_TYPES), name="type", widget=st.segmented_control,

@@ -67,13 +67,28 @@ def test_performance_when_drawn_then_the_figures_are_those_of_the_hold_out(open_
 
 def test_threshold_when_moved_then_its_figures_follow_and_the_address_keeps_it(open_page: Open):
     test = open_page("models", id=7)
-    assert (_figures(test)["Precision"], _figures(test)["Total return"]) == ("60.0 %", "+325 %")
+    assert (_figures(test)["Precision"], _figures(test)["Sum of all returns"]) == ("60.0 %", "+325 %")
     test.select_slider(key="threshold_7").set_value(0.2).run()
     found = _figures(test)
-    assert (found["Precision"], found["Recall"], found["Total return"]) == ("30.0 %", "80.0 %", "-1,000 %")
+    assert (found["Precision"], found["Recall"], found["Sum of all returns"]) == ("30.0 %", "80.0 %", "-1,000 %")
     assert test.query_params["threshold"] == "0.2"
     test.button(key="threshold_7_alert").click().run()
     assert _figures(test)["Recall"] == "37.5 %"
+
+
+def test_threshold_when_the_alert_threshold_is_none_of_the_curve_then_its_own_figures_are_shown(
+    fakes: Fakes, open_page: Open
+):
+    card = full_card(7)
+    assert card.confusion
+    card.thresholds.alert = 0.60012
+    card.confusion.at_alert_threshold.precision = 0.611
+    fakes.training.get("/models/7/card", card)
+    test = open_page("models", id=7)
+    assert _figures(test)["Precision"] == "61.1 %"
+    assert _figures(test)["Sum of all returns"] == "+130 %"
+    # Thresholds that differ read differently.
+    assert test.select_slider(key="threshold_7").options == ["0.2000", "0.6000", "0.6001", "0.9000"]
 
 
 @pytest.mark.parametrize(("told", "precision"), [("0.9", "80.0 %"), ("0.88", "80.0 %"), ("nan", "60.0 %")])

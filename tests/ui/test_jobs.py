@@ -61,7 +61,7 @@ def test_list_when_the_selection_changes_then_it_begins_with_its_first_page(fake
     fakes.training.get("/queue", listed(job(), total=60))
     test = open_page("jobs", page="2")
     assert not test.exception
-    test.segmented_control(key="pick_status").set_value("RUNNING").run()
+    test.pills(key="pick_status").set_value("RUNNING").run()
     asked = fakes.training.asked[-1].query
     assert (asked["status"], asked["offset"]) == ("RUNNING", "0")
     assert "page" not in test.query_params
