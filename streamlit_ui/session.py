@@ -31,6 +31,11 @@ def t(name: str, /, **values: Any) -> str:
     return text.format(**values) if values else text
 
 
+def term(name: str, otherwise: str) -> str:
+    """Give the word of `page.key` for something a service names; its own word where this app knows none."""
+    return table(language()).get(name, otherwise)
+
+
 def language() -> Language:
     """Give the language that was chosen, else that of UI_LANGUAGE, else the browser's, else English."""
     chosen = st.session_state.get("lang") or st.query_params.get("lang")

@@ -15,12 +15,17 @@ from streamlit_ui.session import language
 _PATTERN = re.compile(r"%(?P<sign>\+?)(?:\.(?P<digits>\d+))?(?P<kind>[dfg])(?P<unit>.*)", re.DOTALL)
 _SOME_DIGITS = "#,##0.####"
 _SHARE_DIGITS = "#,##0.##"
+MOST_CELLS = 6_000
+"""In a larger table it takes too long to write every number here."""
 
 
 def dataframe(frame: Any, *, column_config: Mapping[str, Any] | None = None, **options: Any) -> Any:
-    """Draw what st.dataframe draws: it would write numbers in the browser's language or with points."""
+    """Draw what st.dataframe draws, which knows only points, or the browser's language."""
     options.setdefault("placeholder", NOTHING)
     rows = frame if isinstance(frame, pd.DataFrame) else pd.DataFrame(frame)
+    unique = rows.index.is_unique and rows.columns.is_unique
+    if language() == "en" or rows.size > MOST_CELLS or not unique:
+        return st.dataframe(rows, column_config=column_config, **options)
     written: dict[Any, Any] = dict.fromkeys(rows.columns, _write)
     columns: dict[str, Any] = {}
     for name, one in (column_config or {}).items():
@@ -30,8 +35,6 @@ def dataframe(frame: Any, *, column_config: Mapping[str, Any] | None = None, **o
             written[name] = writer(pattern)
             # A format of its own would win.
             columns[name] = {**one, "type_config": {**one["type_config"], "format": None}}
-    if not rows.index.is_unique or not rows.columns.is_unique:
-        return st.dataframe(rows, column_config=column_config, **options)
     # One name for all: a random one would be another table each time.
     styled = rows.style.format(written, na_rep=NOTHING).set_uuid("table")
     return st.dataframe(styled, column_config=columns or None, **options)

@@ -43,6 +43,7 @@ def ask_compare(models: Sequence[Model], *, others: Sequence[Model] = ()) -> Non
         chosen_ids = st.multiselect(
             t("card.compare_models", fewest=FEWEST, most=MOST), options=list(known), default=[one.id for one in models],
             format_func=lambda one: f"{known[one].name} (#{one})", max_selections=MOST, key="compare_models",
+            placeholder=t("card.compare_none"),
         )  # fmt: skip
         chosen = [known[one] for one in chosen_ids]
         if len({what_is_asked(one) for one in chosen}) > 1:

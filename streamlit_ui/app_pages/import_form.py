@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from shared.contracts.card import ModelCard
 from shared.contracts.prediction import AvailableModel, ImportModel
 from shared.contracts.promotions import Mode
-from streamlit_ui.app_pages import form_faults
+from streamlit_ui.app_pages import catalogue, form_faults
 from streamlit_ui.app_pages.questions import question
 from streamlit_ui.client.active_models import import_model, list_active, list_available
 from streamlit_ui.client.models import get_card
@@ -61,7 +61,7 @@ def _draw_promise(model: AvailableModel, card: ModelCard) -> None:
         )
     )  # fmt: skip
     for warned in card.model.warnings:
-        st.warning(plain(warned.message), icon=":material/warning:")
+        st.warning(catalogue.warning(warned), icon=":material/warning:")
     if not card.model.warnings:
         st.markdown(badge("good", t("import.no_warnings")))
 

@@ -6,7 +6,7 @@ from typing import Final
 import streamlit as st
 
 from shared.contracts.jobs import Job
-from streamlit_ui.app_pages import job_scores
+from streamlit_ui.app_pages import catalogue, job_scores
 from streamlit_ui.app_pages.job_stages import stepper
 from streamlit_ui.app_pages.job_words import (
     ASKED_FOR_MODEL,
@@ -112,7 +112,7 @@ def _body(job: Job) -> None:
     if job.status == "COMPLETED":
         _result(job)
     _facts(job)
-    warnings = [plain(one.message) for one in job.warnings if one.message != job.error_msg]
+    warnings = [catalogue.warning(one) for one in job.warnings if one.message != job.error_msg]
     if warnings:
         st.warning(
             "\n".join(f"- {one}" for one in warnings) if len(warnings) > 1 else warnings[0], icon=":material/warning:"

@@ -9,6 +9,7 @@ import streamlit as st
 from shared.contracts.jobs import FeatureCatalogue
 from shared.contracts.model_request import CreateModel
 from streamlit_ui import formats
+from streamlit_ui.app_pages import catalogue as terms
 from streamlit_ui.app_pages.training_fields import key, slot
 from streamlit_ui.session import t
 from streamlit_ui.tables import dataframe
@@ -26,10 +27,16 @@ def features(wanted: CreateModel, catalogue: FeatureCatalogue) -> dict[str, Any]
     options = list(dict.fromkeys([*columns, *plain]))
 
     def words(one: str) -> str:
-        return f"{one} · {columns[one].unit}" if one in columns and columns[one].unit else one
+        return f"{one} · {terms.unit(columns[one].unit)}" if one in columns and columns[one].unit else one
 
     plain = st.multiselect(
-        t("train.columns"), options, format_func=words, help=t("train.columns_help"), key=key("columns"), default=plain
+        t("train.columns"),
+        options,
+        format_func=words,
+        help=t("train.columns_help"),
+        key=key("columns"),
+        default=plain,
+        placeholder=t("train.families_none"),
     )
     chosen = st.multiselect(
         t("train.families"), families, help=t("train.families_help"), placeholder=t("train.families_none"),
@@ -83,7 +90,7 @@ def _windows(present: list[int]) -> list[int]:
     options = sorted({*(str(one) for one in USUAL_WINDOWS), *(str(one) for one in present)}, key=int)
     given = st.multiselect(
         t("train.windows"), options, accept_new_options=True, max_selections=MOST_WINDOWS, key=key("windows"),
-        default=[str(one) for one in present],
+        default=[str(one) for one in present], placeholder=t("train.families_none"),
         help=t("train.windows_help", largest=LARGEST_WINDOW, most=MOST_WINDOWS),
     )  # fmt: skip
     wrong = [one for one in given if not (one.isascii() and one.isdigit() and 1 <= int(one) <= LARGEST_WINDOW)]
@@ -98,7 +105,10 @@ def _windows(present: list[int]) -> list[int]:
 def _meanings(catalogue: FeatureCatalogue) -> None:
     with st.expander(t("train.meanings"), icon=":material/menu_book:"):
         frame = pd.DataFrame(
-            [{"name": one.name, "unit": one.unit, "meaning": one.meaning} for one in catalogue.features]
+            [
+                {"name": one.name, "unit": terms.unit(one.unit), "meaning": terms.meaning(one)}
+                for one in catalogue.features
+            ]
         )
         dataframe(
             frame, hide_index=True, height=320,

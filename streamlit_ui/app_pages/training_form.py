@@ -7,6 +7,7 @@ import streamlit as st
 
 from shared.contracts.jobs import Phase
 from shared.contracts.model_request import CreateModel
+from streamlit_ui.app_pages import catalogue as terms
 from streamlit_ui.app_pages.training_catalogue import Catalogue
 from streamlit_ui.app_pages.training_draft import Draft
 from streamlit_ui.app_pages.training_fields import change, key, slot
@@ -44,11 +45,11 @@ def question(wanted: CreateModel, catalogue: Catalogue) -> Values:
     values: Values = {"use_time_based_prediction": is_timed}
     values["target_var"] = st.selectbox(
         t("train.target_var"), list(columns), key=key("target_var"), index=list(columns).index(wanted.target_var),
-        format_func=lambda one: f"{one} · {columns[one].unit}" if columns[one].unit else one,
+        format_func=lambda one: f"{one} · {terms.unit(columns[one].unit)}" if columns[one].unit else one,
         help=t("train.target_var_help"),
     )  # fmt: skip
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        values |= _change(wanted) if is_timed else _rule(wanted, columns[values["target_var"]].unit)
+        values |= _change(wanted) if is_timed else _rule(wanted, terms.unit(columns[values["target_var"]].unit))
     slot(*values)
     if is_timed:
         values |= _reading(wanted)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from shared.contracts.jobs import ModelTypeInfo, ParameterInfo
 from shared.contracts.model_request import Choices, Range, TuneModel
+from streamlit_ui.app_pages import catalogue as terms
 from streamlit_ui.app_pages.training_catalogue import Catalogue
 from streamlit_ui.app_pages.training_fields import key, slot
 from streamlit_ui.formats import plain
@@ -21,14 +22,14 @@ _WHOLE = "an integer"
 
 def model_type(wanted: TuneModel, catalogue: Catalogue) -> str:
     """Draw the choice of the kind of model."""
-    titles = {one.name: one.title for one in catalogue.model_types.model_types}
+    titles = {one.name: terms.title(one) for one in catalogue.model_types.model_types}
     present = wanted.model_type if wanted.model_type in titles else next(iter(titles))
     chosen = st.segmented_control(
         t("train.model_type"), list(titles), format_func=lambda one: plain(titles[one]), required=True,
         key=key("model_type"), default=present,
     )  # fmt: skip
     found = catalogue.model_type(chosen or present)
-    st.caption(plain(found.description))
+    st.caption(plain(terms.about(found)))
     slot("model_type")
     return found.name
 
@@ -49,7 +50,10 @@ def parameters(wanted: TuneModel, kind: ModelTypeInfo) -> dict[str, Any]:
 def _parameter(kind: str, one: ParameterInfo, present: Any, usual: Any) -> Any:
     field = f"param_{kind}_{one.name}"
     words = t(
-        "train.param_help", meaning=plain(one.meaning), allowed=plain(one.allowed), usual=plain(json.dumps(usual))
+        "train.param_help",
+        meaning=plain(terms.parameter(one)),
+        allowed=plain(terms.allowed(one)),
+        usual=plain(json.dumps(usual)),
     )
     choices = _choices(one)
     if choices:
@@ -118,7 +122,8 @@ def _part(kind: str, one: ParameterInfo, present: Any) -> Range | Choices:
     if choices or not isinstance(one.default, int | float):
         usual = present.choices if isinstance(present, Choices) else choices
         text = st.text_input(
-            t("train.space_choices", name=plain(one.name)), help=plain(one.allowed), placeholder="0.2, 0.5, sqrt, null",
+            t("train.space_choices", name=plain(one.name)), help=plain(terms.allowed(one)),
+            placeholder="0.2, 0.5, sqrt, null",
             key=key(field), value=", ".join(_value_words(value) for value in usual),
         )  # fmt: skip
         return Choices.model_construct(choices=[_value(word) for word in text.split(",") if word.strip()])
@@ -127,7 +132,8 @@ def _part(kind: str, one: ParameterInfo, present: Any) -> Range | Choices:
     step = 1.0 if one.allowed.startswith(_WHOLE) else None
     with st.container(horizontal=True, vertical_alignment="bottom"):
         bottom = st.number_input(
-            t("train.space_low", name=plain(one.name)), format="%.10g", step=step, width=190, help=plain(one.allowed),
+            t("train.space_low", name=plain(one.name)), format="%.10g", step=step, width=190,
+            help=plain(terms.allowed(one)),
             key=key(f"{field}_low"), value=float(present.low if is_known else usual_low),
         )  # fmt: skip
         top = st.number_input(

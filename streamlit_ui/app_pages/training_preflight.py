@@ -9,6 +9,7 @@ import streamlit as st
 from shared.contracts.model_request import CreateModel
 from shared.contracts.preflight import Parts, PreflightReport
 from streamlit_ui import formats
+from streamlit_ui.app_pages import catalogue
 from streamlit_ui.app_pages.training_fields import change, show_faults
 from streamlit_ui.app_pages.training_look import Outcome, failure, forget, give_up, known, look
 from streamlit_ui.app_pages.training_words import plain
@@ -103,7 +104,7 @@ def _outcome(outcome: Outcome, wanted: CreateModel) -> None:
     _figures(outcome, wanted)
     if outcome.parts is not None:
         _parts(outcome.parts)
-    warned = [formats.plain(one.message) for one in outcome.warnings]
+    warned = [catalogue.warning(one) for one in outcome.warnings]
     if warned:
         st.warning("\n".join(f"- {one}" for one in warned) if len(warned) > 1 else warned[0], icon=":material/warning:")
     _details(outcome)
