@@ -97,22 +97,25 @@ def _add_band(figure: go.Figure, times: Sequence[datetime], said: PackageSignal,
 
 
 def _add_position(figure: go.Figure, position: PaperPosition, *, start: datetime, end: datetime) -> None:
+    begin, upper = max(start, position.opened_at), "top" if position.side == "SHORT" else "bottom"
+    lower = "bottom" if upper == "top" else "top"
+    # Lines that lie close have their words at other ends, above the upper and below the lower one.
     levels = [
-        (t("signal.entry", side=position.side), position.entry_price, SERIES[3], "solid"),
-        (t("signal.take_profit"), position.take_profit_price, UP, "dash"),
-        (t("signal.stop_loss"), position.stop_loss_price, DOWN, "dash"),
+        (t("signal.entry", side=position.side), position.entry_price, SERIES[3], "solid", (begin, "left", upper)),
+        (t("signal.take_profit"), position.take_profit_price, UP, "dash", (end, "right", upper)),
+        (t("signal.stop_loss"), position.stop_loss_price, DOWN, "dash", (end, "right", lower)),
     ]
-    for name, price, colour, dash in levels:
+    for name, price, colour, dash, (at, side, edge) in levels:
         if price is None:
             continue
         figure.add_trace(
             go.Scatter(
-                x=[_clock(max(start, position.opened_at)), _clock(end)], y=[price, price], mode="lines", name=name,
+                x=[_clock(begin), _clock(end)], y=[price, price], mode="lines", name=name,
                 line={"color": colour, "width": 1.5, "dash": dash}, showlegend=False, hoverinfo="skip",
             )
         )  # fmt: skip
         figure.add_annotation(
-            x=_clock(end), y=price, text=name, showarrow=False, xanchor="right", yanchor="bottom",
+            x=_clock(at), y=price, text=name, showarrow=False, xanchor=side, yanchor=edge,
             font={"color": colour, "size": 11},
         )  # fmt: skip
 
