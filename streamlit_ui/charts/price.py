@@ -123,7 +123,7 @@ def volume_chart(course: Course) -> Any:
         .mark_bar(width=3)
         .encode(
             x=alt.X("at:T", title=clock_title(), scale=_time_scale(course), axis=_time_axis()),
-            y=alt.Y("volume:Q", title=t("coin.volume"), axis=_value_axis(3)),
+            y=alt.Y("volume:Q", title=t("coin.volume"), axis=_volume_axis()),
             color=alt.Color("side:N", scale=colours, title=None, legend=alt.Legend(orient="top", offset=2)),
             tooltip=[alt.Tooltip("at:T", title=clock_title(), format="%H:%M:%S"), alt.Tooltip("side:N", title=" "),
                      alt.Tooltip("shown:N", title=t("coin.volume"))],
@@ -163,11 +163,13 @@ def _move_layers(move: Move) -> list[Any]:
         rules = alt.Chart(pd.DataFrame(levels)).encode(x="at:T", y="value:Q")
         dashes = alt.condition(alt.datum.words == move_words(move), alt.value([6, 3]), alt.value([1, 3]))
         layers.append(rules.mark_rule(color=colour, strokeWidth=1.5).encode(x2="until:T", strokeDash=dashes))
-        layers.append(
-            rules.mark_text(align="right", baseline="bottom", dx=-5, dy=-2, fontSize=11, color=colour).encode(
-                x="until:T", text="words:N"
+        # Words stand outside the box: above what lies above the value, below what lies below it.
+        here = move.value if move.value is not None else 0.0
+        for baseline, dy, test in (("bottom", -2, alt.datum.value >= here), ("top", 3, alt.datum.value < here)):
+            words = rules.transform_filter(test).mark_text(
+                align="right", baseline=baseline, dx=-5, dy=dy, fontSize=11, color=colour
             )
-        )
+            layers.append(words.encode(x="until:T", text="words:N"))
     return layers
 
 
@@ -231,11 +233,18 @@ def _date_time(value: datetime) -> alt.DateTime:
 
 
 def _time_axis() -> alt.Axis:
-    return alt.Axis(format="%H:%M:%S", tickCount=8)
+    return alt.Axis(format="%H:%M:%S", tickCount=6)
 
 
 def _value_axis(ticks: int = 6) -> alt.Axis:
     return alt.Axis(format=".3~g", tickCount=ticks, minExtent=_AXIS_PIXELS, maxExtent=_AXIS_PIXELS)
+
+
+def _volume_axis() -> alt.Axis:
+    # What was sold is drawn downwards; it is no negative amount.
+    return alt.Axis(
+        labelExpr="format(abs(datum.value), '.3~g')", tickCount=3, minExtent=_AXIS_PIXELS, maxExtent=_AXIS_PIXELS
+    )
 
 
 def axis_title(course: Course) -> str:

@@ -10,8 +10,9 @@ from streamlit_ui.charts.palette import ALERT, NEUTRAL, SERIES
 from streamlit_ui.formats import number, share
 from streamlit_ui.session import t
 
-HEIGHT = 260
+HEIGHT = 360
 _ROOM = 1.1
+_WORDS_AT = 13
 
 
 def draw_curve(curve: Sequence[CardThresholdPoint], chosen: float) -> Chart:
@@ -44,6 +45,6 @@ def draw_curve(curve: Sequence[CardThresholdPoint], chosen: float) -> Chart:
     here = [{"threshold": chosen, "words": number(chosen, 3 if round(chosen, 3) == chosen else 6)}]
     rule = chart(here).mark_rule(color=ALERT, strokeWidth=2).encode(x="threshold:Q")
     words = chart(here).mark_text(align="left", dx=5, dy=-6, color=NEUTRAL, baseline="bottom")
-    return alt.layer(lines, rule, words.encode(x="threshold:Q", y=alt.value(HEIGHT // 20), text="words:N")).properties(
+    return alt.layer(lines, rule, words.encode(x="threshold:Q", y=alt.value(_WORDS_AT), text="words:N")).properties(
         height=HEIGHT
     )
