@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from streamlit_ui.settings import app_settings  # noqa: E402
 from streamlit_ui.states import forget_busy, guarded, release, show_notes  # noqa: E402
 from streamlit_ui.texts import LANGUAGES  # noqa: E402
 
+MORE_TO_COME = 240
 ICON, WORDMARK = (Path(__file__).with_name(name) for name in ("icon.svg", "wordmark.svg"))
 RENDER: dict[Name, Callable[[], None]] = {
     "overview": overview.render,
@@ -86,17 +88,19 @@ def frame() -> None:
 
 
 def show(name: Name) -> None:
-    """Draw one page."""
-    arrive(name)
+    """Draw one page; one that was not there before has a sign of more to come below what is there already."""
+    is_new = arrive(name)
     forget_busy()
     show_notes()
-    with guarded():
-        if login.is_wanted():
-            login.ask()
-        else:
-            with st.spinner(t("frame.loading")):
+    body = st.container()
+    # Below, so that nothing moves when it goes; a page that is there already stands still while it is drawn anew.
+    with st.skeleton(height=MORE_TO_COME) if is_new else nullcontext(), body:
+        with guarded():
+            if login.is_wanted():
+                login.ask()
+            else:
                 RENDER[name]()
-    release()
+        release()
 
 
 def tell_of_fault(_error: Exception) -> bool:

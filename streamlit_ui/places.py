@@ -48,12 +48,14 @@ def page(name: Name, run: Any = lambda: None) -> Any:
     return st.Page(run, title=t(f"places.{name}"), icon=place.icon, url_path=name, default=name == HOME)
 
 
-def arrive(name: Name) -> None:
-    """Note which page is drawn, and have the browser show the address that a link led to."""
+def arrive(name: Name) -> bool:
+    """Note which page is drawn, and have the browser show the address that a link led to; tell whether it is new."""
+    is_new = st.session_state.get(_HERE) != name
     st.session_state[_HERE] = name
     if _FOLLOWED in st.query_params:
         # Behind a link to the page that it stands on, the browser keeps the address before it until one is written.
         del st.query_params[_FOLLOWED]
+    return is_new
 
 
 def link(name: Name, label: str | None = None, *, icon: str | None = None, **query: Any) -> None:
