@@ -1,6 +1,7 @@
 """Views of delivery that others have a hand in: receivers, addresses that were sent along, another clock."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -55,10 +56,10 @@ def test_moment_when_the_clock_is_switched_then_it_stays_the_same_moment(
     fakes.prediction.get("/webhook-deliveries", page())
     monkeypatch.setattr("streamlit.runtime.context.ContextProxy.timezone", "Europe/Berlin")
     test = open_page("delivery", view="messages", since="2026-03-01T12:00:00Z")
-    assert test.datetime_input(key="pick_since").value.hour == 12
+    assert test.datetime_input(key="pick_since").value == datetime(2026, 3, 1, 12)  # noqa: DTZ001
     test.toggle(key="local").set_value(True).run()
     assert not test.exception
-    assert test.datetime_input(key="pick_since").value.hour == 13
+    assert test.datetime_input(key="pick_since").value == datetime(2026, 3, 1, 13)  # noqa: DTZ001
     assert test.query_params["since"] == "2026-03-01T12:00:00Z"
     asked = [one.query for one in fakes.prediction.asked if one.path == "/webhook-deliveries"]
     assert {one["date_from"] for one in asked} == {"2026-03-01T12:00:00+00:00"}
