@@ -33,7 +33,7 @@ def table(tests: Sequence[TestResult], names: Mapping[int, str]) -> None:
             "start": time_column(t("card.window_start")),
             "end": time_column(t("card.window_end")),
             "rows": column.NumberColumn(t("card.rows"), format="localized"),
-            "roc_auc": column.NumberColumn("ROC AUC", format="%.3f"),
+            "roc_auc": column.NumberColumn(t("card.roc_auc"), format="%.3f"),
             "precision": column.NumberColumn(t("card.precision"), format="percent"),
             "recall": column.NumberColumn(t("card.recall"), format="percent"),
             "f1": column.NumberColumn("F1", format="%.3f"),

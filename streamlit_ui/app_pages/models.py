@@ -143,7 +143,7 @@ def _columns() -> dict[str, Any]:
         "name": of.TextColumn(t("models.name"), width=190),
         "question": of.TextColumn(t("models.question"), width=220, help=t("models.question_help")),
         "type": of.TextColumn(t("models.type"), width=110),
-        "roc_auc": of.NumberColumn("ROC AUC", format="%.3f", help=t("card.roc_auc_help")),
+        "roc_auc": of.NumberColumn(t("card.roc_auc"), format="%.3f", help=t("card.roc_auc_help")),
         "average_precision": of.NumberColumn(
             t("models.average_precision"), format="%.3f", help=t("models.average_precision_help")
         ),

@@ -230,7 +230,7 @@ def test_messages_when_there_are_more_then_pages_by_cursor_and_a_row_names_its_e
 def test_messages_when_none_fits_then_it_says_so(fakes: Fakes, open_page: Open):
     serve(fakes.prediction, endpoint())
     fakes.prediction.get("/webhook-deliveries", page())
-    assert "No message fits" in words(open_page("delivery", view="messages", status="failed"))
+    assert "No message matches" in words(open_page("delivery", view="messages", status="failed"))
     assert "a test event does at once" in words(open_page("delivery", view="messages"))
 
 

@@ -44,7 +44,7 @@ def test_list_when_searched_and_sorted_then_the_address_says_so(fakes: Fakes, op
     assert [button.key for button in by_auc.button if (button.key or "").startswith("look_")] == ["look_2", "look_1"]
     found = open_page("import", search="TRAINED +30")
     assert [button.key for button in found.button if (button.key or "").startswith("look_")] == ["look_1"]
-    assert "No model fits" in _words(open_page("import", search="nonsense"))
+    assert "No model matches" in _words(open_page("import", search="nonsense"))
 
 
 def test_list_when_there_are_a_thousand_then_a_page_shows_twelve(fakes: Fakes, open_page: Open):

@@ -26,7 +26,7 @@ def test_list_when_nobody_asked_for_anything_then_says_so(fakes: Fakes, open_pag
     fakes.training.get("/queue", listed())
     test = open_page("jobs")
     assert not test.exception
-    assert "Nobody has asked for anything yet" in test.info[0].value
+    assert "No jobs yet" in test.info[0].value
 
 
 def test_list_when_jobs_are_there_then_tells_name_stage_and_place_in_the_queue(fakes: Fakes, open_page: Open):
@@ -110,7 +110,7 @@ def test_list_when_a_measured_model_is_renamed_then_the_new_name_is_shown_after_
 
 def test_list_when_no_job_is_like_the_filter_then_says_so(fakes: Fakes, open_page: Open):
     fakes.training.get("/queue", listed())
-    assert "No job is like this" in open_page("jobs", status="FAILED").info[0].value
+    assert "No job matches" in open_page("jobs", status="FAILED").info[0].value
 
 
 def test_list_when_the_service_is_down_then_offers_to_try_again(fakes: Fakes, open_page: Open):
@@ -161,7 +161,7 @@ def test_job_when_it_failed_then_the_stage_the_sentence_and_a_way_on_are_shown(f
     assert not test.exception
     assert test.error[0].value.startswith(sentence)
     assert "look at the preflight" in test.error[0].value
-    assert [one.value for one in test.warning] == ["few rows"]
+    assert [one.value for one in test.warning] == ["**Few rows**: few rows"]
     assert ":red-badge[:material/cancel: **label**" in words(test)
     assert f"error    {sentence}" in test.code[0].value
     test.button(key="retry").click().run()

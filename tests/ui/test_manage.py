@@ -125,9 +125,9 @@ def test_threshold_when_moved_then_its_meaning_follows_and_it_alone_is_sent(fake
     test = open_page("manage", model=3)
     assert {one.label: one.value for one in test.metric}["Precision"] == "55.0 %"
     own = {one.label: one.value for one in open_page("manage", model=3, threshold=0.5).metric}
-    assert (own["Alerts a day"], own["Expected value"]) == ("120", "+4.20 %")
+    assert (own["Alerts per day"], own["Expected value"]) == ("120", "+4.20 %")
     test.slider[0].set_value(0.75).run()
-    assert {one.label: one.value for one in test.metric}["Alerts a day"] == "10"
+    assert {one.label: one.value for one in test.metric}["Alerts per day"] == "10"
     assert "Alert threshold: 0.600 → 0.750" in _words(test)
     test = _save(test)
     assert not test.exception
@@ -166,7 +166,7 @@ def test_save_when_clicked_twice_then_it_is_sent_once(fakes: Fakes, open_page: O
 def test_threshold_when_above_all_rows_then_no_alert_is_promised(open_page: Open):
     test = open_page("manage", model=3)
     test.slider[0].set_value(0.95).run()
-    assert {one.label: one.value for one in test.metric}["Alerts a day"] == "0"
+    assert {one.label: one.value for one in test.metric}["Alerts per day"] == "0"
     assert "No row of the hold-out reached" in _words(test)
 
 

@@ -183,7 +183,7 @@ def test_settings_when_shown_then_secrets_are_hidden_and_changed_ones_are_found(
     assert list(test.dataframe[0].value["name"]) == ["API_KEYS"]
     assert (test.query_params["changed"], test.query_params["search"]) == ("1", "api_k")
     test.text_input(key="settings_search").set_value("nothing like it").run()
-    assert "No setting fits" in words(test)
+    assert "No setting matches" in words(test)
 
 
 def test_settings_when_versions_differ_or_one_service_is_gone_then_it_is_said(fakes: Fakes, open_page: Open):

@@ -43,7 +43,7 @@ def test_train_when_opened_then_asks_the_first_preset_and_shows_what_the_rows_sa
     figures = {one.label: (one.value, one.delta) for one in test.metric}
     assert figures == {
         "Rows": ("110.3K", "954 coins"),
-        "Base rate": ("8.62 %", "8,587 times yes"),
+        "Base rate": ("8.62 %", "8,587 × yes"),
         "With an answer": ("99.6K", "10,637 without"),
         "Takes about": ("14 seconds", "392.0 MiB"),
     }

@@ -31,7 +31,7 @@ def test_train_when_cloned_from_a_job_then_asks_exactly_the_same(ready: Fakes, o
     assert not test.exception
     assert shown(test) == ui_jobs.REQUEST
     assert sent(ready.training) == [ui_jobs.REQUEST]
-    assert "As job 3, Pump 30" in " ".join(one.value for one in test.caption)
+    assert "Like job 3, Pump 30" in " ".join(one.value for one in test.caption)
     assert "from_job" not in test.query_params
     # The browser may see nothing but the latest drawing: it has to hold the values by itself.
     assert test.number_input(key=field(test, "future_minutes")).proto.default == 15
