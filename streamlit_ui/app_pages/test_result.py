@@ -76,7 +76,13 @@ def draw(test_id: int) -> None:
         return
     if thresholds is not None:
         st.subheader(t("card.thresholds"), anchor=False)
-        explore(curves, thresholds, base_rate=figures.base_rate, of=-test_id)
+        explore(
+            curves, thresholds, base_rate=figures.base_rate, of=-test_id,
+            at_alert=card_performance.at_alert(
+                thresholds.alert, figures, measured.at_alert_threshold,
+                measured.money.every_alert if measured.money else None,
+            ),
+        )  # fmt: skip
     st.subheader(t("card.periods"), anchor=False)
     card_robustness.periods(measured.periods)
     if measured.money is not None:
@@ -131,7 +137,7 @@ def _against(found: TestResult, measured: Measured, card: ModelCard | None) -> N
     _beside(
         [
             (t("card.average_precision"), measured.average_precision, before.average_precision if before else None, 3),
-            ("ROC AUC", found.roc_auc, before.roc_auc if before else None, 3),
+            (t("card.roc_auc"), found.roc_auc, before.roc_auc if before else None, 3),
             ("F1", found.f1_score, found.train_f1, 3),
             (t("card.precision"), found.precision_score, found.train_precision, None),
             (t("card.recall"), found.recall, found.train_recall, None),

@@ -10,7 +10,7 @@ from streamlit_ui.charts.thresholds import draw_curve
 from streamlit_ui.client.models import get_card
 from streamlit_ui.client.transport import ServiceError
 from streamlit_ui.formats import number, percent, share
-from streamlit_ui.session import services, t
+from streamlit_ui.session import language, services, t
 from streamlit_ui.states import empty, once, show_error
 
 STEP = 0.001
@@ -46,10 +46,12 @@ def _choose(model: ActiveModel, present: float) -> float:
     rough, exact = key("threshold", model), key("threshold_exact", model)
     if rough not in st.session_state:
         st.session_state[rough] = st.session_state[exact] = _told_threshold(present)
+    # A pattern of its own knows points only.
+    pattern = "localized" if language() == "de" else f"%.{_digits(st.session_state[rough])}f"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.slider(
-            t("manage.field_alert_threshold"), 0.0, 1.0, step=STEP, format=f"%.{_digits(st.session_state[rough])}f",
-            key=rough, on_change=_take_over, args=(rough, exact),
+            t("manage.field_alert_threshold"), 0.0, 1.0, step=STEP, format=pattern, key=rough,
+            on_change=_take_over, args=(rough, exact),
         )  # fmt: skip
         st.number_input(
             t("manage.threshold_exact"), 0.0, 1.0, step=EXACT_STEP, format=f"%.{_EXACT_DIGITS}f", key=exact,
