@@ -163,13 +163,13 @@ def _move_layers(move: Move) -> list[Any]:
         rules = alt.Chart(pd.DataFrame(levels)).encode(x="at:T", y="value:Q")
         dashes = alt.condition(alt.datum.words == move_words(move), alt.value([6, 3]), alt.value([1, 3]))
         layers.append(rules.mark_rule(color=colour, strokeWidth=1.5).encode(x2="until:T", strokeDash=dashes))
-        # Words stand outside the box: above what lies above the value, below what lies below it.
+        # Words stand where the course has not gone far yet, and outside the box: above it or below it.
         here = move.value if move.value is not None else 0.0
         for baseline, dy, test in (("bottom", -2, alt.datum.value >= here), ("top", 3, alt.datum.value < here)):
             words = rules.transform_filter(test).mark_text(
-                align="right", baseline=baseline, dx=-5, dy=dy, fontSize=11, color=colour
+                align="left", baseline=baseline, dx=5, dy=dy, fontSize=11, color=colour
             )
-            layers.append(words.encode(x="until:T", text="words:N"))
+            layers.append(words.encode(x="at:T", text="words:N"))
     return layers
 
 
