@@ -2,7 +2,15 @@
 
 import streamlit as st
 
-from shared.contracts.card import CardCalibration, CardConfusions, CardFigures, CardThresholdPoint, ModelCard
+from shared.contracts.card import (
+    CardCalibration,
+    CardConfusion,
+    CardConfusions,
+    CardEarnings,
+    CardFigures,
+    CardThresholdPoint,
+    ModelCard,
+)
 from streamlit_ui.app_pages.card_figures import absent, figures, per_day, picture
 from streamlit_ui.app_pages.card_threshold import explore
 from streamlit_ui.charts import curves as charts
@@ -25,19 +33,23 @@ def draw(card: ModelCard, *, active_id: int | None) -> None:
         base_rate = found.base_rate if found else None
         explore(
             card.curves, card.thresholds, base_rate=base_rate, of=card.model.id, active_id=active_id,
-            at_alert=_at_alert(card),
+            at_alert=at_alert(
+                card.thresholds.alert, found, card.confusion.at_alert_threshold if card.confusion else None,
+                card.money.every_alert if card.money else None,
+            ),
         )  # fmt: skip
     calibration(card.calibration)
     confusions(card.confusion)
 
 
-def _at_alert(card: ModelCard) -> CardThresholdPoint | None:
-    found, matrix = card.figures, card.confusion.at_alert_threshold if card.confusion else None
-    if card.thresholds.alert is None or found is None or matrix is None or matrix.precision is None:
+def at_alert(
+    threshold: float | None, found: CardFigures | None, matrix: CardConfusion | None, earned: CardEarnings | None
+) -> CardThresholdPoint | None:
+    """Give what the alert threshold itself gave, where all of it is known."""
+    if threshold is None or found is None or matrix is None or matrix.precision is None:
         return None
-    earned = card.money.every_alert if card.money else None
     return CardThresholdPoint(
-        threshold=card.thresholds.alert, precision=matrix.precision, recall=matrix.recall,
+        threshold=threshold, precision=matrix.precision, recall=matrix.recall,
         alerts_per_day=found.alerts_per_day, expected_value_pct=found.expected_value_pct,
         total_return_pct=None if earned is None or earned.mean_pct is None else earned.mean_pct * earned.trades,
     )  # fmt: skip

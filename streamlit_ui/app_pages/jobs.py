@@ -37,10 +37,10 @@ def render() -> None:
         link("train", t("jobs.new"), icon=":material/add:")
     with st.container(horizontal=True):
         status = select(
-            t("jobs.status"), ("", *_STATUSES), name="status", words=_status_words, widget=st.pills
+            t("jobs.status"), ("", *_STATUSES), name="status", words=_status_words, widget=st.pills, wrap=True
         )
         kind = select(
-            t("jobs.type"), ("", *_TYPES), name="type", widget=st.segmented_control,
+            t("jobs.type"), ("", *_TYPES), name="type", widget=st.pills, wrap=True,
             words=lambda one: t(f"jobs.type_{one.lower()}") if one else t("jobs.every"),
         )  # fmt: skip
     if st.session_state.setdefault(_VIEW, (status, kind)) != (status, kind):
