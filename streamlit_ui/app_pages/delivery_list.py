@@ -83,6 +83,7 @@ def _moment(name: str) -> datetime | None:
     st.datetime_input(
         t(f"delivery.{name}", clock=str(clock)), value=None, min_value=datetime(FIRST_YEAR, 1, 1),  # noqa: DTZ001
         max_value=datetime(LAST_YEAR, 12, 31), step=60, key=key, on_change=changed,  # noqa: DTZ001
+        format="YYYY-MM-DD",
     )  # fmt: skip
     return known
 

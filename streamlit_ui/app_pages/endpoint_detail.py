@@ -80,7 +80,7 @@ def _state(endpoint_id: int) -> None:
 def _day(endpoint: WebhookDetails) -> None:
     day = endpoint.last_24_hours
     ended = day.delivered + day.failed + day.expired
-    grid = st.grid(min_column_width=150)
+    grid = st.grid(4, min_column_width=150)
     grid.metric(
         t("delivery.metric_delivered"), formats.number(day.delivered), border=True, height="stretch",
         icon=":material/check_circle:", help=t("delivery.delivered_help"),
