@@ -14,7 +14,7 @@ ServiceName = Literal["training", "prediction"]
 Answer = TypeVar("Answer", bound=BaseModel)
 CONNECT_SECONDS = 2.0
 # A look that takes longer is given up: a page asks for many things, one after the other.
-LOOK_SECONDS = 10.0
+LOOK_SECONDS = 15.0
 ANSWER_SECONDS = 30.0
 UPLOAD_SECONDS = 600.0
 PROBLEM = "application/problem+json"
