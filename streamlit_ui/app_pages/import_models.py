@@ -34,10 +34,10 @@ def render() -> None:
     chosen = address.told_id("model")
     models = list_available(services().prediction, include_imported=True).models
     found = next((one for one in models if one.id == chosen), None)
-    if chosen is not None:
+    if (named := address.told("model")) is not None:
         _draw_back()
         if found is None:
-            empty(t("import.gone", id=chosen))
+            empty(t("import.gone", id=plain(named)))
         else:
             import_form.draw(found)
         return

@@ -8,6 +8,7 @@ from streamlit_ui.app_pages import model_removal, model_settings, promotion, thr
 from streamlit_ui.app_pages.model_states import active_badge, mode_badge, state_words
 from streamlit_ui.app_pages.questions import question
 from streamlit_ui.client.active_models import activate, deactivate, get_active, list_active
+from streamlit_ui.client.transport import Refused
 from streamlit_ui.formats import age, code, moment, number, plain
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t, zone
@@ -15,6 +16,7 @@ from streamlit_ui.states import confirm, empty, guarded, live, note, once
 from streamlit_ui.tables import dataframe
 
 REDRAWN_SECONDS = 15
+_GONE = 404
 _TABS = ("threshold", "sending", "promotion", "removal")
 _DRAWN = "manage_drawn"
 _STATES = ("active", "inactive", "all")
@@ -24,7 +26,7 @@ def render() -> None:
     """Draw the page."""
     st.title(t("places.manage"))
     chosen = address.told_id("model")
-    if chosen is None:
+    if address.told("model") is None:
         _draw_list()
         return
     if st.button(t("manage.back"), icon=":material/arrow_back:", type="tertiary"):
@@ -32,7 +34,16 @@ def render() -> None:
         address.keep("tab", None)
         address.keep("threshold", None)
         st.rerun()
-    _draw_one(get_active(services().prediction, chosen))
+    try:
+        found = None if chosen is None else get_active(services().prediction, chosen)
+    except Refused as error:
+        if error.status != _GONE:
+            raise
+        found = None
+    if found is None:
+        st.error(t("manage.unknown", id=plain(address.told("model"))), icon=":material/search_off:")
+    else:
+        _draw_one(found)
 
 
 def _draw_list() -> None:

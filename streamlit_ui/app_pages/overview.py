@@ -60,7 +60,7 @@ def _state() -> None:
     if seen.error is not None:
         show_error(seen.error)
         return
-    if seen.situation.service is not None:
+    if seen.situation.service is not None and not is_new:
         key_figures.draw(seen.situation.service, seen.situation.statistics, models=len(seen.situation.models))
     if not is_new:
         _models(seen)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import altair as alt
 import pandas as pd
@@ -165,7 +165,10 @@ def _move_layers(move: Move) -> list[Any]:
         layers.append(rules.mark_rule(color=colour, strokeWidth=1.5).encode(x2="until:T", strokeDash=dashes))
         # Words stand where the course has not gone far yet, and outside the box: above it or below it.
         here = move.value if move.value is not None else 0.0
-        for baseline, dy, test in (("bottom", -2, alt.datum.value >= here), ("top", 3, alt.datum.value < here)):
+        sides: list[tuple[Literal["bottom", "top"], int, Any]] = [
+            ("bottom", -2, alt.datum.value >= here), ("top", 3, alt.datum.value < here)
+        ]  # fmt: skip
+        for baseline, dy, test in sides:
             words = rules.transform_filter(test).mark_text(
                 align="left", baseline=baseline, dx=5, dy=dy, fontSize=11, color=colour
             )

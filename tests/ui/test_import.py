@@ -128,6 +128,7 @@ def test_model_when_it_is_gone_then_this_is_said(open_page: Open):
     test = open_page("import", model=99)
     assert not test.exception
     assert "no model 99" in _words(test)
+    assert "no model abc" in _words(open_page("import", model="abc"))
 
 
 def test_words_when_german_is_chosen_then_the_page_is_german(open_page: Open):

@@ -102,11 +102,12 @@ def test_list_when_the_service_is_down_then_a_banner_offers_to_try_again(fakes: 
     assert "does not answer" in test.error[0].value
 
 
-def test_model_when_unknown_then_the_service_is_quoted(fakes: Fakes, open_page: Open):
-    fakes.prediction.get("/models/9", Problem(404, "There is no active model 9"))
-    test = open_page("manage", model=9)
+@pytest.mark.parametrize("named", ["9", "abc"])
+def test_model_when_unknown_then_the_page_says_so(fakes: Fakes, open_page: Open, named: str):
+    fakes.prediction.get("/models/9", Problem(404, "GET /models/active lists all"))
+    test = open_page("manage", model=named)
     assert not test.exception
-    assert "There is no active model 9" in test.error[0].value
+    assert f"There is no active model {named}" in test.error[0].value
 
 
 def test_switch_when_pressed_then_the_model_rests_or_predicts(fakes: Fakes, open_page: Open):

@@ -158,6 +158,7 @@ def test_overview_when_all_is_new_then_it_says_how_to_begin(fakes: Fakes, open_p
     test = open_page("overview")
     assert not test.exception
     assert "How to begin" in said(test)
+    assert not test.metric
     assert [one.page for one in test.get("page_link")][:2] == ["train", "import"]
     wire.running(fakes.prediction, fakes.training)
     assert "How to begin" not in said(test.run())
