@@ -10,6 +10,7 @@ from shared.contracts.model_request import CreateModel, TuneModel
 from streamlit_ui.address import keep, told, told_id
 from streamlit_ui.app_pages.training_catalogue import Catalogue, load
 from streamlit_ui.app_pages.training_draft import Draft, check, pack, read, unpack
+from streamlit_ui.app_pages.training_faults import words
 from streamlit_ui.app_pages.training_features import features
 from streamlit_ui.app_pages.training_fields import begin_slots, fill, keep_draft, kept, key, show_faults
 from streamlit_ui.app_pages.training_form import name, presets, question, rows
@@ -174,9 +175,7 @@ def _side(draft: Draft, wanted: CreateModel | None, faults: tuple[Fault, ...], r
             _submit(wanted)
         if wanted is None:
             left = show_faults(faults)
-            st.error(
-                "\n".join([t("train.see_fields"), *(f"- {code(one.pointer)} {plain(one.detail)}" for one in left)])
-            )
+            st.error("\n".join([t("train.see_fields"), *(f"- {code(one.pointer)} {words(one)}" for one in left)]))
             return
         panel(request, wanted)
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 import streamlit as st
 
 from streamlit_ui.app_pages.training_draft import Draft
+from streamlit_ui.app_pages.training_faults import words
 from streamlit_ui.app_pages.training_words import usual_name
 from streamlit_ui.client.transport import Fault
-from streamlit_ui.formats import plain
 
 _DRAFT: Final = "training_draft"
 _PREFIX: Final = "train_"
@@ -72,7 +72,7 @@ def show_faults(faults: Iterable[Fault]) -> list[Fault]:
         if place is None:
             left.append(fault)
             continue
-        told.setdefault(id(place), (place, []))[1].append(plain(fault.detail))
+        told.setdefault(id(place), (place, []))[1].append(words(fault))
     for place, details in told.values():
         place.error("  \n".join(details), icon=":material/error:")
     return left

@@ -1,6 +1,7 @@
 """The page that asks for a model: the form, what the rows say to it, and what is sent."""
 
 import base64
+import json
 import threading
 import zlib
 from collections.abc import Callable
@@ -47,7 +48,7 @@ def test_train_when_opened_then_asks_the_first_preset_and_shows_what_the_rows_sa
         "With an answer": ("99.6K", "10,637 without"),
         "Takes about": ("14 seconds", "392.0 MiB"),
     }
-    assert [one.value for one in test.warning] == ["8.62% of the rows are positive"]
+    assert [one.value for one in test.warning] == ["**Few rows of one answer**: 8.62% of the rows are positive"]
     captions = " ".join(one.value for one in test.caption)
     assert "8.62 % where the coin was seen afterwards, 7.91 % if silence counts" in captions
     assert "`price_close` be at least 30 % higher 10 minutes later?" in " ".join(one.value for one in test.markdown)
@@ -212,7 +213,7 @@ def test_train_when_the_window_is_turned_round_then_the_field_says_so_and_nothin
     field = test.get("datetime_input")[1]
     field.set_value(test.get("datetime_input")[0].value).run()
     assert not test.exception
-    assert "must be later than train_start" in " ".join(one.value for one in test.error)
+    assert "must be later than the start" in " ".join(one.value for one in test.error)
     assert test.button(key="submit").disabled
     assert len(sent(ready.training)) == asked_before
 
@@ -253,6 +254,35 @@ def test_train_when_german_then_speaks_german(ready: Fakes, open_page: Open):
     assert {one.label: one.value for one in test.metric}["Grundrate"] == "8,62 %"
     # What is sent does not depend on who looks.
     assert shown(test) == FIRST_BODY
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "is longer than all of the rows: they cover 60 minutes"), ("de", "Sie reichen über 60 Minuten")],
+)
+def test_train_when_a_field_is_wrong_then_it_is_told_in_the_language(
+    ready: Fakes, open_page: Open, language: str, words: str
+):
+    body = FIRST_BODY | {"train_end": "2026-01-01T01:00:00Z", "future_minutes": 61}
+    ready.training.on("POST", "/models/create", ui_jobs.created(12))
+    wrong = {"pointer": "/future_minutes", "detail": "is longer than the training window of 60 minutes"}
+    ready.training.on("POST", PREFLIGHT, Problem(422, wrong["detail"], errors=(wrong,)))
+    test = open_page("train", lang=language)
+    assert words in " ".join(one.value for one in test.error)
+    test.text_area(key="pasted_request").set_value(json.dumps(body)).run()
+    test.button(key="paste_do").click().run()
+    assert not test.exception
+    assert words in " ".join(one.value for one in test.error)
+
+
+def test_train_when_submitted_twice_at_once_then_one_job_is_asked_for(ready: Fakes, open_page: Open):
+    fault = Problem(503, "the queue is full")
+    ready.training.on("POST", "/models/create", fault)
+    test = open_page("train")
+    test.button(key="submit").click().run()
+    assert "queue is full" in test.error[0].value
+    test.button(key="submit_again").click().run()
+    assert len(sent(ready.training, "/models/create")) == 1
 
 
 def test_window_when_chosen_then_lies_within_the_rows(ready: Fakes, open_page: Open):

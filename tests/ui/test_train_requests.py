@@ -49,7 +49,7 @@ def test_train_when_cloned_from_a_model_then_asks_its_question_again(ready: Fake
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (ui_jobs.job(3, job_type="TEST", request={"priority": 5, "test_start": "x"}), "cannot be taken up"),
+        (ui_jobs.job(3, job_type="TEST", request={"priority": 5, "test_start": "x"}), "cannot be taken over"),
         (Problem(404, "GET /queue lists all"), "There is no job 3."),
     ],
 )
@@ -81,7 +81,7 @@ def test_train_when_the_address_is_spoilt_then_says_so(ready: Fakes, open_page: 
 
 def test_train_when_a_request_is_pasted_then_the_form_shows_it(ready: Fakes, open_page: Open):
     test = open_page("train")
-    for text, words in (("{", "no JSON"), ('{"name": "x"}', "/features"), ("[]", "no request for a model")):
+    for text, words in (("{", "not JSON"), ('{"name": "x"}', "/features"), ("[]", "no request for a model")):
         test.text_area(key="pasted_request").set_value(text).run()
         test.button(key="paste_do").click().run()
         assert not test.exception
