@@ -8,9 +8,9 @@ from streamlit_ui import address
 from streamlit_ui.app_pages import outcome_figures
 from streamlit_ui.app_pages.model_states import state_words
 from streamlit_ui.app_pages.questions import question
-from streamlit_ui.formats import code, number
+from streamlit_ui.formats import number, plain
 from streamlit_ui.places import link
-from streamlit_ui.session import t, zone
+from streamlit_ui.session import t, term, zone
 from streamlit_ui.states import badge, empty
 from streamlit_ui.tables import dataframe
 
@@ -70,5 +70,8 @@ def _draw_books(books: Books) -> None:
                 t(f"statistics.books_{name}"), number(value), border=True, help=t(f"statistics.books_{name}_help")
             )
     if books.skipped:
-        reasons = ", ".join(f"{code(reason)} {number(count)}" for reason, count in sorted(books.skipped.items()))
+        reasons = ", ".join(
+            f"{plain(term(f'system.reason_{reason}', reason))} {number(count)}"
+            for reason, count in sorted(books.skipped.items())
+        )
         st.caption(t("statistics.skipped_because", reasons=reasons))

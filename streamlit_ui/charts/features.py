@@ -72,7 +72,7 @@ def histogram(feature: CardFeature) -> Layered:
         .encode(
             x=alt.X("low:Q", bin="binned", title=t("card.value")),
             x2=alt.X2("high:Q"),
-            y=alt.Y("count:Q", title=t("card.rows_axis"), axis=alt.Axis(format="~s")),
+            y=alt.Y("count:Q", title=t("card.rows_axis"), axis=alt.Axis(format=",.0f")),
             tooltip=[alt.Tooltip("span:N", title=t("card.value")), alt.Tooltip("told:N", title=t("card.rows_axis"))],
         )
     )

@@ -98,7 +98,7 @@ def bin_counts(live: Sequence[CalibrationBin], hold_out: Sequence[CalibrationBin
     ]  # fmt: skip
     scale = alt.Scale(type="log", nice=False, domainMin=1)
     base = chart(values, height=HEIGHT).encode(
-        y=alt.Y("rows:Q", scale=scale, title=t("statistics.rows"), axis=alt.Axis(values=_DECADES, format="~s")),
+        y=alt.Y("rows:Q", scale=scale, title=t("statistics.rows"), axis=alt.Axis(values=_DECADES, format=",.0f")),
         color=colours("series:N", names, [SERIES[0], SERIES[1]]),
         tooltip=[tip("series", ""), tip("bin", t("statistics.said")), tip("words", t("statistics.rows"))],
     )
@@ -122,7 +122,7 @@ def volume(stretches: Sequence[Stretch], length: timedelta) -> Chart:
         .mark_bar(color=SERIES[0])
         .encode(
             x=_time_axis(stretches, length),
-            y=alt.Y("rows:Q", title=t("statistics.predictions"), axis=alt.Axis(tickCount=4, format="~s")),
+            y=alt.Y("rows:Q", title=t("statistics.predictions"), axis=alt.Axis(tickCount=4, format=",.0f")),
             tooltip=[tip("when", t("statistics.time")), tip("words", t("statistics.predictions"))],
         )
     )  # fmt: skip
@@ -149,7 +149,7 @@ def alerts(stretches: Sequence[Stretch], length: timedelta) -> Chart:
         .mark_bar()
         .encode(
             x=_time_axis(stretches, length),
-            y=alt.Y("rows:Q", title=t("statistics.alerts"), axis=alt.Axis(tickCount=4, format="~s")),
+            y=alt.Y("rows:Q", title=t("statistics.alerts"), axis=alt.Axis(tickCount=4, format=",.0f")),
             color=colours("fate:N", names, [UP, DOWN, SERIES[0], NEUTRAL]),
             order="order:Q",
             tooltip=[tip("when", t("statistics.time")), tip("fate", ""), tip("words", t("statistics.alerts"))],

@@ -160,7 +160,7 @@ def waterfall(steps: Sequence[tuple[str, int, int]], *, whole: int) -> Layered:
     colours = alt.Scale(domain=["kept", "left_out"], range=[SERIES[0], NEUTRAL])
     bars = base.mark_bar(height=16, opacity=0.85).encode(
         x=alt.X(
-            "low:Q", title=t("card.rows_axis"), axis=alt.Axis(format="~s"), scale=alt.Scale(domain=[0, whole * 1.18])
+            "low:Q", title=t("card.rows_axis"), axis=alt.Axis(format=",.0f"), scale=alt.Scale(domain=[0, whole * 1.18])
         ),
         x2=alt.X2("high:Q"),
         color=alt.Color("kind:N", scale=colours, legend=None),

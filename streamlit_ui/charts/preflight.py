@@ -29,7 +29,7 @@ def parts_bar(
     colours = alt.Scale(domain=names, range=[*SERIES[: len(names) - 1], NEUTRAL])
     base = alt.Chart(frame)
     bars = base.mark_bar(height=_BAR, cornerRadius=2).encode(
-        x=alt.X("rows:Q", stack="zero", title=axis, axis=alt.Axis(format="~s", tickCount=4, grid=False)),
+        x=alt.X("rows:Q", stack="zero", title=axis, axis=alt.Axis(format=",.0f", tickCount=4, grid=False)),
         color=alt.Color("part:N", scale=colours, sort=names, legend=alt.Legend(title=None, orient="top", columns=2)),
         order=alt.Order("order:Q"),
         tooltip=[
