@@ -62,7 +62,8 @@ def draw(test_id: int) -> None:
     except ServiceError as error:
         show_error(error)
     _head(found, card)
-    warn(found.warnings)
+    # What the head says in full is not said again.
+    warn([one for one in found.warnings if one.code != "overlap" or not found.overlap_note])
     thresholds = card.thresholds if card else None
     measured = Measured.of(
         found.metrics or {}, roc_auc=found.roc_auc, expected_value_pct=found.expected_value_pct,

@@ -30,7 +30,7 @@ def fold_scores(
                 scale=alt.Scale(domain=[0.8, folds + 0.2], nice=False)),
         y=alt.Y("score:Q", title=score, scale=alt.Scale(domainMin=0, nice=True), axis=alt.Axis(format=".2f")),
         color=alt.Color("rows:N", sort=names, scale=alt.Scale(domain=names, range=[SERIES[0], NEUTRAL]),
-                        legend=alt.Legend(title=None, orient="top")),
+                        legend=alt.Legend(title=None, orient="top", symbolStrokeWidth=0)),
     )  # fmt: skip
     lines = base.mark_line().encode(
         strokeDash=alt.StrokeDash("rows:N", legend=None, scale=alt.Scale(domain=names, range=[[1, 0], [5, 4]]))

@@ -220,7 +220,7 @@ def test_card_when_imported_then_it_leads_to_manage_instead_of_importing(fakes: 
     fakes.prediction.get("/models/active", actives(active(3, model_id=7, mode="shadow")))
     test = open_page("models", id=7)
     assert "act_import" not in {one.key for one in test.button}
-    assert "predicts in the shadow" in _words(test)
+    assert "predicts as a shadow" in _words(test)
     links = {one.proto.label: one.proto for one in test.get("page_link")}
     assert "Use 0.600 in operation" in links
 

@@ -36,9 +36,13 @@ def test_test_when_worse_than_training_then_the_fall_stands_first(open_page: Ope
     assert "red-badge" in _words(test)
 
 
-def test_test_when_the_window_overlaps_training_then_it_says_so(fakes: Fakes, open_page: Open):
-    fakes.training.get("/test-results/5", result(has_overlap=True, overlap_note="half of the rows were learnt"))
-    assert "half of the rows were learnt" in open_page("models", test=5).error[0].value
+def test_test_when_the_window_overlaps_training_then_it_says_so_once(fakes: Fakes, open_page: Open):
+    note = "half of the rows were learnt"
+    warned = {"code": "overlap", "message": note}
+    fakes.training.get("/test-results/5", result(has_overlap=True, overlap_note=note, warnings=[warned]))
+    test = open_page("models", test=5)
+    assert note in test.error[0].value
+    assert _words(test).count(note) == 1
 
 
 def test_test_when_its_model_has_no_card_then_the_test_is_shown_all_the_same(fakes: Fakes, open_page: Open):

@@ -81,7 +81,7 @@ def test_train_when_the_address_is_spoilt_then_says_so(ready: Fakes, open_page: 
 
 def test_train_when_a_request_is_pasted_then_the_form_shows_it(ready: Fakes, open_page: Open):
     test = open_page("train")
-    for text, words in (("{", "not JSON"), ('{"name": "x"}', "/features"), ("[]", "no request for a model")):
+    for text, words in (("{", "not JSON"), ('{"name": "x"}', "/features"), ("[]", "not a request for a model")):
         test.text_area(key="pasted_request").set_value(text).run()
         test.button(key="paste_do").click().run()
         assert not test.exception
