@@ -87,6 +87,7 @@ def lower_threshold(page: Page, app: str, active: int) -> None:
     slider.focus()
     slider.press("Home")
     slider.press("ArrowRight")
+    expect(main_of(page).get_by_role("spinbutton")).to_have_value("0.001000")
     keyed(page, "save_alert_threshold").click()
     expect(keyed(page, "save_alert_threshold")).to_have_count(0)
     page.reload()
