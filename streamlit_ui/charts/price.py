@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import altair as alt
 import pandas as pd
@@ -163,16 +163,17 @@ def _move_layers(move: Move) -> list[Any]:
         rules = alt.Chart(pd.DataFrame(levels)).encode(x="at:T", y="value:Q")
         dashes = alt.condition(alt.datum.words == move_words(move), alt.value([6, 3]), alt.value([1, 3]))
         layers.append(rules.mark_rule(color=colour, strokeWidth=1.5).encode(x2="until:T", strokeDash=dashes))
-        # Words stand where the course has not gone far yet, and outside the box: above it or below it.
+        # Outside the box, above it or below it; what was asked at its beginning, what came of it at its end.
         here = move.value if move.value is not None else 0.0
-        sides: list[tuple[Literal["bottom", "top"], int, Any]] = [
-            ("bottom", -2, alt.datum.value >= here), ("top", 3, alt.datum.value < here)
-        ]  # fmt: skip
-        for baseline, dy, test in sides:
-            words = rules.transform_filter(test).mark_text(
-                align="left", baseline=baseline, dx=5, dy=dy, fontSize=11, color=colour
-            )
-            layers.append(words.encode(x="at:T", text="words:N"))
+        for rises in (True, False):
+            beyond = alt.datum.value >= here if rises else alt.datum.value < here
+            for asked, moment in ((True, "at:T"), (False, "until:T")):
+                kind = alt.datum.words == move_words(move) if asked else alt.datum.words != move_words(move)
+                words = rules.transform_filter(beyond & kind).mark_text(
+                    align="left" if asked else "right", dx=5 if asked else -3, fontSize=11, color=colour,
+                    baseline="bottom" if rises else "top", dy=-2 if rises else 3,
+                )  # fmt: skip
+                layers.append(words.encode(x=moment, text="words:N"))
     return layers
 
 
