@@ -27,6 +27,7 @@ TITLES = {
     "live": "Live",
     "statistics": "Statistics",
     "packages": "Packages",
+    "app": "App",
     REAL: "Real sample",
 }
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
@@ -196,6 +197,12 @@ def _statistics() -> Section:
     )
 
 
+def _app() -> Section:
+    from benchmarks import app
+
+    return Section(title=TITLES["app"], text=app.describe(app.measure(tell)))
+
+
 def _training() -> Section:
     from benchmarks import training
 
@@ -267,6 +274,7 @@ QUESTIONS: Mapping[str, Callable[[], Section]] = {
     "training API": _training_api,
     "live": _live,
     "statistics": _statistics,
+    "app": _app,
     "packages": _packages,
 }
 
