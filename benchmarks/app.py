@@ -136,9 +136,9 @@ def describe(found: Figures) -> str:
     slow = [name for name, seconds in found.seconds.items() if seconds > GOAL_SECONDS]
     return f"""
 Each page opened anew in headless Chromium, from the request of its address to the moment when nothing is drawn any
-more, the app's own files in the browser's cache; both APIs and the app are the real processes. {MODELS:,} trained models, all
-imported and active, {MODELS:,} jobs, {ROWS:,} predictions of the last day. Medians of {TIMES + 1}. The app holds
-{found.megabytes:.0f} MB afterwards.
+more, the app's own files in the browser's cache; both APIs and the app are the real processes. {MODELS:,} trained
+models, all imported and active, {MODELS:,} jobs, {ROWS:,} predictions of the last day. Medians of {TIMES + 1}. The app
+holds {found.megabytes:.0f} MB afterwards.
 
 | page | seconds |
 |---|--:|
