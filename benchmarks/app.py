@@ -11,7 +11,8 @@ from typing import Any
 
 import psutil
 
-from benchmarks.live_stage import connected
+from benchmarks.live_models import train_all
+from benchmarks.live_stage import activate, connected
 from benchmarks.live_statistics import queries as statistics
 from benchmarks.live_watch import Tell
 from benchmarks.programs import free_port, installed, running
@@ -66,11 +67,12 @@ def measure(tell: Tell) -> Figures:
             database(PredictionSettings(db_dsn="", pumpcast_home=home)) as dsn,
         ):
             tell(f"app: writing {MODELS:,} models and {ROWS:,} predictions")
-            asyncio.run(_fill(dsn))
+            asyncio.run(_fill(home, dsn))
             return _look(home, dsn, tell)
 
 
-async def _fill(dsn: str) -> None:
+async def _fill(home: Path, dsn: str) -> None:
+    await activate(home, dsn, train_all()[:1])
     async with connected(dsn) as connection:
         for name in ("models", "jobs", "active_models"):
             await queries.execute(connection, name, models=MODELS)
@@ -127,7 +129,10 @@ def _timed(page: Any, address: str) -> float:
     started = time.perf_counter()
     page.goto(address, wait_until="commit")
     page.wait_for_function(_STILL, timeout=60_000, polling=20)
-    return time.perf_counter() - started
+    passed = time.perf_counter() - started
+    if trouble := page.query_selector('[data-testid="stAlertContentError"]'):
+        raise SystemExit(f"app: {address} shows an error: {trouble.inner_text()[:300]}")
+    return passed
 
 
 def describe(found: Figures) -> str:

@@ -14,12 +14,14 @@ SELECT 'TRAIN', 'COMPLETED', 'Model ' || n, 'xgboost', '{}', 1, now() - n * inte
 FROM generate_series(1, :models::bigint) AS n;
 
 -- name: active_models
+-- All like the one that was imported.
 INSERT INTO prediction_active_models (model_id, model_name, model_type, target_variable, future_minutes,
                                       price_change_percent, target_direction, features, local_model_path,
-                                      decision_threshold, alert_threshold, mode, created_at)
-SELECT n, 'Model ' || n, 'xgboost', 'price_close', 10, 30, 'up', '["volume_sol", "num_buys"]', '/nowhere.zip', 0.2, 0.3,
+                                      model_file_sha256, manifest, decision_threshold, alert_threshold, mode, created_at)
+SELECT n, 'Model ' || n, model_type, target_variable, future_minutes, price_change_percent, target_direction, features,
+       local_model_path, model_file_sha256, manifest, decision_threshold, alert_threshold,
        CASE WHEN n % 2 = 0 THEN 'live' ELSE 'shadow' END, now() - n * interval '1 minute'
-FROM generate_series(1, :models::bigint) AS n;
+FROM prediction_active_models, generate_series(2, :models::bigint) AS n;
 
 -- name: predictions
 INSERT INTO predictions (
