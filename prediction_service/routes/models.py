@@ -1,6 +1,6 @@
 """Routes of imported models."""
 
-from dataclasses import asdict
+from dataclasses import fields
 
 from fastapi import APIRouter
 
@@ -100,12 +100,17 @@ async def _overview(pool: Pool, active_id: int) -> ActiveModel:
 
 
 def _shown(found: Overview) -> ActiveModel:
-    model = asdict(found.model)
-    for name in ("send_modes", "coin_whitelist"):
-        model[name] = sorted(model[name])
-    return ActiveModel(
-        **model,
-        name=found.model.name,
-        total_predictions=found.total_predictions,
-        last_prediction_at=found.last_prediction_at,
+    model = found.model
+    # asdict would copy all that is nested, which for a thousand models takes longer than everything else.
+    columns = {one.name: getattr(model, one.name) for one in fields(model)}
+    return ActiveModel.model_validate(
+        columns
+        | {
+            "send_modes": sorted(model.send_modes),
+            "coin_whitelist": sorted(model.coin_whitelist),
+            "name": model.name,
+            "total_predictions": found.total_predictions,
+            "last_prediction_at": found.last_prediction_at,
+        },
+        from_attributes=True,
     )
