@@ -51,7 +51,7 @@ def percent(value: float | None, digits: int = 2, *, signed: bool = True) -> str
 
 
 def price(value: float | None) -> str:
-    """Write a price of any size with four significant digits."""
+    """Write a price: up to four decimals, one that is very small or large as a power of ten."""
     if value is None:
         return NOTHING
     if value == 0 or 1e-3 <= abs(value) < 1e9:  # noqa: PLR2004

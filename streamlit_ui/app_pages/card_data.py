@@ -12,7 +12,7 @@ from shared.contracts.training import JsonObject
 from streamlit_ui.app_pages.card_figures import absent, figures, picture
 from streamlit_ui.charts.periods import Step, by_phase, over_time, waterfall
 from streamlit_ui.formats import NOTHING, number, plain, share
-from streamlit_ui.session import t
+from streamlit_ui.session import t, term
 from streamlit_ui.tables import dataframe
 
 _PARTS = ("fit_rows", "calibration_rows", "holdout_rows")
@@ -112,14 +112,9 @@ def _readings(found: JsonObject) -> None:
 
 
 def _reasons(found: Any) -> list[str]:
-    known = {"not_observed", "left_tracking", "value_missing", "horizon_ahead", "after_window"}
     if not isinstance(found, dict):
         return []
-    return [
-        f"{t(f'card.reason_{name}') if name in known else plain(name)}: {number(count)}"
-        for name, count in found.items()
-        if count
-    ]
+    return [f"{term(f'card.reason_{name}', plain(name))}: {number(count)}" for name, count in found.items() if count]
 
 
 def _part(count: int | None, whole: int) -> float | None:

@@ -78,7 +78,7 @@ def _course_of(one: Delivery) -> str:
     if one.delivered_at is not None:
         words.append(t("coin.taken", ms=number((one.delivered_at - one.created_at).total_seconds() * 1000)))
     elif one.status == "pending":
-        words.append(t("coin.next", age=age(one.created_at)))
+        words.append(t("coin.written_ago", age=age(one.created_at)))
     return " · ".join(words)
 
 

@@ -94,7 +94,7 @@ def _known_moment(name: str) -> datetime | None:
         known = datetime.fromisoformat(told(name) or "")
     except ValueError:
         return None
-    if not FIRST_YEAR < known.year < LAST_YEAR:
+    if not FIRST_YEAR <= known.year <= LAST_YEAR:
         return None
     return known if known.tzinfo else known.replace(tzinfo=zone())
 

@@ -88,7 +88,7 @@ def _trial(delivery_id: int) -> None:
         answer = answer_words(last.status_code, last.error)
         st.markdown(t("delivery.trial_answer", answer=formats.plain(answer), duration=milliseconds(last.duration_ms)))
     if delivery.status == "pending":
-        st.caption(t("delivery.trial_next", age=formats.moment(delivery.next_attempt_at)))
+        st.caption(t("delivery.trial_next", moment=formats.moment(delivery.next_attempt_at)))
 
 
 @live(REFRESH_SECONDS)

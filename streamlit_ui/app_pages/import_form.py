@@ -80,7 +80,9 @@ def _draw_form(model: AvailableModel) -> None:
         t("import.line"), _lines(), index=None, key=f"import_line_{model.id}", help=t("import.line_help"),
         accept_new_options=True, placeholder=t("import.no_line"),
     )  # fmt: skip
-    reason = st.text_input(t("import.reason"), key=f"import_reason_{model.id}", help=t("import.reason_help"))
+    reason = st.text_input(
+        t("import.reason"), key=f"import_reason_{model.id}", help=t("import.reason_help"), max_chars=1000
+    )
     pressed = once(
         st.button, t("import.do"), type="primary", icon=":material/download:", width="stretch", key="import_do"
     )

@@ -15,7 +15,6 @@ class LivePeriod:
     start: datetime
     end: datetime | None
     """None: it still is."""
-    line: str | None
 
 
 def live_periods(promotions: Iterable[Promotion]) -> list[LivePeriod]:
@@ -27,16 +26,13 @@ def live_periods(promotions: Iterable[Promotion]) -> list[LivePeriod]:
         if is_live:
             started.setdefault(active_id, by)
         elif (begun := started.pop(active_id, None)) is not None:
-            found.append(
-                LivePeriod(active_model_id=active_id, start=begun.created_at, end=by.created_at, line=begun.line)
-            )
+            found.append(LivePeriod(active_model_id=active_id, start=begun.created_at, end=by.created_at))
 
     for one in sorted(promotions, key=lambda change: (change.created_at, change.id)):
         if one.replaced_active_model_id is not None:
             switch(one.replaced_active_model_id, is_live=one.action == "rollback", by=one)
         switch(one.active_model_id, is_live=one.is_live, by=one)
     found += [
-        LivePeriod(active_model_id=active_id, start=begun.created_at, end=None, line=begun.line)
-        for active_id, begun in started.items()
+        LivePeriod(active_model_id=active_id, start=begun.created_at, end=None) for active_id, begun in started.items()
     ]
     return sorted(found, key=lambda period: (period.end is None, period.start), reverse=True)

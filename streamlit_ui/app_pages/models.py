@@ -12,6 +12,7 @@ from streamlit_ui.address import keep, select, told, told_id
 from streamlit_ui.app_pages import comparison, model_card, row_table, test_result
 from streamlit_ui.app_pages.card_actions import ask_compare, what_is_asked
 from streamlit_ui.app_pages.card_figures import time_column
+from streamlit_ui.app_pages.card_robustness import OVERFITTED
 from streamlit_ui.app_pages.questions import question
 from streamlit_ui.app_pages.tabbed import tabbed
 from streamlit_ui.client.jobs import list_model_types
@@ -154,7 +155,7 @@ def _columns() -> dict[str, Any]:
             t("card.expected_value"), format="%+.2f %%", help=t("card.expected_value_help")
         ),
         "base_rate": of.NumberColumn(t("card.base_rate"), format="%.1f %%", help=t("card.base_rate_help")),
-        "gap": of.NumberColumn(t("models.gap"), format="%.3f", help=t("card.gap_help", bound=number(0.1, 1))),
+        "gap": of.NumberColumn(t("models.gap"), format="%.3f", help=t("card.gap_help", bound=number(OVERFITTED, 1))),
         "warnings": of.NumberColumn(t("models.warnings"), format="%d", width="small"),
         "trained": time_column(t("models.trained")),
     }

@@ -47,9 +47,9 @@ def draw(found: Performance) -> None:
         _draw_slices(t("paper.by_side"), {side_words(name): one for name, one in found.by_side.items()})
 
 
-def in_usdt(name: str, **values: str) -> str:
+def in_usdt(name: str) -> str:
     """Give the name of a figure with its unit."""
-    return t("paper.in_usdt", figure=t(f"paper.{name}", **values))
+    return t("paper.in_usdt", figure=t(f"paper.{name}"))
 
 
 def _averages(found: Performance) -> str:

@@ -94,7 +94,7 @@ def _draw_fields(model: ActiveModel, lines: list[str]) -> None:
             help=t("manage.line_help"), width=260,
         )  # fmt: skip
         reason = st.text_input(
-            t("manage.field_reason"), key=key("reason", model), help=t("manage.reason_help"), width=320
+            t("manage.field_reason"), key=key("reason", model), help=t("manage.reason_help"), width=320, max_chars=1000
         )
     changes = []
     if mode != model.mode:

@@ -72,9 +72,9 @@ def look() -> tuple[Seen, list[ServiceError]]:
     # A service that is gone is not asked again and again: each time would be waited for.
     if not isinstance(errors.get("prediction"), Unreachable):
         try:
+            statistics = get_service_statistics(both.prediction)
             feeds = list_feeds(both.prediction).feeds
             packages = list_packages(both.prediction).packages
-            statistics = get_service_statistics(both.prediction)
         except KeyNeeded:
             raise
         except ServiceError as error:

@@ -10,7 +10,13 @@ from shared.contracts.health import HealthReport
 from shared.contracts.packages import Package
 from shared.contracts.statistics import ModelCounts, ServiceStatistics, WorkerState
 from streamlit_ui import formats
-from streamlit_ui.app_pages.attention import LEAST_DISK_BYTES, MOST_LAG_SECONDS, OLDEST_BEAT, SHARDS
+from streamlit_ui.app_pages.attention import (
+    LEAST_DISK_BYTES,
+    MOST_LAG_SECONDS,
+    MOST_OUTCOME_DELAY_SECONDS,
+    OLDEST_BEAT,
+    SHARDS,
+)
 from streamlit_ui.client.transport import ServiceName
 from streamlit_ui.places import Name
 from streamlit_ui.session import t
@@ -18,7 +24,6 @@ from streamlit_ui.states import Level
 
 FULL_DISK_BYTES: Final = 500 << 20
 """With less than this free a service calls itself degraded."""
-LATE_OUTCOMES_SECONDS: Final = 600.0
 SERVICES: Final[tuple[ServiceName, ...]] = ("prediction", "training")
 
 
@@ -180,7 +185,7 @@ def _models(counts: ModelCounts) -> Tile:
 def _outcomes(behind: float | None) -> Tile:
     if behind is None:
         return _tile("outcomes", "off", t("system.no_clock"))
-    if behind > LATE_OUTCOMES_SECONDS:
+    if behind > MOST_OUTCOME_DELAY_SECONDS:
         return _tile("outcomes", "warning", t("system.behind", duration=formats.duration(behind)))
     return _tile("outcomes", "good", t("system.up_to_date"))
 

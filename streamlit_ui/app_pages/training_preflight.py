@@ -12,11 +12,11 @@ from streamlit_ui import formats
 from streamlit_ui.app_pages import catalogue
 from streamlit_ui.app_pages.training_fields import change, show_faults
 from streamlit_ui.app_pages.training_look import Outcome, failure, forget, give_up, known, look
-from streamlit_ui.app_pages.training_words import plain
+from streamlit_ui.app_pages.training_words import exact
 from streamlit_ui.charts.preflight import parts_bar
 from streamlit_ui.client.transport import KeyNeeded, Refused, ServiceError
 from streamlit_ui.formats import compact, duration, moment, number, share, size
-from streamlit_ui.session import services, t
+from streamlit_ui.session import services, t, term
 from streamlit_ui.states import badge, show_error
 from streamlit_ui.tables import dataframe
 
@@ -120,7 +120,7 @@ def _thresholds(report: PreflightReport, wanted: CreateModel) -> None:
     for name, value in usable.items():
         if value is not None:
             st.button(
-                t(f"train.use_{name}", value=plain(_tidy(value, wanted)) + unit), on_click=change, key=f"use_{name}",
+                t(f"train.use_{name}", value=exact(_tidy(value, wanted)) + unit), on_click=change, key=f"use_{name}",
                 kwargs={field: _tidy(value, wanted)}, icon=":material/auto_fix_high:",
             )  # fmt: skip
 
@@ -176,7 +176,10 @@ def _details(report: PreflightReport) -> None:
         if report.unresolved_by_reason:
             st.markdown(f"**{t('train.why_unresolved')}**")
             st.markdown(
-                "\n".join(f"- {_reason(name)}: {number(count)}" for name, count in report.unresolved_by_reason.items())
+                "\n".join(
+                    f"- {term(f'card.reason_{name}', formats.plain(name))}: {number(count)}"
+                    for name, count in report.unresolved_by_reason.items()
+                )
             )
         if report.missing_columns:
             st.markdown(t("train.missing", names=", ".join(formats.code(name) for name in report.missing_columns)))
@@ -187,14 +190,6 @@ def _details(report: PreflightReport) -> None:
         if report.recording_clock:
             lines.append(t("train.clock", moment=moment(report.recording_clock)))
         st.caption(" · ".join(lines))
-
-
-def _reason(name: str) -> str:
-    return (
-        t(f"train.reason_{name}")
-        if name in {"value_missing", "left_tracking", "clock", "not_observed"}
-        else formats.plain(name)
-    )
 
 
 def _nulls(gaps: Sequence[tuple[float, str]]) -> None:

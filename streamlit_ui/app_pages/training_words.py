@@ -13,14 +13,14 @@ def sentence(wanted: CreateModel) -> str:
     column = code(wanted.target_var)
     if not wanted.use_time_based_prediction:
         sign = _SIGNS.get(wanted.operator or "=", wanted.operator or "=")
-        return t("train.sentence_rule", column=column, sign=sign, value=plain(wanted.target_value))
+        return t("train.sentence_rule", column=column, sign=sign, value=exact(wanted.target_value))
     return t(
         f"train.sentence_{wanted.direction}_{wanted.label_mode}", column=column,
-        change=plain(wanted.min_percent_change), minutes=number(wanted.future_minutes),
+        change=exact(wanted.min_percent_change), minutes=number(wanted.future_minutes),
     )  # fmt: skip
 
 
-def plain(value: float | None) -> str:
+def exact(value: float | None) -> str:
     """Write a number with as many decimals as it has, up to six."""
     if value is None:
         return number(None)

@@ -161,7 +161,7 @@ def test_data_when_drawn_then_rows_readings_and_reasons_are_told(open_page: Open
     test = open_page("models", id=7, tab="data")
     assert _figures(test)["Unresolved"] == "16.7 %"
     assert list(test.dataframe[0].value["resolved"]) == [1000, 1100]
-    assert "not seen again: 90 · of_tomorrow: 10" in _words(test)
+    assert "the coin was not seen afterwards: 90 · of_tomorrow: 10" in _words(test)
 
 
 def test_lineage_when_drawn_then_hashes_request_and_file_are_there_and_nothing_is_loaded(fakes: Fakes, open_page: Open):
