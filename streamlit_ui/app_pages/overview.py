@@ -16,7 +16,7 @@ from streamlit_ui.app_pages.known_models import forget_models, known_models, mod
 from streamlit_ui.app_pages.live_periods import LivePeriod, live_periods
 from streamlit_ui.app_pages.prediction_table import table
 from streamlit_ui.app_pages.questions import question
-from streamlit_ui.app_pages.situations import MOST_MODELS, Overview, look
+from streamlit_ui.app_pages.situations import MOST_MODELS, Overview, look, side_by_side
 from streamlit_ui.charts.activity import Stretch, live_chart
 from streamlit_ui.client.active_models import deactivate, get_statistics, list_promotions
 from streamlit_ui.client.predictions import list_predictions
@@ -219,7 +219,9 @@ def _periods() -> None:
         changes = list_promotions(prediction, limit=MOST_CHANGES).promotions
         found = live_periods(changes)[:MOST_PERIODS]
         models = known_models({one.active_model_id for one in found})
-        figures = [get_statistics(prediction, one.active_model_id, since=one.start, until=one.end) for one in found]
+        figures = side_by_side(
+            lambda one: get_statistics(prediction, one.active_model_id, since=one.start, until=one.end), found
+        )
     except Unreachable:
         st.caption(t("overview.silent"))
         return

@@ -1,7 +1,7 @@
 """Ask both services what the overview shows; one silent service hides nothing that the other knows."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,6 +36,7 @@ TRAINED_SECONDS: Final = 60.0
 _TRAINED: Final = "trained_models"
 _TURNS: Final = "looked_at_in_turn"
 Answer = TypeVar("Answer")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +117,13 @@ class _Asking:
         def ask(model: ActiveModel) -> ModelStatistics | None:
             return self(prediction, partial(get_statistics, active_id=model.id))
 
-        with ThreadPoolExecutor(SIDE_BY_SIDE, "statistics") as threads:
-            return list(threads.map(ask, models))
+        return side_by_side(ask, models)
+
+
+def side_by_side(ask: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer]:
+    """Ask about several things at once; give the answers in their order."""
+    with ThreadPoolExecutor(SIDE_BY_SIDE, "looks") as threads:
+        return list(threads.map(ask, items))
 
 
 def _trained(training: Service) -> list[Model]:
