@@ -18,6 +18,8 @@ def train(page: Page, app: str, name: str) -> int:
     keyed(page, "preset_dump").click()
     expect(main_of(page).get_by_text("at least 20 % lower 5 minutes later?")).to_be_visible()
     field = page.get_by_role("textbox", name="Name of the model")
+    # The preset names the model too, and its name may come after its question.
+    expect(field).to_have_value("Dump 20 % in 5 min")
     field.fill(name)
     field.press("Tab")
     # What the rows say comes as one types.
