@@ -4,7 +4,7 @@ BIN := .venv/bin
 RUN := $(BIN)/.for-running
 DEV := $(BIN)/.for-developing
 FOR_RUNNING := training,ui
-FOR_DEVELOPING := training,packages,rl,feeds,ui,dev
+FOR_DEVELOPING := training,packages,rl,feeds,ui,otel,dev
 DATA ?=
 
 # Everything starts dozens of processes: each would compile all modules anew where the environment forbids to keep them.

@@ -1,5 +1,6 @@
 """Settings from the environment and `.env`, read once; each service builds its class from these parts."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -17,7 +18,8 @@ _SECRET = re.compile(r".*(KEYS?|DSN|WEBHOOK_URL|PASSWORD|SECRET|TOKEN)")
 
 def _comma_list(value: object) -> object:
     if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
+        # A file of secrets has a line for each.
+        return tuple(part.strip() for part in re.split(r"[,\n]", value) if part.strip())
     return value
 
 
@@ -70,6 +72,13 @@ class WebPart(Part):
 class ServiceSettings(BasePart, WebPart):
     """What every process of a service reads."""
 
+    rate_limit_per_minute: Annotated[int, Field(ge=1)] = Field(
+        1200, description="Requests of one key or address a minute; none are counted on loopback without keys"
+    )
+    cors_allowed_origins: CommaList = Field(
+        (), description="Pages of other sites that may ask, as https://host by comma; empty: none"
+    )
+
 
 class TrainingAddressPart(Part):
     """Where the training service answers."""
@@ -93,7 +102,7 @@ def is_secret(name: str) -> bool:
 def read_settings(kind: type[S]) -> S:
     """Read the environment; a wrong value is a `SettingsInvalid`: variable, value unless secret, what is allowed."""
     try:
-        return kind()
+        return kind(_secrets_dir=_secrets_folder())
     except ValidationError as error:
         lines = []
         for problem in error.errors():
@@ -101,6 +110,15 @@ def read_settings(kind: type[S]) -> S:
             shown = "…" if is_secret(name) else repr(problem["input"])
             lines.append(f"{name}={shown} is not allowed: {problem['msg']}")
         raise SettingsInvalid("; ".join(lines)) from error
+
+
+def _secrets_folder() -> Path | None:
+    """Give the folder whose files hold a setting each, as containers (SECRETS_DIR) and systemd units have it."""
+    given = os.environ.get("SECRETS_DIR")
+    folder = given or os.environ.get("CREDENTIALS_DIRECTORY")
+    if given and not Path(given).is_dir():
+        raise SettingsInvalid(f"SECRETS_DIR={given!r} is not allowed: there is no such folder")
+    return Path(folder) if folder else None
 
 
 def read_settings_or_exit(kind: type[S]) -> S:

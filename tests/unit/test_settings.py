@@ -107,3 +107,24 @@ def test_a_program_when_a_setting_is_wrong_then_it_ends_with_one_line_and_code_2
     assert ended.returncode == 2
     assert len(ended.stderr.strip().splitlines()) == 1
     assert f"{name}='none'" in ended.stderr
+
+
+def test_settings_when_a_folder_holds_them_then_they_are_read_and_the_environment_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    first, second = (f"{name}:read:{'a' * 64}" for name in ("one", "two"))
+    (tmp_path / "api_keys").write_text(f"{first}\n{second}\n")
+    (tmp_path / "artifact_signing_key").write_text("b" * 64 + "\n")
+    (tmp_path / "log_level").write_text("DEBUG")
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("LOG_LEVEL", "WARNING")
+    found = read_settings(TrainingSettings)
+    assert found.api_keys == (first, second)
+    assert found.artifact_signing_key == "b" * 64
+    assert found.log_level == "WARNING"
+
+
+def test_settings_when_their_folder_is_missing_then_that_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path / "none"))
+    with pytest.raises(SettingsInvalid, match="SECRETS_DIR=.* there is no such folder"):
+        read_settings(TrainingSettings)
