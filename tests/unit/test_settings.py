@@ -126,5 +126,5 @@ def test_settings_when_a_folder_holds_them_then_they_are_read_and_the_environmen
 
 def test_settings_when_their_folder_is_missing_then_that_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SECRETS_DIR", str(tmp_path / "none"))
-    with pytest.raises(SettingsInvalid, match="SECRETS_DIR=.* there is no such folder"):
+    with pytest.raises(SettingsInvalid, match=r"SECRETS_DIR=.* there is no such folder"):
         read_settings(TrainingSettings)
