@@ -13,7 +13,10 @@ from shared.migrate import SQL_FOLDER, MigrationFailed, migrate, names, pending,
 from tests.support.schema_rows import fill
 
 ROOT = Path(__file__).resolve().parents[2]
-ALL = ["0001_training", "0002_prediction", "0003_packages", "0004_wakeup", "0005_results", "0006_live", "0007_packages"]
+ALL = [
+    "0001_training", "0002_prediction", "0003_packages", "0004_wakeup", "0005_results", "0006_live", "0007_packages",
+    "0008_roles",
+]  # fmt: skip
 NOT_OURS = ("_yoyo_*", "yoyo_*", "coin_metrics*", "ref_coin_phases*")
 
 
@@ -48,9 +51,10 @@ def test_schema_file_when_run_then_it_equals_the_replayed_migrations(empty_datab
 def test_migrate_when_either_way_of_connecting_then_only_what_is_missing_runs(any_database):
     assert pending(any_database) == []
     assert migrate(any_database) == []
-    assert rollback(any_database, 4) == ["0007_packages", "0006_live", "0005_results", "0004_wakeup"]
-    assert pending(any_database) == ["0004_wakeup", "0005_results", "0006_live", "0007_packages"]
-    assert migrate(any_database) == ["0004_wakeup", "0005_results", "0006_live", "0007_packages"]
+    last = ["0005_results", "0006_live", "0007_packages", "0008_roles"]
+    assert rollback(any_database, 4) == last[::-1]
+    assert pending(any_database) == last
+    assert migrate(any_database) == last
 
 
 def test_pending_when_database_is_empty_then_all_are_named_and_nothing_is_made(empty_database):
