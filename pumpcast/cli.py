@@ -97,7 +97,9 @@ app.command(
     "migrate",
     short_help="Bring the tables up to date.",
     epilog=_examples(
-        "DB_DSN=postgresql://me:secret@db.example/pumpcast pumpcast migrate", "pumpcast migrate --rollback 1"
+        "DB_DSN=postgresql://me:secret@db.example/pumpcast pumpcast migrate",
+        "SECRETS_DIR=secrets/owner pumpcast migrate --logins secrets",
+        "pumpcast migrate --rollback 1",
     ),
 )(migrate_database)
 app.command(

@@ -21,6 +21,7 @@ from shared.db import ConnectionLost, Pool, PostgresError, Queries, open_pool
 from shared.embedded import database
 from shared.errors import PumpcastError
 from shared.migrate import names, pending
+from shared.roles import lacking
 from shared.settings import read_settings
 
 QUERIES: Final = Queries.beside(__file__)
@@ -101,7 +102,8 @@ def _database(settings: PredictionSettings) -> Sequence[Check]:
     try:
         with database(settings) as dsn:
             inside = asyncio.run(look_inside(dsn))
-            return [Check(part="database", ok=True, found=f"{kind}, reachable"), *inside, _migrations(dsn)]
+            reachable = Check(part="database", ok=True, found=f"{kind}, reachable")
+            return [reachable, *inside, _migrations(dsn), _roles(dsn)]
     except PumpcastError as error:
         return [Check(part="database", ok=False, found=f"{kind}: {error.message}")]
     except (PostgresError, psycopg.Error, *ConnectionLost) as error:
@@ -113,6 +115,15 @@ def _migrations(dsn: str) -> Check:
     if missing := pending(dsn):
         return Check(part="migrations", ok=False, found=f"missing {', '.join(missing)}", fix="run `pumpcast migrate`")
     return Check(part="migrations", ok=True, found=f"at {names()[-1]}")
+
+
+def _roles(dsn: str) -> Check:
+    if problems := lacking(dsn):
+        fix = "run `pumpcast migrate` as a user with CREATEROLE that owns the tables, or grant by hand"
+        # Whoever lets the services log in as another user needs no roles.
+        ok = all(problem.startswith("there is no role") for problem in problems)
+        return Check(part="roles of the services", ok=ok, found="; ".join(problems), fix=fix)
+    return Check(part="roles of the services", ok=True, found="each reaches its own tables alone")
 
 
 async def look_inside(dsn: str) -> list[Check]:

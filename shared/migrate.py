@@ -36,7 +36,7 @@ def names() -> list[str]:
 
 def migrate(dsn: str) -> list[str]:
     """Apply what is missing, each migration in a transaction of its own, and give the names applied."""
-    with _locked(dsn):
+    with locked(dsn):
         # Decided under the lock: of several processes that start together one works, the others find it done.
         if not pending(dsn):
             return []
@@ -46,14 +46,14 @@ def migrate(dsn: str) -> list[str]:
 
 def rollback(dsn: str, count: int = 1) -> list[str]:
     """Undo the newest `count` migrations and give their names, newest first."""
-    with _locked(dsn), _backend(dsn) as backend:
+    with locked(dsn), _backend(dsn) as backend:
         return _run(backend, "rollback", list(backend.to_rollback(_migrations()))[:count])
 
 
 def pending(dsn: str) -> list[str]:
     """Give the names of the migrations that the database still lacks; changes nothing."""
     try:
-        with _connected(dsn) as connection:
+        with connected(dsn) as connection:
             if connection.execute("SELECT to_regclass(%s)", (default_migration_table,)).fetchone() == (None,):
                 return names()
             # The table's name is a constant of the library.
@@ -65,7 +65,7 @@ def pending(dsn: str) -> list[str]:
 
 def run_script(dsn: str, path: Path) -> None:
     """Run a SQL file as one transaction."""
-    with _connected(dsn) as connection, connection.transaction():
+    with connected(dsn) as connection, connection.transaction():
         # Bytes go to the server as they stand: no parameters, so several statements are allowed.
         connection.execute(path.read_bytes())
 
@@ -75,7 +75,8 @@ def _migrations() -> MigrationList:
 
 
 @contextmanager
-def _connected(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+def connected(dsn: str) -> Iterator[psycopg.Connection[Any]]:
+    """Give a connection that commits each statement; Unavailable when there is none to be had."""
     try:
         connection = psycopg.connect(dsn, autocommit=True, connect_timeout=10, application_name="pumpcast-migrate")
     except psycopg.Error as error:
@@ -87,8 +88,9 @@ def _connected(dsn: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 @contextmanager
-def _locked(dsn: str) -> Iterator[None]:
-    with _connected(dsn) as connection:
+def locked(dsn: str) -> Iterator[None]:
+    """Keep everybody else from migrating this database."""
+    with connected(dsn) as connection:
         # yoyo's own lock is a row that stays behind a killed process; this one dies with its session.
         connection.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
         yield
