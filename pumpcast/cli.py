@@ -10,6 +10,7 @@ from pumpcast.data import load_file, replay_file, simulate_both_markets, simulat
 from pumpcast.database import migrate_database, open_psql
 from pumpcast.demo.story import tell_story
 from pumpcast.doctor import examine
+from pumpcast.keys import keys
 from pumpcast.package_backtest import backtest_package
 from pumpcast.package_verbs import package
 from pumpcast.up import bring_up
@@ -128,6 +129,13 @@ app.add_typer(
     epilog=_examples(
         "pumpcast package train --candles candles.parquet --symbol BTCUSDT --name 'BTC one'",
         "pumpcast package upload btc_one --wait",
+    ),
+)
+app.add_typer(
+    keys,
+    epilog=_examples(
+        "pumpcast keys new alice --scope write",
+        "pumpcast keys install secrets --database postgresql://owner:secret@db.example:5432/pumpcast",
     ),
 )
 

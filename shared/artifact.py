@@ -155,12 +155,12 @@ def write_artifact(path: Path, *, manifest: Manifest, onnx: bytes, signing_key: 
     return hashlib.sha256(content).hexdigest()
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Put content at path so that after a crash there is either all of it or nothing."""
+def write_durably(path: Path, content: bytes, *, mode: int = 0o666) -> None:
+    """Put content at path so that after a crash there is either all of it or nothing; `mode` as umask allows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -16,11 +16,13 @@ HEX_KEY = r"^([0-9a-fA-F]{64})?$"
 _SECRET = re.compile(r".*(KEYS?|DSN|WEBHOOK_URL|PASSWORD|SECRET|TOKEN)")
 
 
+def comma_list(text: str) -> tuple[str, ...]:
+    """Give the parts of a list; a file of secrets has a line for each."""
+    return tuple(part.strip() for part in re.split(r"[,\n]", text) if part.strip())
+
+
 def _comma_list(value: object) -> object:
-    if isinstance(value, str):
-        # A file of secrets has a line for each.
-        return tuple(part.strip() for part in re.split(r"[,\n]", value) if part.strip())
-    return value
+    return comma_list(value) if isinstance(value, str) else value
 
 
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_list)]
