@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, status
+from fastapi import APIRouter, Depends, Query, Request, status
 from starlette.requests import ClientDisconnect
 
 from prediction_service.deps import CallerDep, InstancesDep, PoolDep, SettingsDep, UploadsDep
@@ -14,6 +14,7 @@ from prediction_service.usecases.package_body import Body
 from prediction_service.usecases.upload import upload_package
 from shared.contracts.packages import Package, PackageDetails, Packages, UploadedPackage, UploadOptions
 from shared.errors import Malformed
+from shared.web.deadlines import own_time
 
 router = APIRouter(tags=["packages"])
 
@@ -72,6 +73,7 @@ async def show_package(pool: PoolDep, package_id: str) -> PackageDetails:
     summary="Upload a forecaster and a policy; strict waits until their files were validated",
     status_code=status.HTTP_201_CREATED,
     max_body_size=LARGEST_BODY,
+    dependencies=[Depends(own_time)],
     openapi_extra=_FORM,
 )
 async def upload(

@@ -5,6 +5,7 @@ import importlib.metadata
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any
 
 import structlog
 import uvicorn
@@ -18,10 +19,15 @@ from shared.errors import PumpcastError
 from shared.folders import make_folder
 from shared.logging import set_up_logging
 from shared.settings import ServiceSettings
+from shared.tracing import set_up_tracing, traced
+from shared.web.admission import Admission
 from shared.web.configuration import configuration_router
+from shared.web.connections import BACKLOG, KEEP_ALIVE_SECONDS, GuardedProtocol
+from shared.web.docs_page import docs_router
 from shared.web.guards import BodyLimitProblems, Guard
 from shared.web.health import HealthSource, health_router
 from shared.web.problems import install_problems
+from shared.web.request_metrics import RequestFigures, RequestMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -31,9 +37,12 @@ MAX_BODY_BYTES = 1 << 20
 class _Api(FastAPI):
     """An app whose outermost layer is ours: the framework's limit of bodies lies outside of added middleware."""
 
+    admission: Admission
+
     def build_middleware_stack(self) -> ASGIApp:
         """Give the layers."""
-        return BodyLimitProblems(super().build_middleware_stack())
+        limited = BodyLimitProblems(traced(super().build_middleware_stack))
+        return RequestMetrics(Guard(limited, admission=self.admission), self.state.figures)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or the life of the process."""
@@ -75,6 +84,7 @@ def create_app(
     Routes are served below /api, those of `root_routers` at the root as well.
     """
     check_binding(settings)
+    admission = Admission(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -106,7 +116,12 @@ def create_app(
         lifespan=lifespan,
         max_body_size=MAX_BODY_BYTES,
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
     )
+    app.admission = admission
+    app.state.figures = RequestFigures()
+    app.include_router(docs_router(title))
     for router in (*routers, *root_routers):
         app.include_router(router, prefix="/api")
     for router in root_routers:
@@ -116,23 +131,28 @@ def create_app(
     app.include_router(configuration_router(health.service), prefix="/api")
     app.include_router(probes, include_in_schema=False)
     install_problems(app)
-    app.add_middleware(Guard, settings=settings)
     return app
+
+
+def web_config(app: FastAPI, **options: Any) -> uvicorn.Config:
+    """Give how a server runs an app: its limits, no word of what it is, no trust in what a client says of itself."""
+    return uvicorn.Config(
+        app, http=GuardedProtocol, ws="none", lifespan=options.pop("lifespan", "on"), log_config=None, access_log=False,
+        server_header=False, proxy_headers=False, backlog=BACKLOG, timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=10, **options,
+    )  # fmt: skip
 
 
 def serve(build: Callable[[], FastAPI], *, settings: ServiceSettings, service: str, port: int) -> None:
     """Serve until SIGTERM or Ctrl-C; a start that cannot work ends with one line and exit code 1 or 2."""
     set_up_logging(settings, service=service)
+    set_up_tracing(service)
     try:
         app = build()
     except PumpcastError as error:
         log.error("service cannot start", error=error.message, code=error.code)  # noqa: TRY400
         raise SystemExit(2) from None
-    config = uvicorn.Config(
-        app, host=settings.bind_host, port=port, log_config=None, access_log=False, server_header=False,
-        timeout_graceful_shutdown=10, lifespan="on",
-    )  # fmt: skip
-    server = Server(config)
+    server = Server(web_config(app, host=settings.bind_host, port=port))
     with suppress(SystemExit):
         # Its own exit code of a start that failed is 3, which elsewhere here means a gate that was not met.
         server.run()

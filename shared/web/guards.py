@@ -1,68 +1,28 @@
-"""What every request passes first: request id, Host, Origin, key; one log line each."""
+"""What every request passes first: a request id, admission, a limit of time, headers, one log line."""
 
-import hashlib
-import hmac
-import re
-import secrets
 import time
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from collections.abc import Callable
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.binding import LOOPBACK_NAMES, is_loopback
-from shared.errors import SettingsInvalid, TooLarge
-from shared.settings import WebPart
+from shared.errors import TooLarge, TooSlow
+from shared.request_ids import HEADER, take_request_id
+from shared.tracing import present_ids
+from shared.web import cors
+from shared.web.admission import Admission, Refusal
+from shared.web.deadlines import REQUEST_SECONDS, Arrival, Overdue, in_time
+from shared.web.headers import Marks
 from shared.web.problems import MEDIA_TYPE, crash, problem, too_large
 
 log = structlog.get_logger(__name__)
 
-# Less than the digits that int() refuses to read, which routes may have to.
-LONGEST_PATH = 4000
-RESERVED_NAMES = frozenset({"auto", "local"})
-"""What logs say where no key was used."""
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
-_ALLOWED = {"read": {"read"}, "write": {"read", "write"}, "service": {"read"}}
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^:\[\]@/\s]*))(?::\d*)?")
-_LIVE = re.compile(r"(/api)?/health/live")
-_METRICS = re.compile(r"(/api)?/metrics")
-# What one service needs of the other.
-_FOR_SERVICES = re.compile(r"(/api)?/(models(/\d+(/download)?)?|metrics|health(/ready)?)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiKey:
-    """A caller's key: its name, what it may do, and the SHA-256 of the secret."""
-
-    name: str
-    scope: str
-    digest: str
-
-
-def parse_keys(entries: tuple[str, ...]) -> tuple[ApiKey, ...]:
-    """Read `name:scope:sha256hex` entries; a wrong one is a `SettingsInvalid`."""
-    keys = []
-    for number, entry in enumerate(entries, 1):
-        name, _, rest = entry.partition(":")
-        scope, _, digest = rest.partition(":")
-        if not name or scope not in _ALLOWED or not re.fullmatch(r"[0-9a-f]{64}", digest):
-            # Its text is not told: whoever mistakes the form may have put the key itself there.
-            raise SettingsInvalid(
-                f"entry {number} of API_KEYS is not allowed: "
-                "it must be name:scope:sha256hex with scope read, write or service"
-            )
-        if name.lower() in RESERVED_NAMES:
-            raise SettingsInvalid(f"entry {number} of API_KEYS is not allowed: the name {name!r} is that of no key")
-        keys.append(ApiKey(name=name, scope=scope, digest=digest))
-    return tuple(keys)
-
 
 class BodyLimitProblems:
-    """ASGI middleware outside of all others that says in a problem what the body limit says in plain text."""
+    """ASGI middleware outside of the framework's that says in a problem what the body limit says in plain text."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -76,117 +36,114 @@ class BodyLimitProblems:
             if message["type"] == "http.response.start" and message["status"] == TooLarge.status:
                 replaced = Headers(scope=message).get("content-type") != MEDIA_TYPE
                 if replaced:
-                    request = Request(scope, receive)
-                    answer = too_large(request)
-                    answer.headers["x-request-id"] = request.state.request_id
-                    await answer(scope, receive, send)
+                    await too_large(Request(scope, receive))(scope, receive, send)
             if not replaced:
                 await send(message)
 
         await self._app(scope, receive, send_problem)
 
 
-class Guard:
-    """ASGI middleware that lets a request through or answers it with a problem."""
+class _Answer:
+    """An answer on its way out."""
 
-    def __init__(self, app: ASGIApp, *, settings: WebPart) -> None:
+    def __init__(self, send: Send, *, mark: Callable[[Message], Message]) -> None:
+        self._send = send
+        self._mark = mark
+        self.status = 0
+        """0 until it begins."""
+        self.is_whole = False
+        self.trace: dict[str, str] = {}
+
+    async def send(self, message: Message) -> None:
+        """Send a part."""
+        if message["type"] == "http.response.start":
+            # Its span ends before its line is written.
+            self.status, self.trace = message["status"], present_ids()
+            message = self._mark(message)
+        else:
+            self.is_whole = not message.get("more_body", False)
+        await self._send(message)
+
+
+class Guard:
+    """ASGI middleware outside of the framework's: lets a request through or answers it with a problem."""
+
+    def __init__(self, app: ASGIApp, *, admission: Admission) -> None:
         self._app = app
-        self._hosts = {host.lower() for host in (*LOOPBACK_NAMES, settings.bind_host, *settings.allowed_hosts)}
-        self._keys = parse_keys(settings.api_keys)
+        self._admission = admission
+        self._marks = Marks(is_private=admission.wants_keys)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        started = time.perf_counter()
         request = Request(scope, receive)
-        given = request.headers.get("x-request-id", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-        request.state.request_id = request_id
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id)
-        started, status = time.perf_counter(), 0
-
-        async def send_marked(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                headers["x-content-type-options"] = "nosniff"
-            await send(message)
-
-        refusal = self._refuse(request)
+        _name(request)
+        answer = _Answer(send, mark=lambda message: self._mark(request, message))
+        refusal = self._admission.refuse(request)
         if refusal is not None:
-            code, name, detail = refusal
-            headers = {"WWW-Authenticate": "Bearer"} if code == 401 else None  # noqa: PLR2004
-            answer = problem(request, status=code, code=name, detail=detail, headers=headers)
-            await answer(scope, receive, send_marked)
+            await _refused(request, refusal)(scope, receive, answer.send)
+        elif cors.is_preflight(request):
+            await cors.preflight()(scope, receive, answer.send)
         else:
-            try:
-                await self._app(scope, receive, send_marked)
-            except Exception as error:
-                if status:
-                    raise
-                await (await crash(request, error))(scope, receive, send_marked)
+            await self._pass_on(request, answer)
         log.info(
             "request",
             method=request.method,
             path=scope["path"],
-            status=status,
+            status=answer.status,
             duration_ms=round((time.perf_counter() - started) * 1000, 2),
+            **answer.trace,
         )
 
-    def _refuse(self, request: Request) -> tuple[int, str, str] | None:
-        if len(request.scope["path"]) > LONGEST_PATH:
-            return 414, "path_too_long", f"The path has more than {LONGEST_PATH} characters."
-        host = _host_name(request.headers.get("host", ""))
-        if host not in self._hosts:
-            return 400, "foreign_host", f"Host {host[:100]!r} is not served here; ALLOWED_HOSTS adds names."
-        origin = request.headers.get("origin")
-        if origin and request.method not in _READING and not self._same_site(origin):
-            return 403, "foreign_origin", "A page of another site may not write here; ALLOWED_HOSTS adds names."
-        return self._refuse_key(request)
+    def _mark(self, request: Request, message: Message) -> Message:
+        counted = request.state.counted
+        more = {
+            "x-request-id": request.state.request_id,
+            **(counted.headers if counted else {}),
+            **cors.shared_with(self._admission.origins, request.headers),
+        }
+        return self._marks.mark(message, more)
 
-    def _same_site(self, origin: str) -> bool:
+    async def _pass_on(self, request: Request, answer: _Answer) -> None:
+        arrival = Arrival(request.receive)
         try:
-            name = urlsplit(origin).hostname
-        except ValueError:
-            return False
-        return (name or "") in self._hosts
-
-    def _refuse_key(self, request: Request) -> tuple[int, str, str] | None:
-        request.state.scope = request.state.key_name = None
-        path = request.scope["path"]
-        if not self._keys or _LIVE.fullmatch(path) or (_METRICS.fullmatch(path) and _is_local(request)):
-            return None
-        key = self._find_key(request.headers)
-        if key is None:
-            return 401, "no_key", "A key is needed: Authorization: Bearer <key>, or X-API-Key."
-        needed = "read" if request.method in _READING else "write"
-        if needed in _ALLOWED[key.scope] and (key.scope != "service" or _FOR_SERVICES.fullmatch(path)):
-            request.state.scope, request.state.key_name = key.scope, key.name
-            return None
-        return 403, "scope", f"The key {key.name!r} has scope {key.scope}, which does not allow this."
-
-    def _find_key(self, headers: Headers) -> ApiKey | None:
-        shown = headers.get("x-api-key", "")
-        kind, _, token = headers.get("authorization", "").partition(" ")
-        if kind.lower() == "bearer":
-            shown = token.strip()
-        digest = hashlib.sha256(shown.encode()).hexdigest()
-        found = None
-        # Every key is compared, so that the time does not tell which one was near.
-        for key in self._keys:
-            if hmac.compare_digest(key.digest, digest):
-                found = key
-        return found
+            async with in_time(request, arrival):
+                await self._app(request.scope, arrival.receive, answer.send)
+        except Overdue as error:
+            log.warning("request took too long", path=request.scope["path"], status=answer.status)
+            if answer.status:
+                # Half an answer can only be broken off.
+                raise
+            await _overdue(request, error)(request.scope, request.receive, answer.send)
+        except Exception as error:
+            # The framework answers for a fault of ours, then raises it again.
+            if not answer.status:
+                await (await crash(request, error))(request.scope, request.receive, answer.send)
+            elif not answer.is_whole:
+                raise
 
 
-def _host_name(header: str) -> str:
-    found = _HOST.fullmatch(header)
-    return (found[1] or found[2]).lower() if found else header
+def _name(request: Request) -> None:
+    request_id = take_request_id(request.headers.get(HEADER, ""))
+    request.state.request_id = request_id
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(request_id=request_id)
 
 
-def _is_local(request: Request) -> bool:
-    return request.client is not None and is_loopback(request.client.host)
+def _refused(request: Request, refusal: Refusal) -> Response:
+    return problem(
+        request, status=refusal.status, code=refusal.code, detail=refusal.detail, headers=refusal.headers or None
+    )
+
+
+def _overdue(request: Request, error: Overdue) -> Response:
+    # What of the body comes after this is not wanted.
+    headers = {"Connection": "close"}
+    if error.is_client_slow:
+        detail = f"The body did not come within {REQUEST_SECONDS:g} seconds: send it again."
+        return problem(request, status=TooSlow.status, code=TooSlow.code, detail=detail, headers=headers)
+    detail = f"There was no answer within {REQUEST_SECONDS:g} seconds; ask for less, or try again later."
+    return problem(request, status=503, code="too_long", detail=detail, headers={**headers, "Retry-After": "5"})

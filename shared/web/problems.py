@@ -52,6 +52,7 @@ def problem(
     headers: dict[str, str] | None = None,
 ) -> Response:
     """Answer with a problem."""
+    request.state.problem_code = code
     body = Problem(
         type=f"urn:pumpcast:{code}",
         title=HTTPStatus(status).phrase,
@@ -76,6 +77,7 @@ def install_problems(app: FastAPI) -> None:
         app.add_exception_handler(kind, _database_gone)
     app.add_exception_handler(ResponseValidationError, crash)
     app.add_exception_handler(PostgresError, crash)
+    app.add_exception_handler(Exception, crash)
     _document(app)
 
 

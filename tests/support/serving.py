@@ -6,18 +6,16 @@ from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import aiohttp
-import uvicorn
 from aiohttp import web
 from fastapi import FastAPI
 
-from shared.web.app import Server
+from shared.web.app import Server, web_config
 
 
 @asynccontextmanager
 async def served(app: FastAPI, *, lifespan: Literal["on", "off"] = "on") -> AsyncIterator[str]:
     """Serve an API with uvicorn, as in production, on a free port; give its address. Off: without its database."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan=lifespan)
-    server = Server(config)
+    server = Server(web_config(app, host="127.0.0.1", port=0, lifespan=lifespan))
     task = asyncio.create_task(server.serve())
     while not server.started:
         assert not task.done(), "the app did not start"

@@ -12,7 +12,7 @@ import pytest
 from prediction_service.settings import PredictionSettings
 from shared.errors import SettingsInvalid
 from shared.settings import ServiceSettings, read_settings
-from shared.web.guards import parse_keys
+from shared.web.keys import parse_keys
 from streamlit_ui.settings import AppSettings
 from training_service.settings import TrainingSettings
 

@@ -18,7 +18,7 @@ from shared.db import Pool
 from shared.errors import SettingsInvalid
 from shared.settings import ServiceSettings
 from shared.web.app import MAX_BODY_BYTES, create_app
-from shared.web.guards import parse_keys
+from shared.web.keys import parse_keys
 from shared.web.health import HealthSource
 from tests.support.serving import served
 

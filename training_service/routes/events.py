@@ -12,6 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from shared.contracts.events import JobLog, LogLine
 from shared.contracts.fields import PathId
 from shared.errors import NotFound
+from shared.web.deadlines import own_time
 from training_service.deps import PoolDep
 from training_service.routes.embedding import with_results
 from training_service.store import jobs
@@ -93,7 +94,7 @@ def _reader(request: Request) -> str:
         "client closes its side too. Comments keep it alive. `Last-Event-ID` leaves out the lines told before."
     ),
     response_class=EventSourceResponse,
-    dependencies=[Depends(_stream)],
+    dependencies=[Depends(own_time), Depends(_stream)],
 )
 async def follow_job(
     request: Request,

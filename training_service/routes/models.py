@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response, status
+from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
 from fastapi.responses import FileResponse
 
 from shared.contracts.fields import PathId
 from shared.contracts.model_request import CreateModel, TuneModel
 from shared.contracts.training import ChangeModel, CreatedJob, Model, ModelKind, ModelList, ModelStatus
 from shared.errors import NotFound
+from shared.web.deadlines import own_time
 from training_service.deps import Limit, Offset, PoolDep, PreflightDep
 from training_service.routes.ranges import narrow_range
 from training_service.store import models
@@ -78,6 +79,7 @@ async def delete_model(pool: PoolDep, model_id: PathId) -> None:
     "/{model_id:int}/download",
     summary="The model file",
     response_class=FileResponse,
+    dependencies=[Depends(own_time)],
     responses={
         200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}},
         206: {"description": "The part asked for with Range"},
