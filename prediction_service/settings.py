@@ -1,5 +1,6 @@
 """Settings of the prediction service."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -50,9 +51,16 @@ class PredictionSettings(ServiceSettings, TrainingAddressPart):
     candle_feeds: CommaList = Field(
         (), description="Candles that are followed, as exchange:symbol:interval by comma, like binance:BTC/USDT:15m"
     )
-    artifact_public_key: str = Field(
-        "", pattern=HEX_KEY, description="Ed25519 public key (hex) that must have signed model files; empty: any"
+    artifact_public_key: CommaList = Field(
+        (), description="Ed25519 public keys (hex) by comma, one of which must sign imported model files; empty: any"
     )
+
+    @field_validator("artifact_public_key")
+    @classmethod
+    def _keys_are_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(HEX_KEY, key) for key in value):
+            raise ValueError(f"each must match {HEX_KEY}")
+        return value
 
     @field_validator("candle_feeds")
     @classmethod

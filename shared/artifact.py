@@ -6,6 +6,7 @@ fingerprint → golden windows, and stops at the first doubt.
 
 import hashlib
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,6 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 import orjson
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
@@ -29,6 +28,7 @@ from shared.contracts.artifact import (
 )
 from shared.errors import ArtifactInvalid, Invalid
 from shared.features import FEATURES_VERSION, FeatureSpec, build_last
+from shared.signature import check_signature, sign
 
 GOLDEN_TOLERANCE = 1e-5
 
@@ -41,6 +41,8 @@ class Artifact:
     onnx: bytes
     sha256: str
     """Digest of the whole file."""
+    signed_by: str | None
+    """Fingerprint of the key that signed it; None when no key was asked for."""
 
 
 def calibrate(scores: NDArray[np.float64], calibration: Calibration) -> NDArray[np.float64]:
@@ -149,7 +151,7 @@ def write_artifact(path: Path, *, manifest: Manifest, onnx: bytes, signing_key: 
     body = orjson.dumps(manifest.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2)
     parts = {"manifest.json": body, "model.onnx": onnx}
     if signing_key:
-        parts["signature"] = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(signing_key)).sign(body)
+        parts["signature"] = sign(body, signing_key)
     content = pack(parts)
     write_durably(path, content)
     return hashlib.sha256(content).hexdigest()
@@ -174,7 +176,7 @@ def write_durably(path: Path, content: bytes, *, mode: int = 0o666) -> None:
         os.close(folder)
 
 
-def read_artifact(content: bytes, *, sha256: str | None = None, public_key: str = "") -> Artifact:
+def read_artifact(content: bytes, *, sha256: str | None = None, public_keys: Sequence[str] = ()) -> Artifact:
     """Check a model file's digest, structure, format and signature, and give its parts; nothing is loaded yet."""
     digest = hashlib.sha256(content).hexdigest()
     if sha256 is not None and digest != sha256:
@@ -183,12 +185,11 @@ def read_artifact(content: bytes, *, sha256: str | None = None, public_key: str 
         )
     parts = unpack(content)
     manifest = _parse_manifest(parts["manifest.json"])
-    if public_key:
-        _check_signature(parts, public_key)
+    signed_by = check_signature(parts, public_keys) if public_keys else None
     onnx = parts["model.onnx"]
     if hashlib.sha256(onnx).hexdigest() != manifest.onnx_sha256:
         raise ArtifactInvalid("model.onnx is not the one its manifest names")
-    return Artifact(manifest=manifest, onnx=onnx, sha256=digest)
+    return Artifact(manifest=manifest, onnx=onnx, sha256=digest, signed_by=signed_by)
 
 
 def verify(artifact: Artifact) -> Scorer:
@@ -256,13 +257,3 @@ def _parse_manifest(body: bytes) -> Manifest:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])
         raise ArtifactInvalid(f"manifest.json: {where}: {problem['msg']}") from error
-
-
-def _check_signature(parts: dict[str, bytes], public_key: str) -> None:
-    try:
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
-        key.verify(parts["signature"], parts["manifest.json"])
-    except KeyError as error:
-        raise ArtifactInvalid("the model file is not signed, and ARTIFACT_PUBLIC_KEY asks for it") from error
-    except (InvalidSignature, ValueError) as error:
-        raise ArtifactInvalid("the model file is not signed with the key of ARTIFACT_PUBLIC_KEY") from error

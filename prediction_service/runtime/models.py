@@ -1,5 +1,6 @@
 """Models in memory: loaded beside the running ones, then swapped in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,12 @@ class LoadedModel:
         return self.manifest.target.model_dump(mode="json")
 
 
-def load(path: Path, *, sha256: str, public_key: str = "") -> LoadedModel:
+def load(path: Path, *, sha256: str, public_keys: Sequence[str] = ()) -> LoadedModel:
     """Read, check and load a model file; any doubt is an `ArtifactInvalid`."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ArtifactInvalid(f"the model file {path.name} cannot be read: {error.strerror}") from error
-    artifact = read_artifact(content, sha256=sha256, public_key=public_key)
+    artifact = read_artifact(content, sha256=sha256, public_keys=public_keys)
     scorer = verify(artifact)
     return LoadedModel(manifest=artifact.manifest, spec=FeatureSpec(artifact.manifest.features), scorer=scorer)

@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 import time
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +52,7 @@ def file_name(model_id: int, sha256: str) -> str:
 
 @asynccontextmanager
 async def fetch(
-    training: TrainingClient, settings: PredictionSettings, *, model_id: int, sha256: str
+    training: TrainingClient, settings: PredictionSettings, *, model_id: int, sha256: str, public_keys: Sequence[str]
 ) -> AsyncIterator[Fetched]:
     """Download a model's file and check it; at the end of the block nothing temporary is left."""
     temporary = folder(settings) / f".{model_id}-{uuid.uuid4().hex}.tmp"
@@ -60,7 +60,7 @@ async def fetch(
         with writing():
             await asyncio.to_thread(temporary.parent.mkdir, parents=True, exist_ok=True)
         await training.download(model_id, temporary)
-        loaded = await asyncio.to_thread(load, temporary, sha256=sha256, public_key=settings.artifact_public_key)
+        loaded = await asyncio.to_thread(load, temporary, sha256=sha256, public_keys=public_keys)
         if loaded.manifest.model_id != model_id:
             raise ArtifactInvalid(
                 f"the training service gave the file of model {loaded.manifest.model_id} for model {model_id}"
@@ -81,11 +81,14 @@ def writing() -> Iterator[None]:
 
 
 async def load_or_fetch(training: TrainingClient, settings: PredictionSettings, active: ActiveModel) -> LoadedModel:
-    """Load a model; a file that is missing or damaged is fetched again."""
-    path = path_of(settings, active)
-    sha256, key = active.model_file_sha256, settings.artifact_public_key
+    """Load a model; a file that is missing or damaged is fetched again.
+
+    It is the file of the import, to the last bit, so that its signature was looked at then: a key that is asked for
+    since, or was taken away, stops no model.
+    """
+    path, sha256 = path_of(settings, active), active.model_file_sha256
     try:
-        return await asyncio.to_thread(load, path, sha256=sha256, public_key=key)
+        return await asyncio.to_thread(load, path, sha256=sha256)
     except ArtifactInvalid as error:
         if await asyncio.to_thread(_is_intact, path, sha256):
             # The very file that was promised: another copy of it would be refused as well.
@@ -93,7 +96,7 @@ async def load_or_fetch(training: TrainingClient, settings: PredictionSettings, 
         trouble = error.message
     log.warning("model file fetched again", active_model_id=active.id, reason=trouble)
     try:
-        async with fetch(training, settings, model_id=active.model_id, sha256=sha256) as fetched:
+        async with fetch(training, settings, model_id=active.model_id, sha256=sha256, public_keys=()) as fetched:
             with writing():
                 fetched.temporary.replace(path)
             return fetched.loaded

@@ -59,7 +59,8 @@ async def import_model(
         raise Conflict(f"Model {model_id} is {state}: only READY models can be imported")
     if model.model_file_sha256 is None:
         raise Conflict(f"Model {model_id} has no file: train it again")
-    async with model_files.fetch(training, settings, model_id=model_id, sha256=model.model_file_sha256) as fetched:
+    sha256, keys = model.model_file_sha256, settings.artifact_public_key
+    async with model_files.fetch(training, settings, model_id=model_id, sha256=sha256, public_keys=keys) as fetched:
         await _check_columns(pool, model_id, fetched)
         return await _install(pool, settings, model, fetched, wanted=wanted, by=by)
 

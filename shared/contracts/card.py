@@ -205,6 +205,7 @@ class CardLineage(Answer):
     fingerprint: str | None = None
     libraries: dict[str, str] | None = None
     export_difference: float | None = Field(None, description="Largest difference between native and exported scores")
+    signed_by: str | None = Field(None, description="Fingerprint of the key that signed the file; null: not signed")
     seconds: dict[str, float] | None = Field(None, description="By step")
 
 

@@ -34,10 +34,10 @@ def good(tmp_path: Path) -> bytes:
     return good_file(tmp_path)
 
 
-def refusal(content: bytes, *, sha256: str | None = None, public_key: str = "") -> str:
+def refusal(content: bytes, *, sha256: str | None = None, public_keys: tuple[str, ...] = ()) -> str:
     """Give the sentence with which a file is refused."""
     with pytest.raises(ArtifactInvalid) as caught:
-        verify(read_artifact(content, sha256=sha256, public_key=public_key))
+        verify(read_artifact(content, sha256=sha256, public_keys=public_keys))
     return caught.value.message
 
 
@@ -141,18 +141,18 @@ def test_file_when_a_key_is_asked_for_then_only_its_signature_passes(good: bytes
     _, other = keys()
     signed = signed_file(tmp_path, private)
 
-    verify(read_artifact(signed, public_key=public))
-    assert refusal(good, public_key=public) == "the model file is not signed, and ARTIFACT_PUBLIC_KEY asks for it"
-    assert refusal(signed, public_key=other) == "the model file is not signed with the key of ARTIFACT_PUBLIC_KEY"
+    verify(read_artifact(signed, public_keys=(public,)))
+    assert refusal(good, public_keys=(public,)) == "the model file is not signed, and ARTIFACT_PUBLIC_KEY asks for it"
+    assert refusal(signed, public_keys=(other,)) == "the model file is not signed with a key of ARTIFACT_PUBLIC_KEY"
     parts = parts_of(signed)
     altered = parts["manifest.json"].replace(b'"model 1"', b'"model 2"')
     for change in ({"manifest.json": altered}, {"signature": bytes(64)}, {"signature": b"short"}):
         content = packed(list((parts | change).items()))
-        assert "is not signed with the key" in refusal(content, public_key=public)
+        assert "is not signed with a key" in refusal(content, public_keys=(public,))
 
 
 def test_file_when_signed_and_the_model_is_exchanged_then_refused(tmp_path: Path):
     private, public = keys()
     parts = parts_of(signed_file(tmp_path, private))
     content = packed(list((parts | {"model.onnx": parts["model.onnx"] + b"\0"}).items()))
-    assert refusal(content, public_key=public) == "model.onnx is not the one its manifest names"
+    assert refusal(content, public_keys=(public,)) == "model.onnx is not the one its manifest names"

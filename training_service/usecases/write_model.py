@@ -12,6 +12,7 @@ from shared.contracts.model_request import CreateModel
 from shared.errors import ArtifactInvalid, JobFailed
 from shared.features import FEATURES_VERSION, Notice
 from shared.labels import Target
+from shared.signature import fingerprint_of_signer
 from training_service.ml.audit import Audit
 from training_service.ml.card import CardParts, build_card
 from training_service.ml.crossval import CrossValidation
@@ -148,6 +149,7 @@ def _card_parts(task: TrainTask, work: Work) -> CardParts:
         "features_version": FEATURES_VERSION,
         "fingerprint": data.spec.fingerprint,
         "libraries": libraries_present(),
+        "signed_by": fingerprint_of_signer(task.signing_key) if task.signing_key else None,
     }
     return CardParts(
         made=measured,
