@@ -27,7 +27,7 @@ from prediction_service.settings import PredictionSettings
 from prediction_service.store import active_models, deliveries, positions
 from prediction_service.store import statistics as statistics_store
 from prediction_service.store.positions import Reported
-from prediction_service.usecases import model_files, upload
+from prediction_service.usecases import model_files, signatures, upload
 from prediction_service.usecases.predict import LoadedModels
 from prediction_service.usecases.seed import prepare
 from prediction_service.usecases.warm_up import recover
@@ -66,7 +66,7 @@ def build(settings: PredictionSettings) -> FastAPI:
         health=HealthSource(
             service="prediction",
             model_store=settings.model_folder("prediction"),
-            details=_details,
+            details=lambda pool: _details(pool, settings),
             metrics=_metrics,
         ),
         resources=resources,
@@ -89,15 +89,17 @@ async def _tidy(pool: Pool, settings: PredictionSettings, uploads: upload.Upload
         log.warning("the database lacks tables: run `pumpcast migrate`, then start again")
 
 
-async def _details(pool: Pool) -> tuple[Mapping[str, Any], str | None]:
+async def _details(pool: Pool, settings: PredictionSettings) -> tuple[Mapping[str, Any], str | None]:
     reported = await positions.reported(pool)
     table = await layout(pool, ())
+    unsigned = await signatures.unsigned(pool, settings)
     facts = {
         **_workers(reported),
         "active_models": await active_models.count_active(pool),
         "webhook_backlog": await deliveries.count_pending(pool),
+        "unsigned_models": unsigned,
     }
-    return facts, _trouble(reported, table_exists=table is not None)
+    return facts, _trouble(reported, table_exists=table is not None) or signatures.trouble(unsigned)
 
 
 def _workers(reported: Sequence[Reported]) -> dict[str, Any]:
