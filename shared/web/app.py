@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.metadata
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -153,8 +154,22 @@ def serve(build: Callable[[], FastAPI], *, settings: ServiceSettings, service: s
         log.error("service cannot start", error=error.message, code=error.code)  # noqa: TRY400
         raise SystemExit(2) from None
     server = Server(web_config(app, host=settings.bind_host, port=port))
+    told = _end_in_order()
     with suppress(SystemExit):
         # Its own exit code of a start that failed is 3, which elsewhere here means a gate that was not met.
         server.run()
-    if not server.started:
+    if not server.started and not told:
         raise SystemExit(1)
+
+
+def _end_in_order() -> list[int]:
+    """Make it an orderly end to be told to stop: the server hands the signal on when it has ended, to die of it."""
+    told: list[int] = []
+
+    def end(number: int, _frame: object) -> None:
+        told.append(number)
+        raise SystemExit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    return told
