@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from types import TracebackType
 from typing import Any, Self
 
@@ -32,6 +33,8 @@ class Wakeup:
         """True while notifications arrive; False means that only polling works."""
         self.reconnects = 0
         """How often the connection was opened again."""
+        self.notified_at: float | None = None
+        """Monotonic time of the first notification that was not taken by `take_notified`."""
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._listen(), name=f"listen {self._channel}")
@@ -59,7 +62,14 @@ class Wakeup:
         self._event.clear()
         return True
 
+    def take_notified(self) -> float | None:
+        """Give the monotonic time of the first notification since the last call; None: there was none."""
+        first, self.notified_at = self.notified_at, None
+        return first
+
     def _notified(self, *_arguments: Any) -> None:
+        if self.notified_at is None:
+            self.notified_at = time.monotonic()
         self._event.set()
 
     async def _listen(self) -> None:

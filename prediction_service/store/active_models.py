@@ -255,6 +255,11 @@ async def list_paths(executor: Executor) -> list[str]:
     return [row["local_model_path"] for row in await _queries.fetch(executor, "paths")]
 
 
+async def list_active_ids(executor: Executor) -> list[int]:
+    """Give the ids of the models that predict."""
+    return [row["id"] for row in await _queries.fetch(executor, "active_ids")]
+
+
 async def count_active(executor: Executor) -> int:
     """Count the models that predict."""
     return int(await _queries.fetchval(executor, "count_active"))

@@ -111,6 +111,9 @@ NOTIFY prediction_models_changed;
 -- name: paths
 SELECT local_model_path FROM prediction_active_models;
 
+-- name: active_ids
+SELECT id FROM prediction_active_models WHERE is_active ORDER BY id;
+
 -- name: count_active
 SELECT count(*) FROM prediction_active_models WHERE is_active;
 

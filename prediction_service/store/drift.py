@@ -141,3 +141,8 @@ async def list_days(executor: Executor, active_id: int, *, most: int) -> list[Dr
 
 def _sampled(rows: Sequence[Record]) -> list[Sampled]:
     return [Sampled(**row) for row in rows]
+
+
+async def newest_scores(executor: Executor) -> dict[int, float]:
+    """Give the newest index of the probability of each active model that has one."""
+    return {row["active_model_id"]: row["score_psi"] for row in await _queries.fetch(executor, "newest_scores")}

@@ -65,3 +65,12 @@ FROM prediction_drift
 WHERE active_model_id = :active_model_id
 ORDER BY day DESC
 LIMIT :most;
+
+-- name: newest_scores
+-- Of the newest measured day of each model; a jump into the primary key for each.
+SELECT model.id AS active_model_id, newest.score_psi
+FROM prediction_active_models AS model
+CROSS JOIN LATERAL (
+    SELECT score_psi FROM prediction_drift WHERE active_model_id = model.id ORDER BY day DESC LIMIT 1
+) AS newest
+WHERE model.is_active AND newest.score_psi IS NOT NULL;

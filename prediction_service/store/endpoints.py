@@ -178,3 +178,8 @@ def _read(row: Record) -> Endpoint:
     values["active_model_ids"] = None if ids is None else frozenset(ids)
     values["send_modes"] = frozenset(row["send_modes"])
     return Endpoint(**values)
+
+
+async def count_states(executor: Executor) -> dict[str, int]:
+    """Count endpoints by state: ok, failing, disabled."""
+    return dict(await _queries.fetchrow(executor, "count_states") or {})

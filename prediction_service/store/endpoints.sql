@@ -83,3 +83,10 @@ WHERE id = :id AND enabled AND failing_since < clock_timestamp() - make_interval
 -- name: disable
 UPDATE webhook_endpoints SET enabled = false, disabled_reason = :reason, updated_at = clock_timestamp()
 WHERE id = :id AND enabled;
+
+-- name: count_states
+SELECT
+    count(*) FILTER (WHERE enabled AND failing_since IS NULL) AS ok,
+    count(*) FILTER (WHERE enabled AND failing_since IS NOT NULL) AS failing,
+    count(*) FILTER (WHERE NOT enabled) AS disabled
+FROM webhook_endpoints;

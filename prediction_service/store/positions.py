@@ -48,6 +48,8 @@ class Reported:
 
     shard: int
     owner: UUID | None
+    clock: datetime | None
+    """The recording clock after the last batch."""
     status: dict[str, Any]
     counters: dict[str, Any]
 
@@ -153,7 +155,9 @@ async def report(executor: Executor, owner: UUID, status: dict[str, Any]) -> boo
 async def reported(executor: Executor) -> list[Reported]:
     """Give what the workers last said of themselves, shard by shard; empty when there never was one."""
     return [
-        Reported(shard=_shard(row), owner=row["owner"], status=row["status"], counters=row["counters"])
+        Reported(
+            shard=_shard(row), owner=row["owner"], clock=row["clock"], status=row["status"], counters=row["counters"]
+        )
         for row in await _queries.fetch(executor, "reported")
     ]
 

@@ -16,7 +16,7 @@ ORDER BY shard
 ON CONFLICT (name) DO NOTHING;
 
 -- name: reported
-SELECT name, owner, status, counters FROM worker_positions WHERE name LIKE 'live-%' ORDER BY name;
+SELECT name, owner, clock, status, counters FROM worker_positions WHERE name LIKE 'live-%' ORDER BY name;
 
 -- name: table_exists
 SELECT to_regclass('coin_metrics') IS NOT NULL;

@@ -86,6 +86,25 @@ class Bin:
     probability_sum: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """All that one model ever made."""
+
+    predictions: int
+    alerts: int
+    outcomes: dict[str, int]
+    """Predictions by what came of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lately:
+    """What came of the newest predictions of one model."""
+
+    by_kind: dict[str, tuple[int, int]]
+    """Of all that said 1, and of the alerts: how many came true, how many did not."""
+
+
+_OUTCOMES = ("tp", "fp", "tn", "fn", "unresolved")
 _SUMMED = tuple(field.name for field in fields(Sums))
 _SUMS = ", ".join(
     f"coalesce(sum({name}), 0)" + ("" if name.endswith("_sum") else "::bigint") + f" AS {name}" for name in _SUMMED
@@ -130,10 +149,24 @@ async def add_outcomes(connection: Connection, outcomes: Tally, calibration: Tal
     )  # fmt: skip
 
 
-async def totals(executor: Executor) -> dict[int, tuple[int, int]]:
-    """Give predictions and alerts of each model that ever made any: active id → both."""
-    rows = await _queries.fetch(executor, "totals")
-    return {row["active_model_id"]: (row["predictions"], row["alerts"]) for row in rows}
+async def totals(executor: Executor) -> dict[int, Total]:
+    """Give what each model that ever predicted has made."""
+    return {
+        row["active_model_id"]: Total(
+            predictions=row["predictions"], alerts=row["alerts"], outcomes={name: row[name] for name in _OUTCOMES}
+        )
+        for row in await _queries.fetch(executor, "totals")
+    }
+
+
+async def lately(executor: Executor, *, since: datetime) -> dict[int, Lately]:
+    """Give what came of the predictions for rows since a time, by model."""
+    return {
+        row["active_model_id"]: Lately(
+            by_kind={"positives": (row["tp"], row["fp"]), "alerts": (row["alert_tp"], row["alert_fp"])}
+        )
+        for row in await _queries.fetch(executor, "lately", since=since)
+    }
 
 
 async def model_id_of(executor: Executor, active_model_id: int) -> int | None:

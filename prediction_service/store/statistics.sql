@@ -55,8 +55,16 @@ ON CONFLICT (active_model_id, bucket_start, bin) DO UPDATE SET
     probability_sum = bins.probability_sum + excluded.probability_sum;
 
 -- name: totals
-SELECT active_model_id, sum(predictions)::bigint AS predictions, sum(alerts)::bigint AS alerts
+SELECT
+    active_model_id, sum(predictions)::bigint AS predictions, sum(alerts)::bigint AS alerts, sum(tp)::bigint AS tp,
+    sum(fp)::bigint AS fp, sum(tn)::bigint AS tn, sum(fn)::bigint AS fn, sum(unresolved)::bigint AS unresolved
 FROM prediction_stats GROUP BY active_model_id ORDER BY active_model_id;
+
+-- name: lately
+SELECT
+    active_model_id, sum(tp)::bigint AS tp, sum(fp)::bigint AS fp, sum(alert_tp)::bigint AS alert_tp,
+    sum(alert_fp)::bigint AS alert_fp
+FROM prediction_stats WHERE bucket_start >= :since GROUP BY active_model_id;
 
 -- name: model_id_of
 SELECT model_id FROM prediction_stats WHERE active_model_id = :active_model_id LIMIT 1;

@@ -18,6 +18,7 @@ from prediction_service.usecases.live_write import give_up, write
 from prediction_service.usecases.stand import OUTAGE_SECONDS, Stand
 from shared.coin_metrics import read
 from shared.db import Connection, ForeignKeyViolation, Pool, UniqueViolation
+from shared.tracing import LIVE_BATCH, span
 
 TEND_SECONDS = 1.0
 
@@ -34,7 +35,8 @@ async def process_new_rows(pool: Pool, settings: PredictionSettings, stand: Stan
             if step.full and not _tend_is_due(stand):
                 # The next batch is read and answered while the server writes this one.
                 stand.following = asyncio.create_task(_prepare_beside(pool, settings, stand, step))
-            await _finish(connection, stand, step, poke)
+            with span(LIVE_BATCH, rows=step.seen, models=len(stand.models.models)):
+                await _finish(connection, stand, step, poke)
     if stand.following is None:
         # Also when rows were found: a table that never rests leaves no idle moment.
         await _tend(pool, stand)
@@ -86,7 +88,8 @@ async def _finish(connection: Connection, stand: Stand, step: Step, poke: asynci
         raise
     if sent:
         poke.set()
-    metrics.ROWS.inc(step.seen)
+    if not step.full:
+        stand.unanswered_since = None
     metrics.BATCH_SECONDS.observe(time.perf_counter() - step.started)
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
+
 from prediction_service.runtime import journal, metrics
 from prediction_service.runtime.admission import Admission
 from prediction_service.runtime.answers import Answers, count_owed
@@ -21,6 +23,8 @@ from prediction_service.usecases.live_table import Superseded
 from prediction_service.usecases.stand import Stand
 from shared.coin_metrics.read import Batch
 from shared.db import Connection, Pool, transaction
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +43,8 @@ class _Written:
     """What a batch wrote, likewise."""
 
     answers: list[Answers]
-    skipped: Counter[str]
-    sent: int
+    sent: list[int]
+    """Ids of the messages."""
     newest: int
     paused: CooldownBatch
     commit: _Commit
@@ -52,11 +56,26 @@ async def write(connection: Connection, stand: Stand, step: Step) -> int:
         # Asked while the models think.
         targets = await endpoints.list_enabled(connection)
         done = await _write(connection, stand, step, targets, *await step.thinking)
-    stand.newest_prediction = done.newest
+    before, stand.newest_prediction = stand.newest_prediction, done.newest
     stand.cooldowns.keep(done.paused)
     _move(stand, done.commit, step.admission)
-    _measure(done.answers, done.skipped)
-    return done.sent
+    _measure(stand, done.answers)
+    _tell(done, first_prediction_id=before + 1)
+    return len(done.sent)
+
+
+def _tell(done: _Written, *, first_prediction_id: int) -> None:
+    # No request led to them: their batch and its models take the place of its id.
+    if done.sent:
+        log.info(
+            "messages written",
+            count=len(done.sent),
+            first_delivery_id=min(done.sent),
+            last_delivery_id=max(done.sent),
+            first_prediction_id=first_prediction_id,
+            last_prediction_id=done.newest,
+            active_model_ids=sorted(given.model.active_id for given in done.answers),
+        )
 
 
 async def give_up(pool: Pool, stand: Stand, dead: list[tuple[int, int]]) -> None:
@@ -80,15 +99,16 @@ async def _write(
     skipped["stale"] += came[-1][1]
     duration_ms = (time.perf_counter() - step.started) * 1000
     records = prediction_records(answers, rows, created_at=datetime.now(UTC), duration_ms=duration_ms)
-    sent, newest, paused = 0, stand.newest_prediction, stand.cooldowns.batch()
+    sent: list[int] = []
+    newest, paused = stand.newest_prediction, stand.cooldowns.batch()
     if records:
         await predictions.copy_in(connection, records)
         entries = journal.entries(answers, rows, duration_ms=duration_ms)
         newest = await batches.insert(connection, first_id=newest + 1, entries=entries)
-        sent = await _enqueue(connection, stand, targets, answers, rows, paused) if targets else 0
+        sent = await _enqueue(connection, stand, targets, answers, rows, paused) if targets else []
     counters = _counted(stand.counters, answers, skipped, came)
     commit = await _save(connection, stand, step.position, step.admission, counters, step.mark)
-    return _Written(answers=answers, skipped=skipped, sent=sent, newest=newest, paused=paused, commit=commit)
+    return _Written(answers=answers, sent=sent, newest=newest, paused=paused, commit=commit)
 
 
 async def _enqueue(
@@ -98,7 +118,7 @@ async def _enqueue(
     answers: list[Answers],
     rows: Batch,
     paused: CooldownBatch,
-) -> int:
+) -> list[int]:
     told = rows_with_predictions(
         answers, rows, targets=targets, actives=stand.models.actives,
         price_column=stand.rings.columns.index("price_close"), missed=stand.missed, paused=paused,
@@ -149,9 +169,8 @@ def _counted(
     }
 
 
-def _measure(answers: list[Answers], skipped: Counter[str]) -> None:
-    for given in answers:
-        metrics.PREDICTIONS.labels(given.model.active_id).inc(len(given.rows))
-        metrics.ALERTS.inc(int(given.alert.sum()))
-    for reason, number in skipped.items():
-        metrics.SKIPPED.labels(reason).inc(number)
+def _measure(stand: Stand, answers: list[Answers]) -> None:
+    made = sum(len(given.rows) for given in answers)
+    # Of rows that came while nobody looked, it is not known when.
+    if made and stand.unanswered_since is not None and not stand.catching_up:
+        metrics.INSERT_SECONDS.observe(time.monotonic() - stand.unanswered_since, times=made)

@@ -70,6 +70,8 @@ class Stand:
     """How many rows the next look may bring."""
     looked: float
     """Monotonic time of the last look for rows."""
+    unanswered_since: float | None = None
+    """Monotonic time from which rows may have been there that are not answered; None: not known, or none."""
     looked_at_table: float = 0.0
     """Monotonic time of the last look whether the table was emptied."""
     tend_due: bool = False
@@ -135,7 +137,7 @@ async def take_stand(
     if layout is None:
         raise TableMissing("the table coin_metrics does not exist yet")
     highest = await start_again_if_made_anew(pool, owned)
-    metrics.MODELS.set(len(models.models))
+    metrics.LOADED.set(len(models.models))
     changed: dict[str, Any] = {
         "owner": owner,
         "models": models,

@@ -19,6 +19,7 @@ from yoyo.connections import default_migration_table
 from shared.contracts.health import Alive, HealthReport, Ready
 from shared.db import ConnectionLost, Pool, PostgresError, UndefinedTable
 from shared.migrate import names
+from shared.process_metrics import pool_families
 from shared.web.problems import problem
 
 DISK_FLOOR_BYTES = 500 << 20
@@ -77,13 +78,17 @@ def health_router(source: HealthSource) -> APIRouter:
     async def metrics(request: Request) -> Response:
         pool = request.app.state.pool
         connected = await _database_answers(pool)
+        _, free = _look_at_store(source.model_store)
         families: list[Metric] = [
             GaugeMetricFamily("ml_db_connected", "1 while the database answers", float(connected)),
             GaugeMetricFamily("ml_service_uptime_seconds", "Seconds since the start", time.time() - source.started),
+            GaugeMetricFamily("ml_disk_free_bytes", "Free bytes where model files lie", free),
+            *pool_families(pool),
         ]
         if connected:
             families += await source.metrics(pool)
-        return Response(_exposition(families), media_type=CONTENT_TYPE_LATEST)
+        of_process = generate_latest(request.app.state.figures.registry)
+        return Response(_exposition(families) + of_process, media_type=CONTENT_TYPE_LATEST)
 
     return router
 

@@ -84,6 +84,7 @@ REFUSED = {
         "chk_job_request": ["request = '[]'"],
         "chk_job_interim": ["interim = '[]'"],
         "chk_job_attempts": ["attempts = -1"],
+        "chk_job_endings_before": ["failed_before = -1", "cancelled_before = -1"],
         "chk_job_lost_leases": ["lost_leases = -1"],
         "chk_job_lease_token": ["lease_token = -1"],
         "chk_job_running_leased": ["status = 'RUNNING'"],

@@ -1,11 +1,22 @@
 """The tables ml_models and ref_model_types: what was trained, and what can be."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from shared.db import Connection, Executor, Queries, Record
 
 _queries = Queries.beside(__file__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """How many models there are."""
+
+    ever: int
+    """Deleted ones too."""
+    available: int
+    """Ready and not deleted."""
 
 
 async def lock_names(connection: Connection) -> None:
@@ -82,9 +93,11 @@ async def delete(executor: Executor, model_id: int) -> bool:
     return await _queries.fetchval(executor, "delete", id=model_id) is True
 
 
-async def totals(executor: Executor) -> list[Record]:
-    """Count models by status."""
-    return await _queries.fetch(executor, "totals")
+async def totals(executor: Executor) -> Totals:
+    """Count models."""
+    row = await _queries.fetchrow(executor, "totals")
+    assert row is not None
+    return Totals(ever=row["ever"], available=row["available"])
 
 
 async def types(executor: Executor) -> list[Record]:

@@ -83,7 +83,7 @@ RETURNING *;
 UPDATE ml_models SET is_deleted = true, deleted_at = now() WHERE id = :id AND NOT is_deleted RETURNING true;
 
 -- name: totals
-SELECT status, count(*) AS models FROM ml_models WHERE NOT is_deleted GROUP BY status;
+SELECT count(*) AS ever, count(*) FILTER (WHERE status = 'READY' AND NOT is_deleted) AS available FROM ml_models;
 
 -- name: add_type
 INSERT INTO ref_model_types (name, title, description) VALUES (:name, :title, :description) ON CONFLICT DO NOTHING;
