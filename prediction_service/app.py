@@ -1,14 +1,11 @@
 """The prediction API as a process."""
 
-from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from fastapi import FastAPI
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from prediction_service.clients.training import TrainingClient
 from prediction_service.routes import (
@@ -25,11 +22,11 @@ from prediction_service.routes import (
 from prediction_service.runtime.packages.instances import Instances
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import active_models, deliveries, positions
-from prediction_service.store import statistics as statistics_store
 from prediction_service.store.positions import Reported
 from prediction_service.usecases import model_files, signatures, upload
 from prediction_service.usecases.predict import LoadedModels
 from prediction_service.usecases.seed import prepare
+from prediction_service.usecases.totals import is_silent, totals
 from prediction_service.usecases.warm_up import recover
 from prediction_service.usecases.webhooks import sync_builtin
 from shared.coin_metrics.read import layout
@@ -39,8 +36,6 @@ from shared.web.app import create_app, serve
 from shared.web.health import HealthSource
 
 log = structlog.get_logger(__name__)
-
-BEAT_SECONDS = 30
 
 
 def build(settings: PredictionSettings) -> FastAPI:
@@ -67,7 +62,7 @@ def build(settings: PredictionSettings) -> FastAPI:
             service="prediction",
             model_store=settings.model_folder("prediction"),
             details=lambda pool: _details(pool, settings),
-            metrics=_metrics,
+            metrics=totals,
         ),
         resources=resources,
     )
@@ -111,14 +106,14 @@ def _workers(reported: Sequence[Reported]) -> dict[str, Any]:
         "listener": "polling" if "polling" in listeners else next(iter(listeners), None),
         "lag_seconds": max((status.get("lag_seconds") or 0.0 for status in said), default=None),
         "worker_beat": min(beats, default=None),
-        "workers": len({one.owner for one in reported if not _is_silent(one)}),
+        "workers": len({one.owner for one in reported if not is_silent(one)}),
     }
 
 
 def _trouble(reported: Sequence[Reported], *, table_exists: bool) -> str | None:
     if not table_exists:
         return "the table coin_metrics does not exist yet: start the tracker or load data"
-    silent = [one.shard for one in reported if _is_silent(one)]
+    silent = [one.shard for one in reported if is_silent(one)]
     if len(silent) == len(reported):
         return "no prediction worker is running: start prediction-worker"
     if silent:
@@ -129,45 +124,6 @@ def _trouble(reported: Sequence[Reported], *, table_exists: bool) -> str | None:
     if any(one.status.get("listener") != "listen" for one in reported):
         return "the prediction worker polls: no notification reaches it"
     return None
-
-
-def _is_silent(one: Reported) -> bool:
-    beat = one.status.get("beat")
-    return beat is None or (datetime.now(UTC) - datetime.fromisoformat(beat)).total_seconds() > BEAT_SECONDS
-
-
-async def _metrics(pool: Pool) -> list[Metric]:
-    try:
-        return await _totals(pool)
-    except UndefinedTable:
-        return []
-
-
-async def _totals(pool: Pool) -> list[Metric]:
-    reported = await positions.reported(pool)
-    made = CounterMetricFamily("ml_predictions", "Predictions stored", labels=["active_model_id"])
-    totals = await statistics_store.totals(pool)
-    for active_id, (predictions_made, _) in totals.items():
-        made.add_metric([str(active_id)], predictions_made)
-    skipped = CounterMetricFamily("ml_rows_skipped", "Answers owed but left out", labels=["reason"])
-    left_out = Counter[str]()
-    for one in reported:
-        left_out.update(one.counters.get("skipped", {}))
-    for reason, total in left_out.items():
-        skipped.add_metric([reason], total)
-    sent = CounterMetricFamily("ml_webhook_deliveries", "Messages by how they ended", labels=["result"])
-    for status, total in (await deliveries.endings(pool)).items():
-        sent.add_metric([status], total)
-    alerts = CounterMetricFamily("ml_alerts_triggered", "Predictions at or above the alert threshold")
-    alerts.add_metric([], sum(alerts_made for _, alerts_made in totals.values()))
-    return [
-        made,
-        skipped,
-        sent,
-        alerts,
-        GaugeMetricFamily("ml_active_models", "Models that predict", await active_models.count_active(pool)),
-        GaugeMetricFamily("ml_webhook_backlog", "Messages that wait", await deliveries.count_pending(pool)),
-    ]
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -28,6 +29,7 @@ from shared.db import ConnectionLost, Pool, PostgresError, open_pool
 from shared.embedded import database
 from shared.errors import PumpcastError, Unavailable
 from shared.migrate import pending
+from shared.process_metrics import ERRORS, WORKER_POOL
 from shared.settings import read_settings_or_exit
 from shared.wakeup import Wakeup
 from shared.wakeup_trigger import ensure_trigger
@@ -67,6 +69,8 @@ class Worker:
         self._settled = False
         self._superseded = 0
         self._caught_up_at = time.monotonic()
+        self._looked_at: float | None = None
+        self._reconnects = 0
 
     async def run(self, dsn: str, stop: asyncio.Event) -> None:
         """Work until `stop`; a fault of one loop ends the process, which its supervisor starts again."""
@@ -106,7 +110,7 @@ class Worker:
                 self._trouble = (
                     error.message if isinstance(error, PumpcastError) else f"database: {type(error).__name__}"
                 )
-                metrics.ERRORS.labels(type(error).__name__).inc()
+                ERRORS.labels(type(error).__name__).inc()
                 log.warning("live loop failed, trying again", error=type(error).__name__, detail=str(error))
                 pause = TABLE_LOOK_SECONDS if isinstance(error, TableMissing) else RETRY_SECONDS
                 await self._wait(stop, pause)
@@ -143,6 +147,11 @@ class Worker:
 
     async def _answer_once(self, stand: Stand, stop: asyncio.Event) -> None:
         started = time.monotonic()
+        told = self._rows.take_notified()
+        if stand.unanswered_since is None:
+            # Without notifications, rows may have come right after the last look.
+            stand.unanswered_since = self._looked_at if told is None else told
+        self._looked_at = started
         found = await process_new_rows(self._pool, self._settings, stand, self._poke)
         self._superseded = 0
         # A change of models or shards is no outage: what comes right after it was not missed.
@@ -153,6 +162,7 @@ class Worker:
             await asyncio.sleep(0 if stand.catching_up or stand.following is not None else pause)
         else:
             self._caught_up_at = time.monotonic()
+            stand.unanswered_since = None
             await self._wait(stop, self._patience(stand))
 
     def _patience(self, stand: Stand) -> float:
@@ -210,11 +220,18 @@ class Worker:
             "models": len(stand.models.models),
         }
 
+    def _measure(self, status: Mapping[str, Any]) -> None:
+        metrics.LISTENING.set(status["listener"] == "listen")
+        metrics.LAG.set(status["lag_seconds"])
+        metrics.RECONNECTS.inc(self._rows.reconnects - self._reconnects)
+        self._reconnects = self._rows.reconnects
+
     async def _report(self) -> None:
         while True:
-            metrics.RECONNECTS.set(self._rows.reconnects)
+            status = self._status()
+            self._measure(status)
             try:
-                await positions.report(self._pool, self._owner, self._status())
+                await positions.report(self._pool, self._owner, status)
             except (*ConnectionLost, PostgresError) as error:
                 log.warning("state cannot be reported", error=type(error).__name__)
             await asyncio.sleep(REPORT_SECONDS)
@@ -244,6 +261,7 @@ async def work(settings: PredictionSettings, stop: asyncio.Event) -> None:
             "synchronous_commit": "off",
         }
         pool = await open_pool(dsn, application=APPLICATION, min_size=2, session=session, cleans=False)
+        WORKER_POOL.pool = pool
         try:
             await webhooks.sync_builtin(pool, settings)
             async with (

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from prometheus_client.core import CounterMetricFamily, Metric
 
 from shared.db import Pool
 from shared.errors import PumpcastError
@@ -17,8 +16,8 @@ from shared.web.health import HealthSource
 from training_service.routes import cards, catalogue, events, jobs, models, preflight, results
 from training_service.settings import TrainingSettings
 from training_service.store import jobs as job_store
-from training_service.store import models as model_store
 from training_service.usecases.preflight import Preflight
+from training_service.usecases.totals import totals
 
 
 def build(settings: TrainingSettings) -> FastAPI:
@@ -40,7 +39,7 @@ def build(settings: TrainingSettings) -> FastAPI:
             service="training",
             model_store=settings.model_folder("training"),
             details=_details,
-            metrics=_metrics,
+            metrics=totals,
         ),
         resources=_resources,
     )
@@ -77,20 +76,10 @@ async def _resources(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _details(pool: Pool) -> tuple[Mapping[str, Any], str | None]:
-    counts = {(row["job_type"], row["status"]): row["jobs"] for row in await job_store.totals(pool)}
+    counts = await job_store.totals(pool)
     waiting = sum(jobs for (_, status), jobs in counts.items() if status == "PENDING")
     running = sum(jobs for (_, status), jobs in counts.items() if status == "RUNNING")
     return {"jobs_waiting": waiting, "jobs_running": running}, None
-
-
-async def _metrics(pool: Pool) -> list[Metric]:
-    jobs_total = CounterMetricFamily("ml_jobs", "Jobs in the queue's table", labels=["job_type", "status"])
-    for row in await job_store.totals(pool):
-        jobs_total.add_metric([row["job_type"], row["status"]], row["jobs"])
-    models_total = CounterMetricFamily("ml_models", "Models not deleted", labels=["status"])
-    for row in await model_store.totals(pool):
-        models_total.add_metric([row["status"]], row["models"])
-    return [jobs_total, models_total]
 
 
 if __name__ == "__main__":

@@ -11,12 +11,14 @@ from shared.embedded import database
 from shared.errors import Unavailable
 from shared.folders import make_folder
 from shared.migrate import pending
+from shared.process_metrics import ERRORS, WORKER_POOL
 from shared.settings import read_settings_or_exit
 from shared.wakeup import Wakeup
 from training_service.settings import TrainingSettings
 from training_service.store import jobs
 from training_service.store.job_rows import ClaimedJob
 from training_service.store.jobs import CHANNEL
+from training_service.usecases import metrics
 from training_service.usecases.assign import Workshop
 from training_service.usecases.attempts import run_attempt, worker_name
 from training_service.usecases.record import sweep
@@ -42,6 +44,7 @@ async def work(settings: TrainingSettings, stop: asyncio.Event) -> None:
             max_size=4 + 2 * settings.max_concurrent_jobs,
             session={"idle_in_transaction_session_timeout": str(round(STALLED_SECONDS * 1000))},
         )
+        WORKER_POOL.pool = pool
         try:
             await sweep(pool, folder)
             async with Wakeup(dsn, CHANNEL) as wakeup:
@@ -68,6 +71,7 @@ async def _take_jobs(shop: Workshop, wakeup: Wakeup, stop: asyncio.Event) -> Non
                     running.add(task)
                     task.add_done_callback(running.discard)
             except (*ConnectionLost, PostgresError) as error:
+                ERRORS.labels(type(error).__name__).inc()
                 log.warning("queue cannot be read, trying again", error=type(error).__name__)
                 await wakeup.wait(TROUBLE_SECONDS)
                 continue
@@ -77,6 +81,7 @@ async def _take_jobs(shop: Workshop, wakeup: Wakeup, stop: asyncio.Event) -> Non
 
 async def _release_lost(shop: Workshop) -> None:
     lost = await jobs.release_lost(shop.pool)
+    metrics.LOST_JOBS.inc(len(lost))
     for row in lost:
         log.warning("job of a lost worker", job_id=row["id"], status=row["status"])
     if lost:
@@ -86,7 +91,8 @@ async def _release_lost(shop: Workshop) -> None:
 async def _run(shop: Workshop, job: ClaimedJob, stop: asyncio.Event, wakeup: Wakeup) -> None:
     try:
         await run_attempt(shop, job, stop=stop)
-    except Exception:
+    except Exception as error:
+        ERRORS.labels(type(error).__name__).inc()
         # One job must not end the others; its lease runs out and it is taken up again.
         log.exception("attempt ended by a fault of ours", job_id=job.id)
     finally:

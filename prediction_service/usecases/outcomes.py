@@ -9,7 +9,6 @@ from datetime import datetime
 import numpy as np
 import structlog
 
-from prediction_service.runtime import metrics
 from prediction_service.runtime.tallies import Tally, count_calibration, count_outcomes
 from prediction_service.runtime.verdicts import Pending, Recorded, Verdicts, judge, news
 from prediction_service.settings import PredictionSettings
@@ -21,6 +20,7 @@ from shared.coin_metrics.read import Layout, microseconds
 from shared.coin_metrics.rows import Floats, Ints
 from shared.db import Connection, ConnectionLost, Pool, transaction
 from shared.labels import RuleTarget, Target, TimeTarget
+from shared.process_metrics import ERRORS
 
 log = structlog.get_logger(__name__)
 
@@ -103,7 +103,7 @@ class Outcomes:
             _, last = self._pauses.get(active_id, (0.0, LEAST_PAUSE / 2))
             pause = min(2 * last, LONGEST_PAUSE)
             self._pauses[active_id] = time.monotonic() + pause, pause
-            metrics.ERRORS.labels(type(error).__name__).inc()
+            ERRORS.labels(type(error).__name__).inc()
             log.warning("outcomes cannot be told, trying again", active_model_id=active_id, after=pause, exc_info=error)
             return True
         self._pauses.pop(active_id, None)
