@@ -5,6 +5,7 @@ import os
 
 import typer
 
+from pumpcast.backup import backup, restore
 from pumpcast.console import tell
 from pumpcast.data import load_file, replay_file, simulate_both_markets, simulate_candle_market, simulate_market
 from pumpcast.database import migrate_database, open_psql
@@ -103,6 +104,22 @@ app.command(
         "pumpcast migrate --rollback 1",
     ),
 )(migrate_database)
+app.command(
+    "backup",
+    short_help="Write everything into one file.",
+    epilog=_examples(
+        "pumpcast backup pumpcast.tar",
+        "SECRETS_DIR=secrets/owner pumpcast backup /backups/pumpcast-$(date +%F).tar --json",
+        "pumpcast backup whole.tar --with-rows",
+    ),
+)(backup)
+app.command(
+    "restore",
+    short_help="Put a backup in place.",
+    epilog=_examples(
+        "PUMPCAST_HOME=/srv/new pumpcast restore pumpcast.tar", "pumpcast restore pumpcast.tar --force --json"
+    ),
+)(restore)
 app.command(
     "doctor",
     short_help="Check every part and say the fix.",

@@ -34,14 +34,18 @@ def names() -> list[str]:
     return sorted(found)
 
 
-def migrate(dsn: str) -> list[str]:
-    """Apply what is missing, each migration in a transaction of its own, and give the names applied."""
+def migrate(dsn: str, *, until: str = "") -> list[str]:
+    """Apply what is missing, each migration in a transaction of its own, and give the names applied.
+
+    `until` names the last one to apply; empty: all.
+    """
     with locked(dsn):
         # Decided under the lock: of several processes that start together one works, the others find it done.
         if not pending(dsn):
             return []
         with _backend(dsn) as backend:
-            return _run(backend, "apply", backend.to_apply(_migrations()))
+            wanted = [one for one in backend.to_apply(_migrations()) if not until or one.id <= until]
+            return _run(backend, "apply", wanted)
 
 
 def rollback(dsn: str, count: int = 1) -> list[str]:
