@@ -10,7 +10,7 @@ DATA ?=
 # Everything starts dozens of processes: each would compile all modules anew where the environment forbids to keep them.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo run test coverage browser check bench chaos screenshots package clean
+.PHONY: help setup demo run test coverage browser check bench chaos fuzz screenshots package clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -64,6 +64,9 @@ bench: $(DEV) ## measure into docs/benchmarks.md; DATA=file.parquet trains and t
 
 chaos: $(DEV) ## 100 jobs while their workers are killed and frozen; JOBS, WORKERS, SEED change that
 	$(BIN)/python -m tests.support.chaos $(if $(JOBS),--jobs $(JOBS)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(SEED),--seed $(SEED))
+
+fuzz: $(DEV) ## 5,000 generated requests on each API, with keys and without; CASES changes that
+	$(BIN)/python -m tests.support.fuzz $(if $(CASES),--cases $(CASES))
 
 screenshots: $(DEV) ## pictures of every page of the app into docs/screenshots; URL=http://... takes those of an app that runs
 	$(BIN)/python -m tests.support.screenshots $(if $(URL),--url $(URL))

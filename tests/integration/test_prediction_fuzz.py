@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase
-from hypothesis import settings as examples
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi.checks import ensure_resource_availability, positive_data_acceptance
 
 from prediction_service.app import build
 from shared.db import open_pool
+from tests.support import fuzzing
 from tests.support.fuzzed_state import MODELS, fill
 from tests.support.live import settings
 from tests.support.serving import served
@@ -79,8 +78,9 @@ def address(database: str, tmp_path: Path) -> Iterator[str]:
             for model_id in (1, 5):
                 stub.add(tmp_path, model_id=model_id)
             configured = settings(
-                database, tmp_path, training_service_api_url=stub.url, webhook_allowed_hosts=["127.0.0.1"]
-            )
+                database, tmp_path, training_service_api_url=stub.url, webhook_allowed_hosts=["127.0.0.1"],
+                **fuzzing.key_settings(),
+            )  # fmt: skip
             async with served(build(configured)) as there:
                 found.append(there)
                 ready.set()
@@ -95,20 +95,15 @@ def address(database: str, tmp_path: Path) -> Iterator[str]:
     loop.call_soon_threadsafe(done.set)
     thread.join(30)
     loop.close()
+    fuzzing.tell()
 
 
 @schema.parametrize()
-@examples(
-    max_examples=25,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@fuzzing.examples(25)
 def test_any_input_is_answered_as_documented(case: schemathesis.Case, address: str):
     left_out = [
         # What a DELETE removed may be asked for by another case.
         ensure_resource_availability,
         *([positive_data_acceptance] if case.operation.path in CHECKED_BEYOND_SHAPE else []),
     ]
-    case.call_and_validate(base_url=address, excluded_checks=left_out)
+    fuzzing.ask(case, address, excluded=left_out)

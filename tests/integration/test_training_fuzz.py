@@ -9,8 +9,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 import schemathesis
-import uvicorn
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from schemathesis.checks import load_all_checks
 from schemathesis.specs.openapi.checks import (
@@ -22,7 +21,8 @@ from schemathesis.specs.openapi.checks import (
 from shared.coin_metrics.columns import BASE_FEATURES
 from shared.contracts.model_request import CreateModel
 from shared.db import open_pool
-from shared.web.app import Server
+from shared.web.app import Server, web_config
+from tests.support import fuzzing
 from tests.support.database import START, insert_rows, row
 from tests.support.training import body, training_settings
 from training_service.app import build
@@ -77,9 +77,8 @@ def address(database: str, tmp_path, monkeypatch) -> Iterator[str]:
     monkeypatch.setattr(job_progress, "LONGEST_SECONDS", 0.1)
     monkeypatch.setattr(job_progress, "LOOK_SECONDS", 0.05)
     fill(database)
-    server = Server(
-        uvicorn.Config(build(training_settings(database, tmp_path)), port=0, log_config=None, lifespan="on")
-    )
+    configured = training_settings(database, tmp_path, **fuzzing.key_settings())
+    server = Server(web_config(build(configured), port=0))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -88,6 +87,7 @@ def address(database: str, tmp_path, monkeypatch) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join(20)
+    fuzzing.tell()
 
 
 MINUTE = st.integers(-5, 40)
@@ -110,20 +110,14 @@ LOOKS = st.fixed_dictionaries(
 )  # fmt: skip
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@fuzzing.examples(60)
 @given(LOOKS)
 def test_any_look_at_rows_that_are_there_is_answered_as_documented(address, drawn):
     begin, end = (START + timedelta(minutes=minute) for minute in sorted((drawn["train_start"], drawn["train_end"])))
     asked = body(**{**drawn, "train_start": begin.isoformat(), "train_end": end.isoformat()})
     case = schema["/api/models/preflight"]["POST"].Case(body=asked, media_type="application/json")
 
-    answer = case.call_and_validate(base_url=address, excluded_checks=[*SOFT_DELETION, positive_data_acceptance])
+    answer = fuzzing.ask(case, address, excluded=[*SOFT_DELETION, positive_data_acceptance], key="write")
 
     assert answer.status_code in (200, 422)
     if answer.status_code == 200:
@@ -132,13 +126,7 @@ def test_any_look_at_rows_that_are_there_is_answered_as_documented(address, draw
 
 
 @schema.parametrize()
-@settings(
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+@fuzzing.examples(40)
 def test_any_input_is_answered_as_documented(case, address):
     left_out = [*SOFT_DELETION, *([positive_data_acceptance] if case.operation.path in CROSS_FIELD else [])]
-    case.call_and_validate(base_url=address, excluded_checks=left_out)
+    fuzzing.ask(case, address, excluded=left_out)
