@@ -154,6 +154,7 @@ CREATE TABLE ml_test_results (
     job_id               bigint, -- job that made it
     created_at           timestamptz NOT NULL DEFAULT now(), -- first test of this window
     updated_at           timestamptz NOT NULL DEFAULT now(), -- latest test of this window
+    -- A repeated test finds its row and updates it; tests of one model.
     CONSTRAINT uq_test_results_window UNIQUE (model_id, test_start, test_end),
     CONSTRAINT chk_test_window CHECK (test_start <= test_end),
     CONSTRAINT chk_test_accuracy CHECK (accuracy BETWEEN 0 AND 1),
@@ -258,6 +259,10 @@ CREATE TABLE ml_jobs (
     run_key                    text, -- hash of request, rows and code, known once the rows are read
     not_before                 timestamptz, -- not claimed earlier: the attempt before has failed
     waits_for                  bigint, -- job that does equal work: not claimed while that one runs
+    traceparent                text, -- span of the request, where traces are sent
+    queued_at                  timestamptz, -- when it was last asked to be run again; NULL: never
+    failed_before              integer NOT NULL DEFAULT 0, -- how often it had failed when it was run again
+    cancelled_before           integer NOT NULL DEFAULT 0, -- how often it had been cancelled then
     CONSTRAINT chk_job_type CHECK (job_type IN ('TRAIN', 'TEST', 'COMPARE', 'TUNE')),
     CONSTRAINT chk_job_status CHECK (status IN ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')),
     CONSTRAINT chk_job_priority CHECK (priority BETWEEN 0 AND 100),
@@ -283,7 +288,8 @@ CREATE TABLE ml_jobs (
         train_price_change_percent > 0 AND train_price_change_percent < 'Infinity'
     ),
     CONSTRAINT chk_job_target_direction CHECK (train_target_direction IN ('up', 'down')),
-    CONSTRAINT chk_job_test_window CHECK (test_start <= test_end)
+    CONSTRAINT chk_job_test_window CHECK (test_start <= test_end),
+    CONSTRAINT chk_job_endings_before CHECK (failed_before >= 0 AND cancelled_before >= 0)
 );
 
 -- Next job to be claimed.
@@ -308,6 +314,9 @@ CREATE INDEX idx_jobs_test_model ON ml_jobs (test_model_id, created_at DESC, id 
 CREATE INDEX idx_jobs_result_test ON ml_jobs (result_test_id) WHERE result_test_id IS NOT NULL;
 -- Deleting a comparison finds the job that points to it.
 CREATE INDEX idx_jobs_result_comparison ON ml_jobs (result_comparison_id) WHERE result_comparison_id IS NOT NULL;
+-- How jobs had ended that were run again: counters never fall.
+CREATE INDEX idx_jobs_run_again ON ml_jobs (job_type, failed_before, cancelled_before)
+    WHERE failed_before + cancelled_before > 0;
 
 -- Owned by the prediction service.
 
@@ -348,6 +357,7 @@ CREATE TABLE prediction_active_models (
     line                      text, -- models of one line take each other's place; NULL: none
     auto_promotion            jsonb, -- shadow model: what it must show to go live by itself; NULL: never
     predictions_before        bigint NOT NULL DEFAULT 0, -- highest id of predictions at its latest activation
+    -- A model is imported once; finds what a model of the training service is here.
     CONSTRAINT uq_active_models_model UNIQUE (model_id),
     CONSTRAINT chk_active_custom_name CHECK (custom_name <> '' AND char_length(custom_name) <= 200),
     CONSTRAINT chk_active_model_type CHECK (model_type ~ '^[a-z][a-z0-9_]{0,39}$'),
@@ -604,7 +614,10 @@ CREATE TABLE webhook_deliveries (
     is_sending       boolean NOT NULL DEFAULT false, -- a sender took it; until next_attempt_at, should that one die
     resent_at        timestamptz, -- when it was last sent again by hand
     attempts_before  integer NOT NULL DEFAULT 0, -- attempts until then, after which pauses start small again
+    request_id       text, -- X-Request-ID of the request that had it sent; NULL: a prediction did
+    traceparent      text, -- span that had it sent, where traces are sent
     CONSTRAINT chk_delivery_attempts_before CHECK (attempts_before BETWEEN 0 AND attempts),
+    -- The same message is written once, whatever is done again.
     CONSTRAINT uq_deliveries_webhook UNIQUE (webhook_id),
     CONSTRAINT chk_delivery_event_type CHECK (event_type IN ('prediction.alert', 'prediction.created', 'webhook.test')),
     CONSTRAINT chk_delivery_status CHECK (status IN ('pending', 'delivered', 'failed', 'expired')),
@@ -655,6 +668,7 @@ CREATE TABLE prediction_webhook_log (
     response    text, -- start of the answer, at most 2 KiB
     error       text, -- why no answer came
     created_at  timestamptz NOT NULL DEFAULT now(), -- when it ended
+    request_id  text, -- that of the delivery then
     CONSTRAINT chk_webhook_log_attempt CHECK (attempt > 0),
     CONSTRAINT chk_webhook_log_status_code CHECK (status_code BETWEEN 100 AND 599),
     CONSTRAINT chk_webhook_log_duration_ms CHECK (duration_ms >= 0 AND duration_ms < 'Infinity'),
@@ -751,6 +765,7 @@ CREATE TABLE model_packages (
     market              jsonb NOT NULL GENERATED ALWAYS AS ( -- that of a complete manifest; lists need not read that one
         CASE WHEN validated_at IS NULL THEN '{}' ELSE coalesce(manifest -> 'market', '{}') END
     ) STORED,
+    request_id          text, -- X-Request-ID of the upload, or of the request for the latest warm-up
     CONSTRAINT chk_package_id CHECK (id ~ '^[a-z0-9_]{1,128}$'),
     CONSTRAINT chk_package_name CHECK (name <> '' AND char_length(name) <= 200),
     CONSTRAINT chk_package_forecast_sha256 CHECK (forecast_sha256 ~ '^[0-9a-f]{64}$'),
@@ -843,6 +858,7 @@ CREATE TABLE paper_accounts (
     round            integer NOT NULL DEFAULT 0, -- how many resets came before
     peak_equity      double precision NOT NULL DEFAULT 10000, -- USDT, highest of the round
     max_drawdown     double precision NOT NULL DEFAULT 0, -- largest fall from a peak in the round, share of the peak
+    -- A package has one account; finds the account of a package.
     CONSTRAINT uq_paper_accounts_package UNIQUE (package_id),
     CONSTRAINT chk_account_id CHECK (id = 'paper_' || package_id),
     CONSTRAINT chk_account_initial_balance CHECK (initial_balance > 0 AND initial_balance < 'Infinity'),

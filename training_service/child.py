@@ -52,6 +52,7 @@ def main() -> None:
     os.nice(10)
     set_up_logging(read_settings_or_exit(TrainingSettings), service="training-fitting")
     task = _TASK.validate_json(_read_line())
+    structlog.contextvars.bind_contextvars(job_id=task.job_id, **task.log_fields)
     told_to_go_on = threading.Event()
     threading.Thread(target=_follow_parent, args=(told_to_go_on,), daemon=True).start()
     warnings.filterwarnings("ignore", module="sklearn|skl2onnx|onnxmltools|xgboost|imblearn|optuna")
@@ -70,7 +71,7 @@ def main() -> None:
     except MemoryError:
         _send(answers, Crashed(error="the memory does not suffice: take fewer rows or features, then retry the job"))
     except Exception as error:
-        log.exception("job crashed", job_id=task.job_id)
+        log.exception("job crashed")
         if isinstance(task, TrainTask) and isinstance(error, OSError) and error.errno in _NO_ROOM:
             _send(answers, Failed(error=_cannot_write(error)))
         else:

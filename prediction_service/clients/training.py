@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from shared.contracts.training import Model, ModelList
 from shared.errors import NotFound, Unavailable, UpstreamFailed
+from shared.request_ids import request_headers
 
 MOST_ANSWER_BYTES = 64 << 20
 MOST_FILE_BYTES = 1 << 30
@@ -72,7 +73,10 @@ class TrainingClient:
         what = f"the file of model {model_id}"
         try:
             async with self._session.get(
-                f"{self._base}/models/{model_id}/download", timeout=timeout, allow_redirects=False
+                f"{self._base}/models/{model_id}/download",
+                timeout=timeout,
+                headers=request_headers(),
+                allow_redirects=False,
             ) as answer:
                 _check_status(answer, what)
                 await _write(answer, target, what=what)
@@ -81,7 +85,9 @@ class TrainingClient:
 
     async def _get(self, path: str, kind: type[M], *, what: str, query: dict[str, str] | None = None) -> M:
         try:
-            async with self._session.get(self._base + path, params=query, allow_redirects=False) as answer:
+            async with self._session.get(
+                self._base + path, params=query, headers=request_headers(), allow_redirects=False
+            ) as answer:
                 _check_status(answer, what)
                 content = await _read(answer, what)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:

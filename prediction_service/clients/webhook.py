@@ -13,6 +13,7 @@ import aiohttp
 from standardwebhooks import Webhook
 
 from prediction_service.clients.addresses import AddressRefused, Resolver, public_socket
+from shared.request_ids import HEADER
 
 VERSION = importlib.metadata.version("pumpcast")
 TOTAL_SECONDS = 5.0
@@ -33,6 +34,8 @@ class Message:
     body: bytes
     trusted: bool
     """The operator's settings name the address, so it may lie inside the network."""
+    request_id: str | None = None
+    """Of the request that had it sent; the receiver is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +115,10 @@ class WebhookSender:
 def _signed(message: Message) -> dict[str, str]:
     now = datetime.now(UTC)
     text = message.body.decode()
+    asked = {} if message.request_id is None else {HEADER: message.request_id}
     return {
         **message.headers,
+        **asked,
         "Content-Type": "application/json",
         "webhook-id": message.webhook_id,
         "webhook-timestamp": str(int(now.timestamp())),

@@ -20,6 +20,7 @@ class LoggedAttempt:
     duration_ms: float
     response: str | None
     error: str | None
+    request_id: str | None
     created_at: datetime
 
 
@@ -56,6 +57,7 @@ async def insert(
         duration_ms=duration_ms,
         response=response,
         error=error,
+        request_id=claimed.request_id,
     )
 
 

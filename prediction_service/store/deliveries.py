@@ -25,6 +25,19 @@ class NewDelivery:
     body: bytes
     """What every attempt sends and signs."""
     expires_after_seconds: float
+    request_id: str | None = None
+    """Of the request that had it sent; None where a prediction did."""
+    traceparent: str | None = None
+    """The span that did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """What has a message sent by hand."""
+
+    request_id: str | None
+    traceparent: str | None
+    """The span of the request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +52,10 @@ class Claimed:
     """1 at the first; also the token without which nothing is finished."""
     tries: int
     """The same, counted from when it was last sent again by hand."""
+    event_type: str
+    active_model_ids: list[int] | None
+    request_id: str | None
+    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +77,7 @@ class Delivery:
     last_error: str | None
     delivered_at: datetime | None
     resent_at: datetime | None
+    request_id: str | None
     created_at: datetime
 
 
@@ -115,6 +133,8 @@ async def insert_many(connection: Connection, deliveries: Sequence[NewDelivery])
         active_model_ids=[_array(delivery.active_model_ids) for delivery in deliveries],
         bodies=[delivery.body for delivery in deliveries],
         expires_after=[delivery.expires_after_seconds for delivery in deliveries],
+        request_ids=[delivery.request_id for delivery in deliveries],
+        traceparents=[delivery.traceparent for delivery in deliveries],
     )
     return [row["id"] for row in rows]
 
@@ -140,6 +160,10 @@ async def claim(connection: Connection, endpoint_id: int, *, at_once: int, lease
             body=row["body"],
             attempt=row["attempts"],
             tries=row["tries"],
+            event_type=row["event_type"],
+            active_model_ids=row["active_model_ids"],
+            request_id=row["request_id"],
+            traceparent=row["traceparent"],
         )
         for row in rows
     ]
@@ -215,18 +239,21 @@ async def lock(connection: Connection, delivery_id: int) -> str | None:
     return status
 
 
-async def resend(connection: Connection, delivery_id: int) -> None:
+async def resend(connection: Connection, delivery_id: int, *, cause: Cause) -> None:
     """Let a message go out again, with a new time to live."""
-    await _queries.execute(connection, "resend", id=delivery_id)
+    await _queries.execute(
+        connection, "resend", id=delivery_id, request_id=cause.request_id, traceparent=cause.traceparent
+    )
 
 
 async def recover(
-    connection: Connection, endpoint_id: int, *, since: datetime, most: int, per_second: float
+    connection: Connection, endpoint_id: int, *, since: datetime, most: int, per_second: float, cause: Cause
 ) -> tuple[int, bool]:
     """Let failed and expired messages of an endpoint go out again, oldest first; give how many, and if any are left."""
     done = await _queries.execute(
-        connection, "recover", endpoint_id=endpoint_id, since=since, most=most, per_second=per_second
-    )
+        connection, "recover", endpoint_id=endpoint_id, since=since, most=most, per_second=per_second,
+        request_id=cause.request_id, traceparent=cause.traceparent,
+    )  # fmt: skip
     left = await _queries.fetchval(connection, "any_lost", endpoint_id=endpoint_id, since=since)
     return int(done.split()[-1]), left
 
@@ -241,6 +268,12 @@ async def count_of(executor: Executor, endpoint_id: int) -> Counts:
 async def count_pending(executor: Executor) -> int:
     """Count the messages that wait."""
     return int(await _queries.fetchval(executor, "count_pending"))
+
+
+async def oldest_pending(executor: Executor) -> datetime | None:
+    """Give when the oldest message that waits was written."""
+    oldest: datetime | None = await _queries.fetchval(executor, "oldest_pending")
+    return oldest
 
 
 async def totals(executor: Executor) -> dict[str, int]:

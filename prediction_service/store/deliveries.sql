@@ -1,14 +1,19 @@
 -- name: insert
 -- A message has the same id when its work is done again, and is then there already.
 INSERT INTO webhook_deliveries
-    (endpoint_id, webhook_id, event_type, coin_id, data_timestamp, active_model_ids, body, expires_at)
+    (
+        endpoint_id, webhook_id, event_type, coin_id, data_timestamp, active_model_ids, body, expires_at, request_id,
+        traceparent
+    )
 SELECT endpoint_id, webhook_id, event_type, coin_id, data_timestamp, active_model_ids::bigint[], body,
-       clock_timestamp() + make_interval(secs => expires_after)
+       clock_timestamp() + make_interval(secs => expires_after), request_id, traceparent
 FROM unnest(
     :endpoint_ids::bigint[], :webhook_ids::text[], :event_types::text[], :coin_ids::text[],
-    :data_timestamps::timestamptz[], :active_model_ids::text[], :bodies::bytea[], :expires_after::double precision[]
+    :data_timestamps::timestamptz[], :active_model_ids::text[], :bodies::bytea[], :expires_after::double precision[],
+    :request_ids::text[], :traceparents::text[]
 ) AS new (
-    endpoint_id, webhook_id, event_type, coin_id, data_timestamp, active_model_ids, body, expires_after
+    endpoint_id, webhook_id, event_type, coin_id, data_timestamp, active_model_ids, body, expires_after, request_id,
+    traceparent
 )
 ON CONFLICT (webhook_id) DO NOTHING
 RETURNING id;
@@ -32,7 +37,9 @@ WHERE id IN (
     ))
     FOR UPDATE SKIP LOCKED
 )
-RETURNING id, endpoint_id, webhook_id, body, attempts, attempts - attempts_before AS tries;
+RETURNING
+    id, endpoint_id, webhook_id, body, attempts, attempts - attempts_before AS tries, event_type, active_model_ids,
+    request_id, traceparent;
 
 -- name: finish
 -- A sender that was frozen past its lease finds another number of attempts and changes nothing; if the message expired
@@ -113,7 +120,8 @@ SELECT status FROM webhook_deliveries WHERE id = :id FOR UPDATE;
 -- As long as at first, or as its endpoint says now; pauses between attempts start small again.
 UPDATE webhook_deliveries AS delivery
 SET status = 'pending', delivered_at = NULL, is_sending = false, resent_at = clock_timestamp(),
-    attempts_before = attempts, next_attempt_at = clock_timestamp(),
+    attempts_before = attempts, next_attempt_at = clock_timestamp(), request_id = :request_id,
+    traceparent = :traceparent,
     expires_at = clock_timestamp() + coalesce(
         make_interval(secs => endpoint.expires_after_seconds),
         delivery.expires_at - coalesce(delivery.resent_at, delivery.created_at)
@@ -140,7 +148,7 @@ WITH lost AS (
 )
 UPDATE webhook_deliveries AS delivery
 SET status = 'pending', delivered_at = NULL, is_sending = false, resent_at = due.at, attempts_before = attempts,
-    next_attempt_at = due.at,
+    next_attempt_at = due.at, request_id = :request_id, traceparent = :traceparent,
     expires_at = due.at + coalesce(
         make_interval(secs => endpoint.expires_after_seconds),
         delivery.expires_at - coalesce(delivery.resent_at, delivery.created_at)
@@ -167,6 +175,9 @@ WHERE endpoint_id = :endpoint_id AND status IN ('delivered', 'failed', 'expired'
 
 -- name: count_pending
 SELECT count(*) FROM webhook_deliveries WHERE status = 'pending';
+
+-- name: oldest_pending
+SELECT min(created_at) FROM webhook_deliveries WHERE status = 'pending';
 
 -- name: endings
 SELECT status, sum(ended)::bigint AS ended, sum(ended - reopened)::bigint AS final FROM webhook_endings GROUP BY status;

@@ -56,6 +56,8 @@ class Package(Listed):
     manifest: Mapping[str, Any]
     """Before the validation what was given with the upload, afterwards complete."""
     warmup_diagnostics: Mapping[str, Any]
+    request_id: str | None
+    """Of the request that uploaded it, or asked for its latest warm-up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +77,7 @@ class NewPackage:
     is_builtin: bool = False
     is_validated: bool = False
     """The manifest is complete then."""
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +135,10 @@ async def hold(connection: Connection, package_id: str) -> Listed | None:
     return None if row is None else _listed(row)
 
 
-async def list_all(executor: Executor) -> list[Listed]:
-    """Give all packages, newest first."""
-    return [_listed(row) for row in await _queries.fetch(executor, "list_all")]
+async def list_page(executor: Executor, *, limit: int, offset: int) -> tuple[list[Listed], int]:
+    """Give a page of the packages, newest first, and how many there are."""
+    found = [_listed(row) for row in await _queries.fetch(executor, "list_page", limit=limit, offset=offset)]
+    return found, await _queries.fetchval(executor, "count")
 
 
 async def running(executor: Executor) -> list[Listed]:
@@ -157,9 +161,9 @@ async def delete(connection: Connection, package_id: str) -> None:
     await _queries.execute(connection, "delete", id=package_id)
 
 
-async def request_warmup(connection: Connection, package_id: str) -> None:
+async def request_warmup(connection: Connection, package_id: str, *, request_id: str | None = None) -> None:
     """Let a package wait for a warm-up again, without a trace of earlier ones."""
-    await _queries.execute(connection, "request_warmup", id=package_id)
+    await _queries.execute(connection, "request_warmup", id=package_id, request_id=request_id)
 
 
 async def set_validated(executor: Executor, package: Listed, manifest: Mapping[str, Any]) -> bool:

@@ -13,10 +13,10 @@ SELECT id FROM model_packages;
 -- name: insert
 INSERT INTO model_packages (
     id, name, forecast_rel_path, ppo_rel_path, forecast_sha256, ppo_sha256, forecast_bytes, ppo_bytes, manifest,
-    uploaded_by, is_builtin, status, validated_at
+    uploaded_by, is_builtin, request_id, status, validated_at
 ) VALUES (
     :id, :name, :forecast_rel_path, :ppo_rel_path, :forecast_sha256, :ppo_sha256, :forecast_bytes, :ppo_bytes, :manifest,
-    :uploaded_by, :is_builtin, CASE WHEN :is_validated THEN 'READY' ELSE 'UPLOADED' END,
+    :uploaded_by, :is_builtin, :request_id, CASE WHEN :is_validated THEN 'READY' ELSE 'UPLOADED' END,
     CASE WHEN :is_validated THEN clock_timestamp() END
 );
 
@@ -44,14 +44,18 @@ FROM model_packages
 WHERE id = :id
 FOR KEY SHARE;
 
--- name: list_all
+-- name: list_page
 -- Without what may be large.
 SELECT
     id, name, forecast_rel_path, ppo_rel_path, forecast_sha256, ppo_sha256, forecast_bytes, ppo_bytes, status,
     warmup_required, warmup_status, warmup_error, warmup_completed_at, warmup_requested_at, uploaded_by, is_builtin,
     validated_at, archived_at, created_at, updated_at, market
 FROM model_packages
-ORDER BY created_at DESC, id;
+ORDER BY created_at DESC, id
+LIMIT :limit OFFSET :offset;
+
+-- name: count
+SELECT count(*) FROM model_packages;
 
 -- name: running
 SELECT
@@ -78,7 +82,7 @@ DELETE FROM model_packages WHERE id = :id;
 -- name: request_warmup
 UPDATE model_packages
 SET warmup_status = 'PENDING', warmup_error = NULL, warmup_completed_at = NULL, warmup_cut_off = 0,
-    warmup_requested_at = clock_timestamp(), updated_at = clock_timestamp()
+    warmup_requested_at = clock_timestamp(), updated_at = clock_timestamp(), request_id = :request_id
 WHERE id = :id;
 
 -- name: set_validated

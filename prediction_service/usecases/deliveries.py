@@ -15,10 +15,11 @@ from prediction_service.clients.webhook import VERSION
 from prediction_service.store import cooldowns as cooldown_store
 from prediction_service.store import deliveries
 from prediction_service.store.active_models import ActiveModel
-from prediction_service.store.deliveries import NewDelivery
+from prediction_service.store.deliveries import Cause, NewDelivery
 from prediction_service.store.endpoints import Endpoint
 from prediction_service.usecases.cooldowns import CooldownBatch, Kind, kind_of
 from shared.db import Connection
+from shared.tracing import traceparent
 
 SERVICE = "pumpcast-prediction"
 RULE_EXPIRES_SECONDS = 600
@@ -80,16 +81,16 @@ def _accepted(modes: frozenset[str], prediction: Bools, is_alert: Bools) -> Bool
 
 async def enqueue(
     connection: Connection, endpoints: Sequence[Endpoint], rows: Sequence[RowPredictions], cooldowns: CooldownBatch
-) -> int:
-    """Write the messages that are due for predictions of the same transaction; give how many."""
+) -> list[int]:
+    """Write the messages that are due for predictions of the same transaction; give their ids."""
     if not endpoints or not rows:
-        return 0
+        return []
     new = deliveries_for(endpoints, rows, now=datetime.now(UTC), cooldowns=cooldowns)
     if not new:
-        return 0
+        return []
     if cooldowns.sent:
         await cooldown_store.save(connection, cooldowns.sent)
-    return len(await deliveries.insert_many(connection, new))
+    return await deliveries.insert_many(connection, new)
 
 
 def deliveries_for(
@@ -101,6 +102,7 @@ def deliveries_for(
     prediction that makes a message due starts the cooldown of its kind.
     """
     found: list[NewDelivery] = []
+    cause = traceparent()
     # As if one row had come after the other: a batch may hold the rows of several ticks in any order.
     for row in sorted(rows, key=lambda row: row.timestamp):
         spoken = [one for one in row.predictions if one.active.mode != "shadow"]
@@ -130,6 +132,7 @@ def deliveries_for(
                     active_model_ids=key,
                     body=body,
                     expires_after_seconds=expires,
+                    traceparent=cause,
                 )
             )
     return found
@@ -146,7 +149,7 @@ def webhook_id(endpoint_id: int, coin_id: str, timestamp: datetime, active_ids: 
     return f"msg_{hashlib.sha256(told).hexdigest()[:32]}"
 
 
-def trial_for(endpoint: Endpoint, *, now: datetime) -> NewDelivery:
+def trial_for(endpoint: Endpoint, *, now: datetime, cause: Cause) -> NewDelivery:
     """Build an event that only tries whether messages arrive."""
     message = {
         "type": "webhook.test",
@@ -167,6 +170,8 @@ def trial_for(endpoint: Endpoint, *, now: datetime) -> NewDelivery:
         active_model_ids=None,
         body=orjson.dumps(message, option=orjson.OPT_UTC_Z),
         expires_after_seconds=endpoint.expires_after_seconds or RULE_EXPIRES_SECONDS,
+        request_id=cause.request_id,
+        traceparent=cause.traceparent,
     )
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -12,12 +13,14 @@ from prediction_service.runtime.packages.instances import Instances
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import package_work, packages
 from prediction_service.store.package_work import Followed
+from prediction_service.store.packages import Package
 from prediction_service.usecases import auto_trade
 from prediction_service.usecases.package_checks import validate_files
 from prediction_service.usecases.package_waiting import CandleLook
 from prediction_service.usecases.warm_up import held, recover, warm_up
-from shared.db import ConnectionLost, Pool, PostgresError
+from shared.db import Connection, ConnectionLost, Pool, PostgresError
 from shared.errors import PackageInvalid, TooFewCandles, Unavailable
+from shared.request_ids import following
 from shared.wakeup import Wakeup
 
 log = structlog.get_logger(__name__)
@@ -175,17 +178,22 @@ async def check_files(pool: Pool, settings: PredictionSettings, package_id: str)
         package = await packages.get(connection, package_id)
         if package is None or package.status != "UPLOADED" or package.warmup_status != "PENDING":
             return
-        try:
-            manifest = await validate_files(settings.packages_folder / package_id, dict(package.manifest))
-        except (PackageInvalid, Unavailable) as error:
-            reason = error.message
-        except Exception as error:
-            # One package must not keep the others from being checked.
-            log.exception("check of a package failed", package_id=package_id)
-            reason = f"its files cannot be checked ({type(error).__name__}); the log of prediction-worker says more"
-        else:
-            log.info("package is in order", package_id=package_id)
-            await packages.set_validated(connection, package, manifest.model_dump(mode="json"))
-            return
-        log.info("package refused", package_id=package_id, reason=reason)
-        await packages.fail(connection, package, reason)
+        with following(package.request_id):
+            await _check(connection, settings.packages_folder, package)
+
+
+async def _check(connection: Connection, folder: Path, package: Package) -> None:
+    try:
+        manifest = await validate_files(folder / package.id, dict(package.manifest))
+    except (PackageInvalid, Unavailable) as error:
+        reason = error.message
+    except Exception as error:
+        # One package must not keep the others from being checked.
+        log.exception("check of a package failed", package_id=package.id)
+        reason = f"its files cannot be checked ({type(error).__name__}); the log of prediction-worker says more"
+    else:
+        log.info("package is in order", package_id=package.id)
+        await packages.set_validated(connection, package, manifest.model_dump(mode="json"))
+        return
+    log.info("package refused", package_id=package.id, reason=reason)
+    await packages.fail(connection, package, reason)

@@ -10,6 +10,7 @@ from prediction_service.usecases import package_files, package_market
 from prediction_service.usecases.package_body import to_end
 from shared.db import Connection, Executor, Pool, transaction
 from shared.errors import Conflict, NotFound, PumpcastError, TooFewCandles
+from shared.request_ids import current_request_id
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +32,7 @@ async def request_warmup(pool: Pool, model_id: str) -> Package:
         await _refuse_too_few_candles(pool, package)
     async with transaction(pool) as connection:
         _refuse_archived(await _lock(connection, package.id))
-        await packages.request_warmup(connection, package.id)
+        await packages.request_warmup(connection, package.id, request_id=current_request_id())
         await packages.announce(connection)
         return await get_package(connection, package.id)
 

@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 import structlog
 
 from prediction_service.store import deliveries
-from prediction_service.store.deliveries import Delivery
+from prediction_service.store.deliveries import Cause, Delivery
 from prediction_service.store.endpoints import Endpoint
 from prediction_service.usecases.deliveries import trial_for
 from prediction_service.usecases.webhooks import lock_endpoint
 from shared.db import Connection, Pool, transaction
 from shared.errors import Conflict, NotFound
+from shared.request_ids import current_request_id
+from shared.tracing import traceparent
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +24,9 @@ async def send_trial(pool: Pool, endpoint_id: int) -> Delivery:
     """Write a test event for an endpoint; the sender takes it as any other message."""
     async with transaction(pool) as connection:
         endpoint = await _sendable(connection, endpoint_id)
-        (delivery_id,) = await deliveries.insert_many(connection, [trial_for(endpoint, now=datetime.now(UTC))])
+        (delivery_id,) = await deliveries.insert_many(
+            connection, [trial_for(endpoint, now=datetime.now(UTC), cause=_cause())]
+        )
         return await _get(connection, delivery_id)
 
 
@@ -36,7 +40,7 @@ async def resend(pool: Pool, delivery_id: int) -> Delivery:
         await _sendable(connection, found[0].endpoint_id)
         if await deliveries.lock(connection, delivery_id) == "pending":
             raise Conflict(f"Delivery {delivery_id} is pending: it is sent until it is taken or expires")
-        await deliveries.resend(connection, delivery_id)
+        await deliveries.resend(connection, delivery_id, cause=_cause())
         return await _get(connection, delivery_id)
 
 
@@ -45,10 +49,14 @@ async def recover(pool: Pool, endpoint_id: int, *, since: datetime) -> tuple[int
     async with transaction(pool) as connection:
         await _sendable(connection, endpoint_id)
         recovered, more = await deliveries.recover(
-            connection, endpoint_id, since=since, most=MOST_RECOVERED, per_second=RECOVERED_PER_SECOND
+            connection, endpoint_id, since=since, most=MOST_RECOVERED, per_second=RECOVERED_PER_SECOND, cause=_cause()
         )
     log.info("deliveries recovered", endpoint_id=endpoint_id, count=recovered)
     return recovered, more
+
+
+def _cause() -> Cause:
+    return Cause(request_id=current_request_id(), traceparent=traceparent())
 
 
 async def _sendable(connection: Connection, endpoint_id: int) -> Endpoint:

@@ -9,12 +9,15 @@ import structlog
 
 from prediction_service.clients.addresses import trusts
 from prediction_service.clients.webhook import Attempt, Message, WebhookSender
+from prediction_service.runtime import metrics
 from prediction_service.settings import PredictionSettings
 from prediction_service.store import attempts, deliveries, endpoints
 from prediction_service.store.deliveries import Claimed
 from prediction_service.store.endpoints import Endpoint
 from shared.contracts.webhook import MASK
 from shared.db import ConnectionLost, Pool, PostgresError, transaction
+from shared.request_ids import following
+from shared.tracing import WEBHOOK_ATTEMPT, span
 
 log = structlog.get_logger(__name__)
 
@@ -98,9 +101,17 @@ class _Office:
 
     async def _send(self, endpoint: Endpoint, claimed: Claimed) -> None:
         try:
-            attempt = await self._sender.post(self._message(endpoint, claimed))
-            async with self._turns:
-                await _record(self._pool, endpoint, claimed, attempt)
+            with (
+                following(claimed.request_id, delivery_id=claimed.id, endpoint_id=endpoint.id),
+                span(
+                    WEBHOOK_ATTEMPT, kind="producer", parent=claimed.traceparent, delivery_id=claimed.id,
+                    endpoint_id=endpoint.id, event_type=claimed.event_type, attempt=claimed.attempt,
+                ),
+            ):  # fmt: skip
+                attempt = await self._sender.post(self._message(endpoint, claimed))
+                metrics.WEBHOOK_SECONDS.observe(attempt.duration_ms / 1000)
+                async with self._turns:
+                    await _record(self._pool, endpoint, claimed, attempt)
         except Exception as error:
             # One message must not end the sending of all others; its lease ends by itself, and it is sent again.
             log.warning("attempt not recorded", delivery_id=claimed.id, exc_info=error)
@@ -120,6 +131,7 @@ class _Office:
             webhook_id=claimed.webhook_id,
             body=claimed.body,
             trusted=trusted,
+            request_id=claimed.request_id,
         )
 
 
@@ -162,14 +174,18 @@ async def _record(pool: Pool, endpoint: Endpoint, claimed: Claimed, attempt: Att
             error=attempt.error,
             retry_seconds=retry_after(claimed.tries),
         )
-    if attempt.succeeded:
-        return
-    log.info(
-        "webhook not taken",
-        endpoint_id=endpoint.id,
-        delivery_id=claimed.id,
+    _tell(claimed, attempt, disabled=disabled)
+
+
+def _tell(claimed: Claimed, attempt: Attempt, *, disabled: bool) -> None:
+    told = log.bind(
+        event_type=claimed.event_type,
+        active_model_ids=claimed.active_model_ids,
         attempt=claimed.attempt,
         status_code=attempt.status_code,
-        error=attempt.error,
-        disabled=disabled,
+        duration_ms=attempt.duration_ms,
     )
+    if attempt.succeeded:
+        told.info("webhook taken")
+    else:
+        told.info("webhook not taken", error=attempt.error, disabled=disabled)

@@ -21,6 +21,7 @@ from prediction_service.usecases.package_files import FORECAST_FILE, POLICY_FILE
 from prediction_service.usecases.package_form import LARGEST_MANIFEST, MIB, SLACK, Form, FormReader, Stored, boundary_of
 from shared.db import Connection, ConnectionLost, Pool, PostgresError, transaction
 from shared.errors import NoRoom, TooLarge, TooMany
+from shared.request_ids import current_request_id
 
 log = structlog.get_logger(__name__)
 
@@ -214,6 +215,7 @@ def _new(package_id: str, draft: Draft) -> NewPackage:
         uploaded_by=draft.uploaded_by,
         is_builtin=draft.seed is not None,
         is_validated=draft.is_validated,
+        request_id=current_request_id(),
     )
 
 

@@ -23,6 +23,7 @@ from prediction_service.usecases.package_market import View, candles, market_of,
 from shared.contracts.packages import Forecast, Manifest
 from shared.db import Connection, Pool
 from shared.errors import PackageInvalid, PumpcastError, TooFewCandles, Unavailable
+from shared.request_ids import following
 
 log = structlog.get_logger(__name__)
 
@@ -100,7 +101,8 @@ async def warm_up(pool: Pool, instances: Instances, folder: Path, package_id: st
             raise
         claimed = await packages.claim_warmup(connection, package)
         if claimed is not None:
-            await _run(connection, instances, folder, claimed, rows, chosen)
+            with following(claimed.request_id):
+                await _run(connection, instances, folder, claimed, rows, chosen)
     return True
 
 

@@ -53,6 +53,9 @@ class Delivery(BaseModel):
     last_error: str | None
     delivered_at: AwareDatetime | None
     resent_at: AwareDatetime | None = Field(description="When it was last sent again by hand")
+    request_id: str | None = Field(
+        None, description="X-Request-ID of the request that had it sent; null: a prediction did"
+    )
     created_at: AwareDatetime
 
 
@@ -74,6 +77,7 @@ class DeliveryAttempt(BaseModel):
     duration_ms: float
     response: str | None = Field(description="The beginning of the answer, at most 2 KiB")
     error: str | None = Field(description="Why there was no answer")
+    request_id: str | None = Field(None, description="That of the message then")
     created_at: AwareDatetime
 
 

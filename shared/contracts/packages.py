@@ -17,6 +17,8 @@ Block = Literal["core28", "forecast35", "account9"]
 BLOCK_SIZES: dict[Block, int] = {"core28": 28, "forecast35": 35, "account9": 9}
 Activation = Literal["tanh", "relu", "elu", "leaky_relu", "gelu", "silu", "sigmoid", "identity"]
 MOST_CHANNELS = 64
+MOST_PACKAGES = 1000
+"""In one answer."""
 PackageId = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,128}$")]
 
 
@@ -259,6 +261,9 @@ class PackageDetails(Package):
 
     manifest: dict[str, Any]
     warmup_diagnostics: dict[str, Any]
+    request_id: str | None = Field(
+        None, description="X-Request-ID of the request that uploaded it, or asked for its latest warm-up"
+    )
 
 
 class Packages(BaseModel):

@@ -55,4 +55,4 @@ async def predict(pool: Pool, home: Path, *, coins: int = 1, probability: float 
     ]  # fmt: skip
     async with transaction(pool) as connection:
         cooldowns = Cooldowns({active.id: active}).batch()
-        return await enqueue(connection, await endpoints.list_enabled(connection), rows, cooldowns)
+        return len(await enqueue(connection, await endpoints.list_enabled(connection), rows, cooldowns))

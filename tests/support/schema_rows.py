@@ -71,11 +71,12 @@ VALID: dict[str, dict[str, Any]] = {
     "webhook_deliveries": {
         "endpoint_id": 1, "webhook_id": "msg_1", "event_type": "prediction.alert", "coin_id": "A",
         "data_timestamp": _DAY, "body": b"{}", "expires_at": _NEXT_DAY, "last_status_code": 500,
+        "request_id": "4e1d",
     },
     "webhook_endings": {"status": "expired", "slot": 1, "ended": 3, "reopened": 1},
     "prediction_webhook_log": {
         "delivery_id": 1, "endpoint_id": 1, "attempt": 1, "url": "https://example.com/hook", "status_code": 500,
-        "duration_ms": 3.5, "response": "no",
+        "duration_ms": 3.5, "response": "no", "request_id": "4e1d",
     },
     "model_promotions": {"action": "promote", "active_model_id": 1, "model_id": 1},
     "worker_positions": {"name": "live", "high": 5, "pending": [[2, 3]], "clock": _DAY},

@@ -31,6 +31,8 @@ class NewJob:
     request: dict[str, Any]
     """The body as it was accepted."""
     request_id: str | None
+    traceparent: str | None = None
+    """The span that asked for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ class NewTest:
     request: dict[str, Any]
     """The body as it was accepted."""
     request_id: str | None
+    traceparent: str | None = None
+    """The span that asked for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,12 @@ class ClaimedJob:
     warnings: tuple[dict[str, str], ...]
     interim: dict[str, Any]
     """What an earlier attempt told."""
+    request_id: str | None
+    """Of the request that asked for it."""
+    traceparent: str | None
+    """The span that did."""
+    waited_seconds: float | None
+    """How long it waited; None at further attempts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,3 +99,13 @@ class Ending:
     lines: Sequence[Line] = ()
     """Steps that were not told yet."""
     interim: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """How the queue is."""
+
+    oldest_seconds: float
+    """How long the first job that could be claimed waits; 0 without any."""
+    overdue: int
+    """Running jobs whose lease is over."""

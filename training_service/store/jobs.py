@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shared.db import Connection, Executor, Queries, Record
-from training_service.store.job_rows import ClaimedJob, Ending, Line, NewJob, NewTest
+from training_service.store.job_rows import ClaimedJob, Ending, Line, NewJob, NewTest, Queue
 
 _queries = Queries.beside(__file__)
 
@@ -46,6 +46,7 @@ async def insert(connection: Connection, job: NewJob) -> int:
         warnings=list(job.warnings),
         request=job.request,
         request_id=job.request_id,
+        traceparent=job.traceparent,
     )
     await _queries.execute(connection, "notify")
     return job_id
@@ -64,6 +65,7 @@ async def insert_test(connection: Connection, test: NewTest) -> int:
         warnings=list(test.warnings),
         request=test.request,
         request_id=test.request_id,
+        traceparent=test.traceparent,
     )
     await _queries.execute(connection, "notify")
     return job_id
@@ -116,6 +118,9 @@ async def claim(executor: Executor, *, worker: str) -> ClaimedJob | None:
         test_end=row["test_end"],
         warnings=tuple(row["warnings"]),
         interim=row["interim"],
+        request_id=row["request_id"],
+        traceparent=row["traceparent"],
+        waited_seconds=row["waited_seconds"],
     )
 
 
@@ -230,9 +235,22 @@ async def retry(connection: Connection, job_id: int, *, name: str | None) -> Rec
     return row
 
 
-async def totals(executor: Executor) -> list[Record]:
+async def totals(executor: Executor) -> dict[tuple[str, str], int]:
     """Count jobs by type and status."""
-    return await _queries.fetch(executor, "totals")
+    return {(row["job_type"], row["status"]): row["jobs"] for row in await _queries.fetch(executor, "totals")}
+
+
+async def endings_before(executor: Executor) -> dict[tuple[str, str], int]:
+    """Count by type and status how often jobs that were run again had ended before."""
+    rows = await _queries.fetch(executor, "endings_before")
+    return {(row["job_type"], status): row[status.lower()] for row in rows for status in ("FAILED", "CANCELLED")}
+
+
+async def queue(executor: Executor) -> Queue:
+    """Look at the queue."""
+    row = await _queries.fetchrow(executor, "queue")
+    assert row is not None
+    return Queue(oldest_seconds=row["oldest_seconds"], overdue=row["overdue"])
 
 
 def _told(lines: Sequence[Line]) -> dict[str, list[Any]]:

@@ -8,19 +8,22 @@ WHERE status IN ('PENDING', 'RUNNING') AND id <> :except_id
 INSERT INTO ml_jobs (
     job_type, priority, progress_msg, model_name, train_model_type, train_target_var, train_operator, train_value,
     train_start, train_end, train_features, train_phases, train_params, train_future_minutes,
-    train_price_change_percent, train_target_direction, warnings, request, request_id, log
+    train_price_change_percent, train_target_direction, warnings, request, request_id, traceparent,
+    log
 ) VALUES (
     :job_type, :priority, 'waiting for a worker', :model_name, :model_type, :target_variable, :target_operator, :target_value,
     :train_start, :train_end, :features, :phases, :params, :future_minutes,
-    :price_change_percent, :target_direction, :warnings, :request, :request_id,
+    :price_change_percent, :target_direction, :warnings, :request, :request_id, :traceparent,
     pumpcast_log('[]', 'info', ARRAY['accepted: waits for a worker'])
 ) RETURNING id;
 
 -- name: insert_test
 -- Of one model (TEST), or of the models that the request names (COMPARE).
-INSERT INTO ml_jobs (job_type, priority, progress_msg, test_model_id, test_start, test_end, warnings, request, request_id, log)
+INSERT INTO ml_jobs (
+    job_type, priority, progress_msg, test_model_id, test_start, test_end, warnings, request, request_id, traceparent, log
+)
 VALUES (
-    :job_type, :priority, 'waiting for a worker', :model_id, :test_start, :test_end, :warnings, :request, :request_id,
+    :job_type, :priority, 'waiting for a worker', :model_id, :test_start, :test_end, :warnings, :request, :request_id, :traceparent,
     pumpcast_log('[]', 'info', ARRAY['accepted: waits for a worker'])
 ) RETURNING id;
 
@@ -90,7 +93,8 @@ WHERE id = (
     LIMIT 1
     FOR UPDATE OF waiting SKIP LOCKED
 )
-RETURNING *;
+RETURNING *, CASE WHEN started_at = now() THEN extract(epoch FROM now() - coalesce(queued_at, created_at))::float8 END
+    AS waited_seconds;
 
 -- name: renew
 UPDATE ml_jobs
@@ -169,9 +173,24 @@ RETURNING *;
 UPDATE ml_jobs
 SET status = 'PENDING', attempts = 0, lost_leases = 0, progress = 0, progress_msg = 'waiting for a worker', error_msg = NULL,
     model_name = :name, worker_id = NULL, started_at = NULL, completed_at = NULL, not_before = NULL, waits_for = NULL,
+    queued_at = now(), failed_before = failed_before + (status = 'FAILED')::int,
+    cancelled_before = cancelled_before + (status = 'CANCELLED')::int,
     log = pumpcast_log(log, 'info', ARRAY['to be run again'])
 WHERE id = :id AND status IN ('FAILED', 'CANCELLED')
 RETURNING *;
 
 -- name: totals
 SELECT job_type, status, count(*) AS jobs FROM ml_jobs GROUP BY job_type, status;
+
+-- name: endings_before
+SELECT job_type, sum(failed_before)::bigint AS failed, sum(cancelled_before)::bigint AS cancelled
+FROM ml_jobs WHERE failed_before + cancelled_before > 0 GROUP BY job_type;
+
+-- name: queue
+-- A job that waits for the next attempt, or for another job, waits on purpose.
+SELECT
+    coalesce((
+        SELECT extract(epoch FROM clock_timestamp() - min(coalesce(queued_at, created_at)))::float8 FROM ml_jobs
+        WHERE status = 'PENDING' AND waits_for IS NULL AND (not_before IS NULL OR not_before <= clock_timestamp())
+    ), 0) AS oldest_seconds,
+    (SELECT count(*) FROM ml_jobs WHERE status = 'RUNNING' AND lease_expires_at < clock_timestamp()) AS overdue;

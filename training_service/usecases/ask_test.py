@@ -7,6 +7,7 @@ from shared.contracts.results import CompareModels, TestModel
 from shared.contracts.training import CreatedJob, Warned
 from shared.db import Connection, Pool, Record, transaction
 from shared.errors import Conflict, NotFound
+from shared.tracing import traceparent
 from training_service.ml.overlap import find_overlap, short_window
 from training_service.store import jobs, models
 from training_service.store.job_rows import NewTest
@@ -55,6 +56,7 @@ async def _insert(
             warnings=[],
             request=request.model_dump(mode="json"),
             request_id=request_id,
+            traceparent=traceparent(),
         ),
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from shared.db import Pool, Record
 from shared.errors import JobFailed, Unavailable
+from shared.tracing import present_ids
 from training_service.settings import TrainingSettings
 from training_service.store import jobs, models
 from training_service.store.job_rows import ClaimedJob
@@ -50,12 +51,19 @@ class Workshop:
             ) from error
 
 
+def log_fields(job: ClaimedJob) -> dict[str, str]:
+    """Give what every log line about a job carries beside its id, also those of the process that does it."""
+    request = {} if job.request_id is None else {"request_id": job.request_id}
+    return {"job_type": job.job_type, **request, **present_ids()}
+
+
 async def make_task(shop: Workshop, job: ClaimedJob) -> TrainTask | TestTask | CompareTask:
     """Give the task of a job; JobFailed when a model that it measures is gone."""
     max_rows = shop.settings.max_training_rows
     if job.job_type in {"TRAIN", "TUNE"}:
         return TrainTask(
             job_id=job.id,
+            log_fields=log_fields(job),
             model_id=await fresh_id(shop.pool, shop.folder),
             name=job.model_name,
             request=job.request,
@@ -77,6 +85,7 @@ async def make_task(shop: Workshop, job: ClaimedJob) -> TrainTask | TestTask | C
     if job.job_type == "TEST":
         return TestTask(
             job_id=job.id,
+            log_fields=log_fields(job),
             dsn=shop.dsn,
             max_rows=max_rows,
             model=tested[0],
@@ -85,6 +94,7 @@ async def make_task(shop: Workshop, job: ClaimedJob) -> TrainTask | TestTask | C
         )
     return CompareTask(
         job_id=job.id,
+        log_fields=log_fields(job),
         dsn=shop.dsn,
         max_rows=max_rows,
         models=tested,

@@ -3,46 +3,45 @@
 import asyncio
 import os
 import time
+from collections.abc import Awaitable, Callable
 
 import structlog
-from prometheus_client import Gauge, Histogram
 
 from shared.db import ConnectionLost
 from shared.errors import JobFailed, Unavailable
+from shared.process_metrics import ERRORS
 from training_service.store.job_rows import ClaimedJob
-from training_service.usecases.assign import Workshop, make_task
+from training_service.usecases import metrics
+from training_service.usecases.assign import Workshop, log_fields, make_task
 from training_service.usecases.conclude import Outcome, Task, conclude, fail, put_back
 from training_service.usecases.equal_work import same_work
 from training_service.usecases.fitting import Fitting, FittingDied, SameJob, SameModel
+from training_service.usecases.job_spans import Stages, attempt_span
 from training_service.usecases.lease import TROUBLE, Lease
-from training_service.usecases.task import Keyed, Result, Trained
+from training_service.usecases.task import Keyed, Result, Step, Trained
 
 log = structlog.get_logger(__name__)
 
 RECORD_AGAIN_SECONDS = 1.0
 HEARING_SECONDS = 1.0
-ACTIVE = Gauge("ml_active_jobs", "Jobs this worker runs")
-DURATION = Histogram(
-    "ml_jobs_duration_seconds",
-    "Time of a job's attempt",
-    ["job_type"],
-    buckets=(1, 3, 10, 30, 60, 180, 600, 1800, 7200),
-)
 
 
 async def run_attempt(shop: Workshop, job: ClaimedJob, *, stop: asyncio.Event) -> None:
     """Run a claimed job to its end, to the loss of its lease, or until the worker stops."""
-    structlog.contextvars.bind_contextvars(job_id=job.id, job_type=job.job_type)
+    structlog.contextvars.bind_contextvars(job_id=job.id, **log_fields(job))
     started = time.monotonic()
-    with ACTIVE.track_inprogress():
+    if job.waited_seconds is not None:
+        metrics.QUEUE_WAIT.observe(job.waited_seconds)
+    with metrics.ACTIVE.track_inprogress(), attempt_span(job):
         try:
             await _attempt(shop, job, stop=stop)
         except TROUBLE as error:
             # The lease runs out by itself, and the job is taken up again.
+            ERRORS.labels(type(error).__name__).inc()
             log.warning("job given up: database trouble", error=type(error).__name__, detail=str(error)[:500])
         finally:
             await asyncio.to_thread(shop.clear, job)
-    DURATION.labels(job.job_type).observe(time.monotonic() - started)
+    metrics.DURATION.observe(time.monotonic() - started)
 
 
 async def _attempt(shop: Workshop, job: ClaimedJob, *, stop: asyncio.Event) -> None:
@@ -68,7 +67,7 @@ async def _attempt(shop: Workshop, job: ClaimedJob, *, stop: asyncio.Event) -> N
         lease.know(keyed.run_key)
         return await same_work(shop, lease, keyed.run_key)
 
-    result = asyncio.create_task(fitting.result(lease.note, settle))
+    result = asyncio.create_task(_hear(fitting, lease, settle))
     keeping = asyncio.create_task(lease.keep(shop.pool))
     stopping = asyncio.create_task(stop.wait())
     try:
@@ -91,6 +90,18 @@ async def _attempt(shop: Workshop, job: ClaimedJob, *, stop: asyncio.Event) -> N
             running.cancel()
         await asyncio.gather(result, keeping, stopping, return_exceptions=True)
         await fitting.end()
+
+
+async def _hear(
+    fitting: Fitting, lease: Lease, settle: Callable[[Keyed], Awaitable[SameModel | SameJob | None]]
+) -> Result | SameModel | SameJob:
+    with Stages() as stages:
+
+        def note(step: Step) -> None:
+            stages.at(step.message)
+            lease.note(step)
+
+        return await fitting.result(note, settle)
 
 
 async def _outcome(result: "asyncio.Task[Result | SameModel | SameJob]") -> Outcome:

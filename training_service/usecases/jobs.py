@@ -10,6 +10,7 @@ from shared.contracts.training import CreatedJob, Warned
 from shared.db import Pool, Record, transaction
 from shared.errors import Conflict, NotFound, Unavailable
 from shared.features import Notice
+from shared.tracing import traceparent
 from training_service.store import jobs, models
 from training_service.store.job_rows import NewJob
 from training_service.usecases.names import free_name
@@ -45,6 +46,7 @@ async def enqueue(
             warnings=warnings,
             request=request.model_dump(mode="json"),
             request_id=request_id,
+            traceparent=traceparent(),
             **target_columns(target),
         )
         job_id = await jobs.insert(connection, job)

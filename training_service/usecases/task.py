@@ -15,11 +15,18 @@ class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), ser_json_inf_nan="null")
 
 
-class TrainTask(_Message):
+class _Task(_Message):
+    """One attempt at a job."""
+
+    job_id: int
+    log_fields: dict[str, str] = {}
+    """What every log line of the attempt carries beside the job."""
+
+
+class TrainTask(_Task):
     """One attempt at a model."""
 
     kind: Literal["train"] = "train"
-    job_id: int
     model_id: int
     name: str
     request: dict[str, Any]
@@ -63,11 +70,10 @@ class TestedModel(_Message):
     """What it was asked for with, empty where that is not known any more: costs of a trade are taken from it."""
 
 
-class TestTask(_Message):
+class TestTask(_Task):
     """One attempt at measuring one model on a window."""
 
     kind: Literal["test"] = "test"
-    job_id: int
     dsn: str
     max_rows: int
     model: TestedModel
@@ -75,11 +81,10 @@ class TestTask(_Message):
     test_end: datetime
 
 
-class CompareTask(_Message):
+class CompareTask(_Task):
     """One attempt at measuring several models on the same rows."""
 
     kind: Literal["compare"] = "compare"
-    job_id: int
     dsn: str
     max_rows: int
     models: tuple[TestedModel, ...]
