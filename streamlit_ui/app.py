@@ -33,7 +33,7 @@ from streamlit_ui.app_pages import (  # noqa: E402
 )
 from streamlit_ui.formats import plain  # noqa: E402
 from streamlit_ui.places import HOME, PLACES, Name, arrive, page  # noqa: E402
-from streamlit_ui.session import first_language, t  # noqa: E402
+from streamlit_ui.session import drawing, first_language, t  # noqa: E402
 from streamlit_ui.settings import app_settings  # noqa: E402
 from streamlit_ui.states import forget_busy, guarded, release, show_notes  # noqa: E402
 from streamlit_ui.texts import LANGUAGES  # noqa: E402
@@ -95,7 +95,7 @@ def show(name: Name) -> None:
     body = st.container()
     # Below, so that nothing moves when it goes; a page that is there already stands still while it is drawn anew.
     with st.skeleton(height=MORE_TO_COME) if is_new else nullcontext(), body:
-        with guarded():
+        with drawing(name), guarded():
             if login.is_wanted():
                 login.ask()
             else:

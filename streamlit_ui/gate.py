@@ -1,10 +1,10 @@
 """What every request to the app passes: Host, Origin, headers that narrow a page, and the cookie of a login."""
 
-import logging
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -32,7 +32,7 @@ UNUSED: Final = ("/_stcore/metrics", "/_stcore/agent/")
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _USUAL_PORTS: Final = {"http": ":80", "https": ":443"}
 
-log = logging.getLogger("pumpcast.gate")
+log = structlog.get_logger(__name__)
 
 
 class Gate:
@@ -66,7 +66,9 @@ class Gate:
         is_reading = scope["type"] == "http" and scope["method"] in _READING
         if origin is not None and not is_reading and not is_own(origin, host):
             # Whoever sets up a proxy sees a page that never comes, and finds the reason here.
-            log.warning("refused a page of %.100r at Host %.100r: a proxy must pass Host on", origin, host)
+            log.warning(
+                "refused a page of another address: a proxy must pass Host on", origin=origin[:100], host=host[:100]
+            )
             return HTTPStatus.FORBIDDEN, "A page of another address may not do this"
         return None
 

@@ -1,16 +1,24 @@
 """Who looks at the app and how: language, clock, key, and the services asked in their name."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import httpx2
 import streamlit as st
+import structlog
 
+from shared.request_ids import current_request_id, following, new_request_id
+from shared.tracing import span, traceparent
 from streamlit_ui.client.transport import Service, new_client
 from streamlit_ui.logins import LOGINS
 from streamlit_ui.settings import app_settings
 from streamlit_ui.texts import LANGUAGES, Language, table
+
+log = structlog.get_logger(__name__)
 
 TOKEN = "login_token"  # noqa: S105 - the name of a place, not a secret
 """Where a session keeps the token of its login, never the key."""
@@ -66,13 +74,32 @@ def is_dark() -> bool:
 def services() -> Services:
     """Give both services, asked with the key of this session."""
     settings, http = app_settings(), _connections()
+    # What runs in other threads does not know what is drawn here.
+    asking: dict[str, Any] = {"request_id": current_request_id() or new_request_id(), "traceparent": traceparent()}
     key = LOGINS.key(st.session_state.get(TOKEN, "")) or settings.ui_api_key
     training = settings.training_service_api_url.rstrip("/")
     prediction = settings.api_base_url.rstrip("/")
     return Services(
-        training=Service(name="training", url=training, http=http, key=key),
-        prediction=Service(name="prediction", url=prediction, http=http, key=key),
+        training=Service(name="training", url=training, http=http, key=key, **asking),
+        prediction=Service(name="prediction", url=prediction, http=http, key=key, **asking),
     )
+
+
+@contextmanager
+def drawing(what: str) -> Iterator[None]:
+    """Give what is drawn or done in a block an id, which goes with all that the services are asked meanwhile.
+
+    A part that is drawn with its page has the id of the page.
+    """
+    if current_request_id() is not None:
+        yield
+        return
+    started = time.perf_counter()
+    with following(new_request_id()), span(f"draw {what}"):
+        try:
+            yield
+        finally:
+            log.info("drawn", what=what, duration_ms=round((time.perf_counter() - started) * 1000, 1))
 
 
 @st.cache_resource(show_spinner=False, on_release=httpx2.Client.close)

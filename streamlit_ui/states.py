@@ -12,7 +12,7 @@ from streamlit.errors import StreamlitDuplicateElementKey
 from streamlit_ui import login
 from streamlit_ui.client.transport import KeyNeeded, Refused, ServiceError, Strange, Unreachable
 from streamlit_ui.formats import code, plain
-from streamlit_ui.session import t
+from streamlit_ui.session import drawing, t
 
 P = ParamSpec("P")
 Level = Literal["good", "busy", "warning", "bad", "off"]
@@ -55,13 +55,15 @@ def show_error(error: ServiceError) -> None:
         case Refused():
             faults = () if error.says_its_only_fault else error.faults
             lines = [plain(error.message), *(f"- {code(one.pointer)} {plain(one.detail)}" for one in faults)]
-            if error.request_id:
-                lines.append(f"\n:gray[{t('states.request', id=plain(error.request_id))}]")
             st.error("\n".join(lines), icon=":material/block:")
         case Strange():
             st.error(t("states.strange", service=service, reason=plain(error.message)), icon=":material/help:")
         case _:
             st.error(plain(error.message))
+    if error.request_id:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption(t("states.request"), width="content")
+            st.code(error.request_id, language=None, width="content")
 
 
 def _offer_retry(error: ServiceError) -> None:
@@ -71,13 +73,13 @@ def _offer_retry(error: ServiceError) -> None:
             st.rerun()
 
 
-def live(seconds: float) -> Callable[[Callable[P, None]], Callable[P, None]]:
-    """Make a part of a page that is drawn anew every so often, alone."""
+def live(seconds: float | None = None) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Make a part of a page that is drawn anew alone: every so often, or when somebody uses it."""
 
     def decorate(draw: Callable[P, None]) -> Callable[P, None]:
         @wraps(draw)
         def drawn(*args: P.args, **kwargs: P.kwargs) -> None:
-            with guarded():
+            with drawing(draw.__name__.strip("_")), guarded():
                 draw(*args, **kwargs)
 
         return st.fragment(drawn, run_every=seconds)

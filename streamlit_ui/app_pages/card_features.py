@@ -9,6 +9,7 @@ from streamlit_ui.app_pages.card_figures import absent, figures, picture
 from streamlit_ui.charts import features as charts
 from streamlit_ui.formats import number, share
 from streamlit_ui.session import t
+from streamlit_ui.states import live
 
 MOST = 15
 
@@ -51,7 +52,7 @@ def _importance(importance: CardImportance, ranked: list[str]) -> None:
                 picture(charts.gain(importance.gain, names), t("card.gain_help"))
 
 
-@st.fragment
+@live()
 def _profile(profile: CardProfile, ranked: list[str]) -> None:
     names = [*ranked, *(name for name in profile.features if name not in ranked)]
     if not names:

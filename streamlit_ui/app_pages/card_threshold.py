@@ -13,6 +13,7 @@ from streamlit_ui.charts.curves import Mark
 from streamlit_ui.formats import number, percent, share
 from streamlit_ui.places import link
 from streamlit_ui.session import t
+from streamlit_ui.states import live
 
 _HALF = 0.5
 _FEWEST_DIGITS, _MOST_DIGITS = 3, 6
@@ -23,7 +24,7 @@ def nearest(points: Sequence[CardThresholdPoint], threshold: float) -> CardThres
     return min(points, key=lambda one: abs(one.threshold - threshold))
 
 
-@st.fragment
+@live()
 def explore(
     curves: CardCurves, thresholds: CardThresholds, *, base_rate: float | None, of: int, active_id: int | None = None,
     at_alert: CardThresholdPoint | None = None,

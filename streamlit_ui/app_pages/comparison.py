@@ -17,7 +17,7 @@ from streamlit_ui.client.transport import Refused, Strange
 from streamlit_ui.formats import NOTHING, moment, number, percent, plain, share
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
-from streamlit_ui.states import confirm, empty, note
+from streamlit_ui.states import confirm, empty, live, note
 from streamlit_ui.tables import dataframe
 
 MOST_SHOWN = 200
@@ -136,7 +136,7 @@ def _shared(found: Found) -> None:
     )  # fmt: skip
 
 
-@st.fragment
+@live()
 def _figures(found: Found, models: list[Model]) -> None:
     everything = st.toggle(t("comparison.show_all"), key="compare_all", help=t("comparison.show_all_help"))
     names = [model.name for model in models]

@@ -20,7 +20,7 @@ from streamlit_ui.client.models import list_models
 from streamlit_ui.formats import NOTHING, number, plain
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
-from streamlit_ui.states import empty
+from streamlit_ui.states import empty, live
 
 MOST_SHOWN = 1000
 _ALL = ""
@@ -79,7 +79,7 @@ def _models() -> None:
     _table(found.models)
 
 
-@st.fragment
+@live()
 def _table(models: Sequence[Model]) -> None:
     known = {one.id: one for one in models}
     found = row_table.draw(

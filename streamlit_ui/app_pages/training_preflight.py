@@ -17,7 +17,7 @@ from streamlit_ui.charts.preflight import parts_bar
 from streamlit_ui.client.transport import KeyNeeded, Refused, ServiceError
 from streamlit_ui.formats import compact, duration, moment, number, share, size
 from streamlit_ui.session import services, t, term
-from streamlit_ui.states import badge, show_error
+from streamlit_ui.states import badge, live, show_error
 from streamlit_ui.tables import dataframe
 
 AGAIN_SECONDS = 0.7
@@ -64,7 +64,7 @@ def _head(request: str, outcome: Outcome) -> None:
         )  # fmt: skip
 
 
-@st.fragment(run_every=AGAIN_SECONDS)
+@live(AGAIN_SECONDS)
 def _waiting(request: str, wanted: CreateModel) -> None:
     st.caption(f":material/progress_activity: {t('train.looking')}")
     st.skeleton(height=_SKELETON)

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from shared.contracts.candle_feeds import CandleFeeds
 from shared.contracts.candles import CandlePage, CandleSymbols, Coverage
-from shared.contracts.packages import PackageDetails, Packages, UploadedPackage
+from shared.contracts.packages import MOST_PACKAGES, PackageDetails, Packages, UploadedPackage
 from shared.contracts.paper import (
     Account,
     ChangeAccount,
@@ -58,8 +58,14 @@ class _Told:
 
 
 def list_packages(prediction: Service) -> Packages:
-    """Give the registry, newest first."""
-    return prediction.get("/model-packages", Packages)
+    """Give the whole registry, newest first."""
+    listed = prediction.get("/model-packages", Packages, limit=MOST_PACKAGES)
+    while len(listed.packages) < listed.total:
+        more = prediction.get("/model-packages", Packages, limit=MOST_PACKAGES, offset=len(listed.packages))
+        if not more.packages:
+            break
+        listed = Packages(packages=[*listed.packages, *more.packages], total=more.total)
+    return listed
 
 
 def get_package(prediction: Service, package_id: str) -> PackageDetails:

@@ -8,7 +8,13 @@ from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 import httpx2
+import structlog
 from pydantic import BaseModel, ValidationError
+
+from shared.request_ids import HEADER
+from shared.tracing import span, trace_headers
+
+log = structlog.get_logger(__name__)
 
 ServiceName = Literal["training", "prediction"]
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -31,6 +37,8 @@ class ServiceError(Exception):
         super().__init__(message)
         self.service = service
         self.message = message
+        self.request_id = ""
+        """Finds the request in the logs of the app and of the service."""
 
 
 class Unreachable(ServiceError):
@@ -91,6 +99,10 @@ class Service:
     http: httpx2.Client
     key: str
     """Shown with every request; empty: none."""
+    request_id: str = ""
+    """Sent with every request; empty: the service makes one."""
+    traceparent: str | None = None
+    """The span that asks."""
 
     @property
     def shown_url(self) -> str:
@@ -126,7 +138,10 @@ class Service:
     @contextmanager
     def download(self, path: str) -> Iterator[httpx2.Response]:
         """Open a file for reading piece by piece."""
-        with self._judged("GET"), self.http.stream("GET", f"{self.url}{path}", headers=self._headers()) as response:
+        with (
+            self._asking("GET", path),
+            self.http.stream("GET", f"{self.url}{path}", headers=self._headers()) as response,
+        ):
             if response.is_error:
                 response.read()
                 self._refuse(response)
@@ -140,14 +155,14 @@ class Service:
         given = {name: _written(value) for name, value in query.items() if value is not None}
         json = body.model_dump(mode="json", exclude_unset=True, by_alias=True) if isinstance(body, BaseModel) else body
         patience = seconds or (LOOK_SECONDS if method == "GET" else ANSWER_SECONDS)
-        with self._judged(method):
+        with self._asking(method, path):
             response = self.http.request(
                 method, f"{self.url}{path}", params=given, json=json, data=form, files=files, headers=self._headers(),
                 timeout=httpx2.Timeout(patience, connect=CONNECT_SECONDS),
             )  # fmt: skip
-        is_problem = response.headers.get("content-type", "").startswith(PROBLEM)
-        if response.is_error and (is_problem or response.status_code != also):
-            self._refuse(response)
+            is_problem = response.headers.get("content-type", "").startswith(PROBLEM)
+            if response.is_error and (is_problem or response.status_code != also):
+                self._refuse(response)
         return response
 
     def _read(self, response: httpx2.Response, answer: type[Answer]) -> Answer:
@@ -156,7 +171,9 @@ class Service:
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
-            raise Strange(self.name, f"{response.url.path}: {place}: {first['msg']}") from error
+            strange = Strange(self.name, f"{response.url.path}: {place}: {first['msg']}")
+            strange.request_id = self.request_id
+            raise strange from error
 
     def _refuse(self, response: httpx2.Response) -> None:
         try:
@@ -172,7 +189,22 @@ class Service:
     def _headers(self) -> dict[str, str]:
         if not _KEY.fullmatch(self.key):
             raise KeyNeeded(self.name, "A key is made of printable ASCII characters.")
-        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        known = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        followed = {HEADER: self.request_id} if self.request_id else {}
+        return {**known, **followed, **trace_headers()}
+
+    @contextmanager
+    def _asking(self, method: str, path: str) -> Iterator[None]:
+        """Judge a request and log it: a change always, a look where it fails."""
+        told = log.bind(to=self.name, method=method, path=path, request_id=self.request_id or None)
+        try:
+            with span(f"{method} {self.name}", kind="client", parent=self.traceparent), self._judged(method):
+                yield
+        except ServiceError as error:
+            error.request_id = error.request_id or self.request_id
+            told.warning("request failed", reason=type(error).__name__, code=getattr(error, "code", None))
+            raise
+        (told.debug if method == "GET" else told.info)("request answered")
 
     @contextmanager
     def _judged(self, method: str) -> Iterator[None]:

@@ -58,5 +58,5 @@ def test_start_when_a_key_is_shown_for_everybody_beyond_this_machine_then_the_lo
 ):
     with stage(tmp_path, "", "app", BIND_HOST=host, API_KEYS=KEYS, UI_API_KEY="shown-for-everybody") as served:
         said = served.log("app").read_text(encoding="utf-8")
-    assert ("WARNING: UI_API_KEY is set" in said) is is_open
+    assert ("UI_API_KEY is set, and the app listens" in said) is is_open
     assert "shown-for-everybody" not in said
