@@ -15,6 +15,7 @@ from starlette.routing import Match
 
 from shared.db import ConnectionLost, PostgresError, UndefinedTable
 from shared.errors import PumpcastError, TooLarge
+from shared.web.examples import add_examples
 
 log = structlog.get_logger(__name__)
 
@@ -194,6 +195,7 @@ def _document(app: FastAPI) -> None:
             for operation in path.values():
                 operation["responses"].pop("422", None)
                 operation["responses"]["default"] = answer
+        add_examples(document, app.title.removeprefix("pumpcast "), answer=answer)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]

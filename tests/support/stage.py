@@ -100,7 +100,7 @@ class Stage:
 
     def ask(self, service: str, method: str, path: str, body: Any = None) -> Any:
         """Ask one of the two APIs past the app: `training` or `prediction`."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports[f"{service}-api"], timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[f"{service}-api"], timeout=PATIENCE_SECONDS * 2)
         try:
             given = None if body is None else json.dumps(body)
             connection.request(method, f"/api{path}", given, {"Content-Type": "application/json"})
