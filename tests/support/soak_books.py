@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,7 @@ from tests.support.soak_stack import Stack
 
 PENNY: Final = 1e-6
 OLDEST_TRANSACTION_SECONDS: Final = 60
+ORPHAN_SECONDS: Final = 20.0
 _ROWS = """
 WITH live AS (SELECT * FROM coin_metrics WHERE id > %(history)s),
 keys AS (SELECT DISTINCT mint, timestamp FROM live WHERE unique_wallets <> %(stale)s),
@@ -183,8 +185,7 @@ def check_left_behind(books: Books, stack: Stack) -> None:
     books.must(not locks, f"advisory locks are left over: {locks}")
     left = sorted(path.name for path in (stack.folder / "tmp").iterdir())
     books.must(not left, f"temporary files are left over: {left}")
-    alive = [one.pid for one in psutil.process_iter() if _home_of(one) == str(stack.folder / "home")]
-    books.must(not alive, f"processes are left over: {alive}")
+    books.must(not (alive := _left_alive(stack)), f"processes are left over: {alive}")
 
 
 def check_idle(books: Books, connection: psycopg.Connection[Any]) -> None:
@@ -195,6 +196,17 @@ def check_idle(books: Books, connection: psycopg.Connection[Any]) -> None:
     )
     found = connection.execute(query, (OLDEST_TRANSACTION_SECONDS,)).fetchall()
     books.must(not found, f"transactions stay open: {found}")
+
+
+def _left_alive(stack: Stack) -> list[str]:
+    """Give the processes that go on; one whose parent was killed hears of it, but may be just starting."""
+    alive = [one for one in psutil.process_iter() if _home_of(one) == str(stack.folder / "home")]
+    _, left = psutil.wait_procs(alive, timeout=ORPHAN_SECONDS)
+    found = []
+    for one in left:
+        with suppress(psutil.Error):
+            found.append(f"{one.pid} {' '.join(one.cmdline())}, child of {one.ppid()}")
+    return found
 
 
 def _home_of(process: psutil.Process) -> str | None:

@@ -11,6 +11,8 @@ from tests.support.soak_rows import COINS, Market
 from tests.support.training import MINUTES, body
 
 READ_PAUSE_SECONDS: Final = (0.1, 0.5)
+CANCELLED_SHARE: Final = 0.01
+"""Of the looks at a full queue, so many end in a cancelled job."""
 CHANGE_PAUSE_SECONDS: Final = (0.2, 1.0)
 TRAIN_MINUTES: Final = 90
 PACKAGE: Final = "ppo_v1"
@@ -144,7 +146,7 @@ class Load:
         found = (await self.client.ask(_T, "GET", "/queue?limit=50"))[1]
         running = [one for one in (found or {}).get("jobs", ()) if one["status"] not in ENDED]
         if found is None or len(running) >= self.open_jobs:
-            if running and self.dice.random() < 0.05:
+            if running and self.dice.random() < CANCELLED_SHARE:
                 path = f"/queue/{self.dice.choice(running)['id']}/cancel"
                 await self.client.ask(_T, "POST", path, route="/queue/{job}/cancel")
             return
