@@ -36,6 +36,20 @@ _CHECKS = """
 SELECT conname, pg_get_constraintdef(oid, true) FROM pg_constraint
 WHERE contype = 'c' AND conrelid = %s::regclass ORDER BY conname
 """
+_KEYS = """
+SELECT a.attname, format_type(a.atttypid, NULL), bool_or(k.contype = 'p'), bool_or(k.contype = 'f')
+FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+WHERE k.contype IN ('p', 'f') AND k.conrelid = %s::regclass GROUP BY a.attnum, 1, 2 ORDER BY a.attnum
+"""
+# What belongs together without a foreign key: across the services, or where rows outlive what they name.
+LOGICAL = (
+    ("ml_models", "prediction_active_models", "model_id"),
+    ("ml_jobs", "ml_models", "job_id"),
+    ("prediction_active_models", "predictions", "active_model_id"),
+    ("prediction_active_models", "prediction_stats", "active_model_id"),
+    ("prediction_active_models", "model_promotions", "active_model_id"),
+    ("model_packages", "paper_accounts", "package_id"),
+)
 _LINKS = """
 SELECT conrelid::regclass::text, confrelid::regclass::text, a.attname
 FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
@@ -69,17 +83,46 @@ def render(dsn: str) -> str:
     with psycopg.connect(dsn) as connection:
         tables = [name for (name,) in connection.execute(_TABLES).fetchall() if name in meaning]
         ordered = [name for name in meaning if name in tables]
-        parts = [_diagram(connection)]
+        parts = [_diagram(connection, ordered), _index_overview(connection, ordered, meaning)]
         parts += [_table(connection, name, meaning) for name in ordered]
     return kept + MARK + "\n" + "\n".join(parts)
 
 
-def _diagram(connection: psycopg.Connection[Any]) -> str:
-    lines = [
-        f'    {other} ||--o{{ {table} : "{column}"'
-        for table, other, column in connection.execute(_LINKS).fetchall()
-    ]  # fmt: skip
-    return "\n".join(["## Foreign keys", "", "```mermaid", "erDiagram", *lines, "```", ""])
+def _diagram(connection: psycopg.Connection[Any], tables: list[str]) -> str:
+    links = connection.execute(_LINKS).fetchall()
+    lines = [f'    {other} ||--o{{ {table} : "{column}"' for table, other, column in links]
+    for other, table, column in LOGICAL:
+        found = connection.execute(_COLUMNS, (table,)).fetchall()
+        assert column in [name for name, *_ in found], f"{table} has no column {column}"
+        lines.append(f'    {other} |o..o{{ {table} : "{column}"')
+    linked = {name for table, other, _ in (*links, *LOGICAL) for name in (table, other)}
+    for table in (name for name in tables if name in linked):
+        lines.append(f"    {table} {{")
+        for column, kind, is_primary, is_foreign in connection.execute(_KEYS, (table,)).fetchall():
+            keys = ", ".join(["PK"] * is_primary + ["FK"] * is_foreign)
+            lines.append(f"        {kind.replace(' ', '_')} {column} {keys}")
+        lines.append("    }")
+    words = (
+        "Solid lines are foreign keys. Dotted ones are none: rows outlive what they name, or the other service owns it."
+    )
+    return "\n".join(["## How tables belong together", "", words, "", "```mermaid", "erDiagram", *lines, "```", ""])
+
+
+def _index_overview(connection: psycopg.Connection[Any], tables: list[str], meaning: dict[str, str]) -> str:
+    lines = ["## Indexes", "", "| table | index | on | serves |", "|---|---|---|---|"]
+    for table in tables:
+        for index, unique, method, on, primary in connection.execute(_INDEXES, (table,)).fetchall():
+            kind = "primary key, " if primary else "unique, " if unique else "BRIN, " if method == "brin" else ""
+            serves = _served(index, on, primary, meaning)
+            lines.append(f"| {table} | {index} | {kind}`{_cell(on)}` | {_cell(serves.rstrip('.'))} |")
+    return "\n".join([*lines, ""])
+
+
+def _served(index: str, on: str, primary: bool, meaning: dict[str, str]) -> str:
+    if primary and index not in meaning:
+        return "One row by its key; newest first" if on == "(id)" else "One row by its key"
+    assert meaning.get(index), f"schema.sql does not say, in a comment above it, which query {index} serves"
+    return meaning[index]
 
 
 def _table(connection: psycopg.Connection[Any], name: str, meaning: dict[str, str]) -> str:
@@ -96,11 +139,6 @@ def _table(connection: psycopg.Connection[Any], name: str, meaning: dict[str, st
         lines.append(
             f"| {column} | {kind} | {'yes' if null else ''} | {shown} | {_cell(meaning[f'{name}.{column}'])} |"
         )
-    lines += ["", "| index | on | serves |", "|---|---|---|"]
-    for index, unique, method, on, primary in connection.execute(_INDEXES, (name,)).fetchall():
-        kind = "primary key, " if primary else "unique, " if unique else "BRIN, " if method == "brin" else ""
-        serves = "One row by its key; newest first" if primary and on == "(id)" else "One row by its key"
-        lines.append(f"| {index} | {kind}`{_cell(on)}` | {_cell(meaning.get(index, serves).rstrip('.'))} |")
     lines += ["", "Every row obeys:", ""]
     for check, definition in connection.execute(_CHECKS, (name,)).fetchall():
         lines.append(f"- {check}: `{definition.removeprefix('CHECK ')}`")
