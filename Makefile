@@ -68,6 +68,9 @@ chaos: $(DEV) ## 100 jobs while their workers are killed and frozen; JOBS, WORKE
 fuzz: $(DEV) ## 5,000 generated requests on each API, with keys and without; CASES changes that
 	$(BIN)/python -m tests.support.fuzz $(if $(CASES),--cases $(CASES))
 
+soak: $(DEV) ## everything under load while it is hurt; MINUTES, SEED change that, WRITE=1 puts the figures into docs/RELIABILITY.md
+	$(BIN)/python -m tests.support.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(WRITE),--write)
+
 screenshots: $(DEV) ## pictures of every page of the app into docs/screenshots; URL=http://... takes those of an app that runs
 	$(BIN)/python -m tests.support.screenshots $(if $(URL),--url $(URL))
 

@@ -7,6 +7,7 @@ the books must balance to the row. Exit code 1: something is as it must not be; 
 
 import argparse
 import asyncio
+import importlib.util
 import json
 import os
 import platform
@@ -57,6 +58,7 @@ class Plan:
     training_entry: str = "training_service.worker:main"
     training_workers: int = 2
     readers: int = 6
+    with_packages: bool = importlib.util.find_spec("torch") is not None
     open_jobs: int = 4
     model_types: tuple[str, ...] = ("xgboost", "random_forest")
     """Of the models that are there all the time."""
@@ -67,7 +69,8 @@ class Plan:
 def short(seed: int) -> Plan:
     """Give the form for every test run: leases of jobs are shorter, and so are the times of peace."""
     return Plan(
-        seed=seed, minutes=0, training_entry="tests.support.chaos:work", training_workers=1, readers=3, open_jobs=1,
+        seed=seed, minutes=0, training_entry="tests.support.chaos:work", training_workers=1, readers=3,
+        with_packages=False, open_jobs=1,
         model_types=("xgboost",),
         first=("kill training-worker-1", "kill prediction-worker-2", "crash the database", "kill prediction-api"),
     )  # fmt: skip
@@ -80,6 +83,8 @@ async def run(stack: Stack, plan: Plan) -> Result:
     killer = Killer(stack, dice, plan.longest_freeze_seconds)
     market, over = Market(stack.dsn, plan.seed), asyncio.Event()
     history = await market.fill()
+    if plan.with_packages:
+        await market.fill_candles()
     assert await asyncio.to_thread(stack.until_ready, since=0.0), "the stack does not get ready"
     async with session() as opened, receivers() as taken:
         client = Client(opened, {name: stack.url(name) for name in ("training", "prediction")})
@@ -106,6 +111,11 @@ async def run(stack: Stack, plan: Plan) -> Result:
                 over.set()
         result.minutes = round((time.monotonic() - began) / 60, 1)
         await _check(stack, result, load, taken, endpoints, history)
+    _tell(result, killer, client, memory_used)
+    return result
+
+
+def _tell(result: Result, killer: Killer, client: Client, memory_used: Memory) -> None:
     result.faults += killer.troubles + soak_figures.wrong_answers(client.asked, killer.faults)
     result.faults += [f"{one.name} ended with {one.exit_code}" for one in killer.stopped if one.exit_code != 0]
     result.faults += memory_used.faults()
@@ -113,13 +123,19 @@ async def run(stack: Stack, plan: Plan) -> Result:
     result.memory_mb = memory_used.figures()
     result.latencies = soak_figures.latencies(client.asked, killer.faults)
     result.answers = soak_figures.answers(client.asked)
-    return result
 
 
 async def _furnish(client: Client, market: Market, dice: random.Random, plan: Plan) -> Load:
     """Have the first models trained and imported, and an account opened."""
     load = Load(
-        client=client, market=market, dice=dice, models=[], steady=[], readers=plan.readers, open_jobs=plan.open_jobs
+        client=client,
+        market=market,
+        dice=dice,
+        models=[],
+        steady=[],
+        readers=plan.readers,
+        with_packages=plan.with_packages,
+        open_jobs=plan.open_jobs,
     )
     for number, model_type in enumerate(plan.model_types, FIRST_NUMBER):
         asked = train_request(market.start, number, model_type=model_type)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from pumpcast.market.candles import SYMBOL as CANDLES_OF
 from tests.support.soak_client import Client, pause
 from tests.support.soak_rows import COINS, Market
 from tests.support.training import MINUTES, body
@@ -35,6 +36,8 @@ READS: Final = (
     (_P, "/health"), (_P, "/metrics"), (_P, "/configuration"),
 )  # fmt: skip
 
+SIGNALS: Final = ((_P, f"/paper/ml-signal/{{package}}?symbol={CANDLES_OF}"),)
+
 
 @dataclass(slots=True, kw_only=True)
 class Load:
@@ -48,6 +51,8 @@ class Load:
     steady: list[int]
     """Their active ids."""
     readers: int
+    with_packages: bool
+    """Whether packages are asked for signals, too."""
     open_jobs: int
     """So many wait or run at a time."""
     endpoint: int = 0
@@ -66,7 +71,7 @@ class Load:
 
     async def _read(self, over: asyncio.Event) -> None:
         while not over.is_set():
-            service, path = self.dice.choice(READS)
+            service, path = self.dice.choice((*READS, *SIGNALS) if self.with_packages else READS)
             await self.client.ask(service, "GET", self._filled(path), route=path)
             await pause(over, self.dice.uniform(*READ_PAUSE_SECONDS))
 

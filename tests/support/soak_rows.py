@@ -10,11 +10,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from shared.db import Connection, ConnectionLost, PostgresError, connect
+from pumpcast.market.candle_feed import feed_candles
+from shared.db import Connection, ConnectionLost, PostgresError, connect, open_pool
 from tests.support.database import START, insert_rows
 from tests.support.training import MINUTES, learnable_rows
 
 COINS: Final = 25
+CANDLES: Final = 1600
 TICK_SECONDS: Final = 1.0
 COINS_A_TICK: Final = 8
 BURST_ROWS: Final = 300
@@ -48,6 +50,14 @@ class Market:
             return max(await insert_rows(connection, rows))
         finally:
             await connection.close()
+
+    async def fill_candles(self) -> None:
+        """Write as many candles as a package looks back on."""
+        pool = await open_pool(self.dsn, application="soak", max_size=2)
+        try:
+            await feed_candles(pool, stop=asyncio.Event(), bars=CANDLES, seed=self.seed, only_fill=True)
+        finally:
+            await pool.close()
 
     async def go_on(self, over: asyncio.Event) -> None:
         """Write rows of now until it is over."""
