@@ -12,12 +12,20 @@ from prediction_service.store.packages import Package as StoredPackage
 from prediction_service.usecases import packages as package_usecases
 from prediction_service.usecases.package_body import Body
 from prediction_service.usecases.upload import upload_package
-from shared.contracts.packages import Package, PackageDetails, Packages, UploadedPackage, UploadOptions
+from shared.contracts.packages import (
+    MOST_PACKAGES,
+    Package,
+    PackageDetails,
+    Packages,
+    UploadedPackage,
+    UploadOptions,
+)
 from shared.errors import Malformed
 from shared.web.deadlines import own_time
 
 router = APIRouter(tags=["packages"])
 
+LARGEST_OFFSET = 1_000_000
 LARGEST_BODY = 1 << 35
 """Above what the settings allow at most: they are what counts, file by file."""
 _FORM: dict[str, Any] = {
@@ -57,10 +65,14 @@ _FORM: dict[str, Any] = {
 }  # fmt: skip
 
 
-@router.get("/model-packages", summary="All packages, newest first")
-async def list_packages(pool: PoolDep) -> Packages:
-    found = [Package(**asdict(one)) for one in await packages.list_all(pool)]
-    return Packages(packages=found, total=len(found))
+@router.get("/model-packages", summary="Packages, newest first")
+async def list_packages(
+    pool: PoolDep,
+    limit: Annotated[int, Query(ge=1, le=MOST_PACKAGES, description="Most entries to give")] = 100,
+    offset: Annotated[int, Query(ge=0, le=LARGEST_OFFSET, description="Entries to skip")] = 0,
+) -> Packages:
+    found, total = await packages.list_page(pool, limit=limit, offset=offset)
+    return Packages(packages=[Package(**asdict(one)) for one in found], total=total)
 
 
 @router.get("/model-packages/{package_id}", summary="One package with its manifest and what its warm-up found")

@@ -15,7 +15,7 @@ from prediction_service.runtime.packages.instance import FORECAST_FILE, POLICY_F
 from pumpcast.packages.folder import MANIFEST_FILE
 from pumpcast.probe import apis
 from pumpcast.watch import SCHEMES
-from shared.contracts.packages import PackageDetails, Packages, UploadedPackage
+from shared.contracts.packages import MOST_PACKAGES, PackageDetails, Packages, UploadedPackage
 from shared.errors import Invalid, PumpcastError, Unavailable
 
 ShapeT = TypeVar("ShapeT", bound=BaseModel)
@@ -43,7 +43,16 @@ class Registry:
 
     def packages(self) -> Packages:
         """Give all packages."""
-        return _read(Packages, self._ask("GET", "/model-packages"))
+        listed = self._page(0)
+        while len(listed.packages) < listed.total:
+            more = self._page(len(listed.packages))
+            if not more.packages:
+                break
+            listed = Packages(packages=[*listed.packages, *more.packages], total=more.total)
+        return listed
+
+    def _page(self, offset: int) -> Packages:
+        return _read(Packages, self._ask("GET", f"/model-packages?limit={MOST_PACKAGES}&offset={offset}"))
 
     def package(self, package_id: str) -> PackageDetails:
         """Give one package."""

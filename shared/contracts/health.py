@@ -15,10 +15,10 @@ class HealthReport(BaseModel):
     start_time: AwareDatetime
     last_error: str | None
     listener: Literal["listen", "polling"] | None = Field(
-        description="How the live worker hears of rows; null: none does"
+        None, description="Only where rows are waited for: how the live worker hears of them; null: none does"
     )
     lag_seconds: float | None = Field(
-        description="How long the live worker has been behind the newest row; 0: not at all"
+        None, description="Only there: how long the live worker has been behind the newest row; 0: not at all"
     )
     disk_free_bytes: int
     model_store: Literal["writable", "missing", "read_only"]

@@ -30,7 +30,7 @@ async def lacks_migrations(pool: Pool) -> bool:
     """Tell whether the database lacks migrations."""
     try:
         # The table's name is a constant of the library.
-        rows = await pool.fetch(f"SELECT migration_id FROM {default_migration_table}")  # noqa: S608
+        rows = await pool.fetch(f"SELECT migration_id FROM {default_migration_table}")  # nosec B608 # noqa: S608
     except UndefinedTable:
         return True
     return not set(names()) <= {row["migration_id"] for row in rows}
@@ -56,7 +56,8 @@ def health_router(source: HealthSource) -> APIRouter:
     """Give the routes `/health`, `/health/live`, `/health/ready` and `/metrics`."""
     router = APIRouter(tags=["health"])
 
-    @router.get("/health", summary="What works and what does not")
+    # A service that waits for no rows says nothing of how it hears of them.
+    @router.get("/health", summary="What works and what does not", response_model_exclude_unset=True)
     async def health(request: Request, response: Response) -> HealthReport:
         report = await examine(source, request.app.state.pool)
         response.status_code = 200 if report.db_connected else 503
@@ -115,12 +116,11 @@ async def examine(source: HealthSource, pool: Pool) -> HealthReport:
         uptime_seconds=round(time.time() - source.started, 1),
         start_time=datetime.fromtimestamp(source.started, UTC),
         last_error=trouble,
-        listener=facts.get("listener"),
-        lag_seconds=facts.get("lag_seconds"),
         disk_free_bytes=free,
         model_store=store,
         migrations="unknown" if pending is None else "pending" if pending else "current",
         details={name: fact for name, fact in facts.items() if name not in _SUMMARY},
+        **{name: facts[name] for name in _SUMMARY if name in facts},
     )
 
 

@@ -190,7 +190,7 @@ async def test_work_when_many_packages_wait_then_a_look_asks_no_more_than_for_fe
     ]  # fmt: skip
     for name in ("waiting", "wanting", "followed"):
         assert "manifest" not in package_work._queries[name].text
-    assert "manifest" not in packages._queries["list_all"].text
+    assert "manifest" not in packages._queries["list_page"].text
 
 
 async def test_work_when_there_is_none_for_a_while_then_it_ends_unless_an_account_trades(

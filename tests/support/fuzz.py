@@ -49,9 +49,8 @@ def _run(api: str, *, with_keys: bool, cases: int) -> bool:
         answers = {int(status): count for status, count in json.loads(counts.read_text()).items()}
     ours = sum(count for status, count in answers.items() if status >= _SERVER_ERROR)
     told = ", ".join(f"{status}: {count}" for status, count in sorted(answers.items()))
-    print(
-        f"{api}, {'keys' if with_keys else 'no keys'}: {sum(answers.values())} cases, {ours} x 5xx; {told}", flush=True
-    )  # noqa: T201
+    mode = "keys" if with_keys else "no keys"
+    print(f"{api}, {mode}: {sum(answers.values())} cases, {ours} x 5xx; {told}", flush=True)  # noqa: T201
     if ended.returncode:
         sys.stderr.write(ended.stdout)
     return not ended.returncode and not ours and sum(answers.values()) >= cases

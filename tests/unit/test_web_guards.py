@@ -18,8 +18,8 @@ from shared.db import Pool
 from shared.errors import SettingsInvalid
 from shared.settings import ServiceSettings
 from shared.web.app import MAX_BODY_BYTES, create_app
-from shared.web.keys import parse_keys
 from shared.web.health import HealthSource
+from shared.web.keys import parse_keys
 from tests.support.serving import served
 
 SECRETS = {"read": "r-secret", "write": "w-secret", "service": "s-secret"}
