@@ -77,10 +77,11 @@ def serve_metrics(settings: WebPart, port: int) -> int:
 
 def start_server(settings: WebPart, port: int) -> WSGIServer:
     """Serve metrics in a thread of its own."""
+    app = GuardedMetrics(settings)
     family, *_, address = socket.getaddrinfo(settings.bind_host, port, type=socket.SOCK_STREAM)[0]
     kind = _Server6 if family is socket.AF_INET6 else _Server
     server = kind(address[:2], _Handler)  # type: ignore[arg-type]
-    server.set_app(GuardedMetrics(settings))
+    server.set_app(app)
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     return server
 
