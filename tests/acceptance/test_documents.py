@@ -16,9 +16,9 @@ import pytest
 from tests.support.documents import ROOT, Block, Document, documents
 from tests.support.processes import PUMPCAST, environment, place
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-PATIENCE: Final = 240
+PATIENCE: Final = 300
 # What a reader sees, and which setting moves it.
 PORTS: Final = {
     "8001": "TRAINING_API_PORT", "8000": "PREDICTION_API_PORT", "8501": "STREAMLIT_PORT",
@@ -109,9 +109,10 @@ def services(folder: Path, settings: dict[str, str]) -> Iterator[subprocess.Pope
 def follow(document: Document, settings: dict[str, str], folder: Path) -> tuple[list[str], list[str]]:
     """Run the blocks of a document in one session; give what each said, and what went wrong."""
     blocks = [block for block in document.blocks if block.language == "bash"]
+    # Ends itself, so that what was said until then is known.
     done = subprocess.run(
-        ["bash", "-c", script_of(blocks, settings)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, env=settings, cwd=folder, timeout=PATIENCE, check=False,
+        ["timeout", str(PATIENCE), "bash", "-c", script_of(blocks, settings)], stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=settings, cwd=folder, check=False,
     )  # fmt: skip
     said = re.split(rf"\n?{DONE} \d+\n", done.stdout)
     if done.returncode:

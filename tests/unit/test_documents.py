@@ -24,11 +24,11 @@ NOT_RUN_HERE = {
     "README.md": "the two targets of make that the demo's and pumpcast up's own tests run",
     "docs/DEVELOPER_GUIDE.md": "needs a recorded day: tests/acceptance/test_replay.py does it with half an hour",
     "docs/PACKAGES.md": "installs libraries, which the environment of the tests has",
-    "docs/DEPLOYMENT.md": "containers and systemd: tests/integration/test_deploy_files.py runs each command by hand",
-    "docs/SECURITY.md": "needs a machine of its own with keys: tests/integration/test_keys.py",
-    "docs/BACKUP.md": "ends the database: tests/integration/test_backup.py",
-    "docs/OBSERVABILITY.md": "needs Prometheus, Grafana or a collector: tests/integration/test_deploy_files.py",
-    "docs/RELIABILITY.md": "takes minutes: the short run of CI",
+    "docs/DEPLOYMENT.md": "containers and systemd: tests/integration/test_deploy_stack.py runs what they would run",
+    "docs/SECURITY.md": "needs a machine of its own with keys: tests/unit/test_key_verbs.py",
+    "docs/BACKUP.md": "replaces the database: tests/integration/test_backup.py restores and predicts",
+    "docs/OBSERVABILITY.md": "needs Prometheus or a collector: tests/integration/test_deploy_files.py",
+    "docs/RELIABILITY.md": "takes minutes: tests/acceptance/test_soak.py runs its short form",
     "docs/SUPPLY_CHAIN.md": "asks a network",
 }
 TROUBLESHOOTING = Document(path=ROOT / "docs" / "TROUBLESHOOTING.md")
@@ -110,6 +110,11 @@ def test_paths_when_named_then_they_are_there(document: Document):
         and not any((folder / path).exists() for folder in folders)
     }
     assert not missing
+
+
+def test_reasons_when_they_name_a_test_then_it_is_there():
+    named = {file for reason in NOT_RUN_HERE.values() for file in re.findall(r"tests/[\w/]+\.py", reason)}
+    assert not {file for file in named if not (ROOT / file).exists()}
 
 
 def test_readme_when_read_then_every_document_is_linked():
