@@ -14,14 +14,15 @@ import psycopg
 import typer
 
 from prediction_service.settings import PredictionSettings
+from prediction_service.usecases.signatures import trouble, unsigned
 from pumpcast.console import show
 from pumpcast.probe import INSTALL_APP, apis, app
 from shared.coin_metrics.columns import COLUMNS
-from shared.db import ConnectionLost, Pool, PostgresError, Queries, open_pool
+from shared.db import ConnectionLost, InsufficientPrivilege, Pool, PostgresError, Queries, open_pool
 from shared.embedded import database
 from shared.errors import PumpcastError
 from shared.migrate import names, pending
-from shared.roles import lacking
+from shared.roles import ROLES, lacking
 from shared.settings import read_settings
 
 QUERIES: Final = Queries.beside(__file__)
@@ -103,7 +104,8 @@ def _database(settings: PredictionSettings) -> Sequence[Check]:
         with database(settings) as dsn:
             inside = asyncio.run(look_inside(dsn))
             reachable = Check(part="database", ok=True, found=f"{kind}, reachable")
-            return [reachable, *inside, _migrations(dsn), _roles(dsn)]
+            signed = asyncio.run(_signatures(dsn, settings))
+            return [reachable, *inside, _migrations(dsn), _roles(dsn), *signed]
     except PumpcastError as error:
         return [Check(part="database", ok=False, found=f"{kind}: {error.message}")]
     except (PostgresError, psycopg.Error, *ConnectionLost) as error:
@@ -124,6 +126,20 @@ def _roles(dsn: str) -> Check:
         ok = all(problem.startswith("there is no role") for problem in problems)
         return Check(part="roles of the services", ok=ok, found="; ".join(problems), fix=fix)
     return Check(part="roles of the services", ok=True, found="each reaches its own tables alone")
+
+
+async def _signatures(dsn: str, settings: PredictionSettings) -> list[Check]:
+    if not settings.artifact_public_key or pending(dsn):
+        return []
+    pool = await open_pool(dsn, application="pumpcast-doctor")
+    try:
+        problem = trouble(await unsigned(pool, settings))
+    except InsufficientPrivilege:
+        # This is the training service's user.
+        return []
+    finally:
+        await pool.close()
+    return [Check(part="signatures of models", ok=problem is None, found=problem or "every active model has one")]
 
 
 async def look_inside(dsn: str) -> list[Check]:
@@ -203,11 +219,13 @@ async def _indexes(pool: Pool) -> list[Check]:
 async def _rights(pool: Pool) -> list[Check]:
     (found,) = await QUERIES.fetch(pool, "rights")
     name, may_read = found["name"], found["may_read"]
+    # The right to make triggers is the right to run code as the tracker: nothing for a service.
+    mended = "run `pumpcast migrate` as the owner of coin_metrics" if name in ROLES.values() else None
     reading = Check(
         part="right to read coin_metrics",
         ok=may_read,
         found=f"{name} {'has' if may_read else 'lacks'} it",
-        fix=None if may_read else f'GRANT SELECT ON coin_metrics TO "{name}"',
+        fix=None if may_read else mended or f'GRANT SELECT ON coin_metrics TO "{name}"',
     )
     if found["installed"]:
         state, fix = "is there", None
@@ -215,7 +233,7 @@ async def _rights(pool: Pool) -> list[Check]:
         state, fix = "not there yet, the prediction worker installs it", None
     else:
         state = f"not there and {name} may not create it: rows are found by polling"
-        fix = f'GRANT TRIGGER ON coin_metrics TO "{name}"'
+        fix = mended or f'GRANT TRIGGER ON coin_metrics TO "{name}"'
     ok = found["installed"] or found["may_install"]
     return [reading, Check(part="trigger pumpcast_wakeup", ok=ok, found=state, fix=fix)]
 

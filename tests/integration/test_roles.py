@@ -11,15 +11,17 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from pumpcast.doctor import Check
+from pumpcast.doctor import Check, look_inside
 from pumpcast.doctor import _roles as examine_roles
+from pumpcast.secret import new_pair
 from shared.db import Connection
 from shared.errors import Invalid, Unavailable
 from shared.migrate import SQL_FOLDER, migrate, names, rollback, run_script
 from shared.roles import ROLES, lacking, let_log_in, settle
+from shared.signature import fingerprint
 from tests.support.database import TestServer
 from tests.support.receiver import Receiver
-from tests.support.system import system, whole_story
+from tests.support.system import ask, system, whole_story
 
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 TRACKER = {"coin_metrics", "ref_coin_phases"}
@@ -234,8 +236,14 @@ async def test_services_when_each_has_its_own_role_then_a_model_lives_from_train
     postgres: TestServer, database: str, connection: Connection, there: Receiver, tmp_path: Path
 ):
     assert settle(database) == []
+    private, public = new_pair()
+    addresses = as_role(database, "training"), as_role(database, "prediction")
     with logging_in(postgres):
-        async with system(as_role(database, "training"), as_role(database, "prediction"), tmp_path) as running:
+        async with system(*addresses, tmp_path, signing_key=private, artifact_public_key=(public,)) as running:
             shown = await whole_story(running, connection, there)
+            card = await ask(running.training, "GET", f"/models/{shown['model_id']}/card")
+            assert card["lineage"]["signed_by"] == fingerprint(public)
+            found = {check.part: check for check in await look_inside(addresses[1])}
+            assert found["trigger pumpcast_wakeup"].ok
     assert shown["is_active"]
     assert await connection.fetchval("SELECT outcome FROM predictions ORDER BY id LIMIT 1") in {"tp", "fp", "tn", "fn"}

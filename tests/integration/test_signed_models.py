@@ -7,6 +7,7 @@ import pytest
 
 from prediction_service.app import build
 from prediction_service.settings import PredictionSettings
+from pumpcast import doctor
 from pumpcast.secret import new_pair
 from shared.artifact import read_artifact, write_artifact
 from shared.db import Connection
@@ -82,8 +83,9 @@ async def test_import_when_the_signing_key_is_replaced_then_both_are_taken_for_a
 
 
 async def test_model_when_imported_before_a_key_was_asked_for_then_it_goes_on_and_health_says_so(
-    asking: Callable[..., PredictionSettings], training: TrainingStub, tmp_path: Path, connection: Connection
-):
+    asking: Callable[..., PredictionSettings], training: TrainingStub, tmp_path: Path, connection: Connection,
+    database: str,
+):  # fmt: skip
     training.add(tmp_path)
     await insert_rows(connection, [row("a", second) for second in range(3)])
     async with api_of(build(asking())) as api:
@@ -100,6 +102,8 @@ async def test_model_when_imported_before_a_key_was_asked_for_then_it_goes_on_an
         assert health["status"] == "degraded"
         assert "active model 1" in health["last_error"]
         assert health["details"]["unsigned_models"] == [1]
+        (check,) = await doctor._signatures(database, configured)
+        assert (check.ok, "active model 1" in check.found) == (False, True)
         status, _ = await api.post("/api/predict", {"coin_id": "a"})
         assert status == 200
 
