@@ -177,3 +177,21 @@ def test_stack_when_read_then_the_database_is_reached_by_its_users_alone():
 def test_stack_when_workers_are_scaled_then_nothing_of_them_is_there_once_only():
     for name in ("training-worker", "prediction-worker"):
         assert not {"ports", "container_name", "hostname"} & SERVICES[name].keys()
+
+
+def test_document_when_it_names_services_targets_and_files_then_they_are_there():
+    text = (ROOT / "docs" / "DEPLOYMENT.md").read_text(encoding="utf-8")
+    blocks = "\n".join(re.findall(r"(?ms)^```console\n(.*?)^```", text)).replace("\\\n", " ")
+    lines = [*blocks.splitlines(), *re.findall(r"`(docker compose [^`]+)`", text)]
+    verbs = re.compile(r"docker compose .*?\b(?:run|logs|exec|rm)((?: --?\S+(?: pumpcast)?)*) (?P<service>[a-z-]+)")
+    named = [found["service"] for line in lines if (found := verbs.search(line))]
+    assert len(named) > 5
+    assert set(named) <= set(SERVICES)
+    scaled = re.findall(r"--scale ([a-z-]+)=", text)
+    assert scaled
+    assert set(scaled) <= set(SERVICES)
+    built = re.findall(r"--target ([a-z-]+)", text)
+    assert built
+    assert set(built) <= set(TARGETS)
+    for volume in re.findall(r"(?m)^\| `([a-z-]+)`(?:, `([a-z-]+)`)? \|", text):
+        assert {name for name in volume if name} <= set(STACK["volumes"])

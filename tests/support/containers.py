@@ -28,6 +28,7 @@ NETWORK = 0x40000000
 SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "usr")
 OF_ETC = ("passwd", "group", "nsswitch.conf", "localtime", "ld.so.cache", "ssl", "mime.types")
 PATIENCE = 60
+LOOK_SECONDS = 1.0
 
 
 def possible() -> bool:
@@ -69,7 +70,7 @@ class Running:
         while (found := self.inside(*self.container.healthcheck)).returncode != 0:
             assert self.process.poll() is None, f"{self.name} ended with {self.process.returncode}: {self.said()}"
             assert time.monotonic() < deadline, f"{self.name}: {found.stdout}{found.stderr}\n{self.said()}"
-            time.sleep(0.2)
+            time.sleep(LOOK_SECONDS)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Stop it as an engine does; give the exit code."""
@@ -177,11 +178,8 @@ class Host:
         for name, target, writable in container.volumes:
             source = ROOT / name if name.startswith("./") else self.volume(name, _ids(container))
             bind(source, target, writable=writable)
-        lines += [
-            "mount -o remount,ro $root; mount -o remount,ro usr/local/bin",
-            f"exec {shutil.which('chroot')} $root {shlex.join(_as_user(container))} "
-            f'env -C {container.image.folder} "$@"',
-        ]
+        become = f"{shutil.which('chroot')} $root {shlex.join(_as_user(container))} env -C {container.image.folder}"
+        lines += ["mount -o remount,ro $root; mount -o remount,ro usr/local/bin", f'exec {become} "$@"']
         return "\n".join(lines)
 
 

@@ -47,6 +47,10 @@ class Container:
     user: str
     groups: tuple[str, ...]
 
+    def given(self, **variables: str) -> "Container":
+        """Give the same with further variables."""
+        return replace(self, environment={**self.environment, **variables})
+
 
 def images() -> dict[str, Image]:
     """Give every stage of the Dockerfile."""
