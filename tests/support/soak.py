@@ -43,6 +43,7 @@ FIRST_NUMBER: Final = 1_000_000
 SETTLE_SECONDS: Final = 240.0
 ROW_TAIL_SECONDS: Final = 1.0
 """Rows go on so long after the last fault."""
+FIRST_MODEL_SECONDS: Final = 240.0
 MESSAGE_LIFE_SECONDS: Final = {"good": 3600, "slow": 3600, "failing": 5}
 
 
@@ -143,7 +144,9 @@ async def _furnish(client: Client, market: Market, dice: random.Random, plan: Pl
         load.accepted[job] = "train"
     for job in load.accepted:
         found: dict[str, Any] = {"status": "PENDING"}
+        deadline = time.monotonic() + FIRST_MODEL_SECONDS
         while found["status"] not in ENDED:
+            assert time.monotonic() < deadline, f"no model before the load: {found}"
             await pause(asyncio.Event(), 0.1)
             found = await client.insist("training", "GET", f"/queue/{job}")
         load.models.append(found["result_model_id"])
