@@ -1,5 +1,6 @@
 """A backup put into an empty database and empty folders, or in the place of what is there."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -12,9 +13,8 @@ from psycopg.sql import SQL, Identifier
 
 from prediction_service.settings import PredictionSettings
 from pumpcast.backup_file import DATABASE, ROWS, Contents, content_of, reading
-from pumpcast.backup_write import TRACKER, our_tables
+from pumpcast.backup_write import TRACKER, as_owner, our_tables
 from pumpcast.postgres_tools import run_tool
-from shared.artifact import write_durably
 from shared.errors import Conflict, Unavailable
 from shared.migrate import connected, migrate, names, rollback
 from shared.roles import ROLES, settle
@@ -33,7 +33,7 @@ def restore_backup(
     path: Path, dsn: str, settings: PredictionSettings, *, force: bool, on_bytes: Callable[[int], None]
 ) -> tuple[Contents, list[str]]:
     """Put a backup in place; give what was in it, and what this user may not do about roles and trigger."""
-    with reading(path, on_bytes) as (archive, contents):
+    with reading(path, on_bytes) as (archive, contents), as_owner():
         if unknown := sorted(set(contents.migrations) - set(names())):
             raise Conflict(f"{path} is of pumpcast {contents.version}, which is newer: update pumpcast ({unknown[-1]})")
         server = _look(dsn, contents, force=force)
@@ -75,7 +75,7 @@ def _has(connection: psycopg.Connection[Any], table: str, which: str) -> bool:
     if connection.execute("SELECT to_regclass(%s)", (table,)).fetchone() == (None,):
         return False
     # Both are of the table above.
-    question = f"SELECT EXISTS (SELECT FROM {table} WHERE {which})"  # noqa: S608
+    question = f"SELECT EXISTS (SELECT FROM {table} WHERE {which})"  # nosec B608 # noqa: S608
     return connection.execute(question.encode()).fetchone() == (True,)
 
 
@@ -99,11 +99,33 @@ def _refuse_files(places: dict[str, Path]) -> None:
 
 
 def _put(archive: TarFile, name: str, place: Path) -> None:
+    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
     try:
-        with content_of(archive, name) as file:
-            write_durably(place, file.read())
+        _make(place.parent)
+        with content_of(archive, name) as source, temporary.open("wb") as target:
+            shutil.copyfileobj(source, target)
+            target.flush()
+            os.fsync(target.fileno())
+        _give(temporary)
+        temporary.replace(place)
     except OSError as error:
         raise Unavailable(f"{place} cannot be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _make(folder: Path) -> None:
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir()
+        _give(folder)
+
+
+def _give(path: Path) -> None:
+    # Restored by root, it belongs to the user whose folder it lies in.
+    if os.geteuid() == 0:
+        above = path.parent.stat()
+        os.chown(path, above.st_uid, above.st_gid)
 
 
 def _fill(archive: TarFile, contents: Contents, dsn: str, folder: Path, server: int) -> None:

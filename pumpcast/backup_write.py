@@ -2,7 +2,8 @@
 
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+from psycopg.errors import InsufficientPrivilege
 from yoyo.connections import default_migration_table
 
 from prediction_service.settings import PredictionSettings
@@ -47,6 +49,18 @@ def our_tables() -> list[str]:
     return re.findall(r"^CREATE TABLE (\w+)", (SQL_FOLDER / "schema.sql").read_text(encoding="utf-8"), re.MULTILINE)
 
 
+@contextmanager
+def as_owner() -> Iterator[None]:
+    """Turn a refusal of the database into a sentence."""
+    try:
+        yield
+    except InsufficientPrivilege as error:
+        reason = str(error).partition("\n")[0]
+        raise Unavailable(f"DB_DSN must be that of the owner of all tables ({reason}): SECRETS_DIR=…/owner") from error
+    except psycopg.Error as error:
+        raise Unavailable(f"The database failed: {str(error).partition(chr(10))[0]}") from error
+
+
 def write_backup(
     path: Path, dsn: str, settings: PredictionSettings, *, with_rows: bool, on_bytes: Callable[[int], None]
 ) -> Contents:
@@ -54,7 +68,7 @@ def write_backup(
     path = path.absolute()
     for _ in range(ATTEMPTS):
         try:
-            with writing(path, on_bytes) as writer:
+            with as_owner(), writing(path, on_bytes) as writer:
                 return _write(writer, path.parent, dsn, settings, with_rows=with_rows)
         except _Gone:
             continue
@@ -132,7 +146,8 @@ def _applied(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
     if not _exists(connection, default_migration_table):
         raise Unavailable("This database has no tables of pumpcast: check DB_DSN")
     # The table's name is a constant of the library.
-    rows = connection.execute(f"SELECT migration_id FROM {default_migration_table}").fetchall()  # noqa: S608
+    question = f"SELECT migration_id FROM {default_migration_table}"  # nosec B608 # noqa: S608
+    rows = connection.execute(question).fetchall()
     applied = tuple(sorted(name for (name,) in rows))
     if unknown := set(applied) - set(names()):
         raise Conflict(

@@ -290,6 +290,10 @@ def test_backup_when_the_name_is_taken_or_the_database_is_not_ours_then_it_is_re
     assert path.stat().st_mode & 0o777 == 0o600
     with pytest.raises(PumpcastError, match="exists already"):
         back_up(database, tmp_path)
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("ALTER ROLE pumpcast_prediction LOGIN")
+    with pytest.raises(PumpcastError, match="of the owner"):
+        back_up(database.replace("postgres@", "pumpcast_prediction@"), tmp_path, name="c.tar")
     with pytest.raises(PumpcastError, match="no tables of pumpcast"):
         back_up(other, tmp_path, name="c.tar")
     assert left_in(tmp_path) == ["b.tar"]
