@@ -97,6 +97,8 @@ def test_service_when_started_then_program_and_settings_are_known_to_its_image(n
     assert made.command[0] in programs(image)
     assert {*made.environment} <= settings() | NOT_OF_PUMPCAST
     assert made.user == UID
+    # Else an image of that name is looked for on the internet first.
+    assert service["pull_policy"] == "build"
     targets = {target for _, target, _ in made.volumes}
     # A new volume has the rights of the folder it is put on.
     assert targets <= set(image.made)

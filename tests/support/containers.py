@@ -149,6 +149,8 @@ class Host:
             if not writable:
                 lines.append(f"mount -o remount,ro,bind {spot} 2>/dev/null || true")
 
+        # Before the project and its environment, which may lie below one of them.
+        lines += [f"mkdir -p .{name}; mount -t tmpfs -o mode=1777 tmpfs .{name}" for name in container.tmpfs]
         links = [Path("/", name) for name in SYSTEM if Path("/", name).is_symlink()]
         lines += [f"ln -s {shlex.quote(str(link.readlink()))} {link.name}" for link in links]
         for path in (Path("/", name) for name in SYSTEM if Path("/", name).is_dir()):
@@ -173,8 +175,7 @@ class Host:
             bind(blocked, "blocked")
         for folder in container.image.made:
             lines.append(f"install -d -o 10001 -g 10001 -m 0750 .{folder}")
-        for name in (*container.tmpfs, "/dev/shm"):
-            lines.append(f"mkdir -p .{name}; mount -t tmpfs -o mode=1777 tmpfs .{name}")
+        lines.append("mount -t tmpfs -o mode=1777 tmpfs dev/shm")
         for name, target, writable in container.volumes:
             source = ROOT / name if name.startswith("./") else self.volume(name, _ids(container))
             bind(source, target, writable=writable)
