@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from shared.errors import SettingsInvalid
@@ -98,3 +99,14 @@ async def test_page_when_its_origin_is_not_listed_then_it_may_neither_ask_nor_re
 def test_origin_when_it_is_none_then_the_start_is_refused(entry: str, tmp_path: Path):
     with pytest.raises(SettingsInvalid, match=r"CORS_ALLOWED_ORIGINS has .* is not allowed: it must be an origin"):
         app_of("", tmp_path, cors_allowed_origins=entry)
+
+
+async def test_page_of_the_api_when_shown_then_nothing_of_it_comes_from_another_host(address: str):
+    async with aiohttp.ClientSession() as session, session.get(f"{address}/docs") as answer:
+        page, policy = await answer.text(), answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:" in policy
+    assert "//" not in page
+    for name in ("swagger-ui-bundle.js", "swagger-ui.css", "start.js"):
+        assert f"docs/{name}" in page
+        assert (await ask(address, path=f"/docs/{name}"))[0] == 200
+    assert (await ask(address, path="/docs/redoc.standalone.js"))[0] == 404
