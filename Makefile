@@ -4,13 +4,17 @@ BIN := .venv/bin
 RUN := $(BIN)/.for-running
 DEV := $(BIN)/.for-developing
 FOR_RUNNING := training,ui
+AUDIT := .venv/audit
+AUDITING := $(AUDIT)/.for-auditing
+PACKAGES := shared training_service prediction_service streamlit_ui pumpcast
+PARTS := build/sbom.json
 FOR_DEVELOPING := training,packages,rl,feeds,ui,otel,dev
 DATA ?=
 
 # Everything starts dozens of processes: each would compile all modules anew where the environment forbids to keep them.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo run test coverage browser check bench chaos soak fuzz screenshots package clean
+.PHONY: help setup demo run test coverage browser prometheus check bench chaos soak fuzz screenshots package clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -52,12 +56,16 @@ coverage: $(DEV) ## all tests once more, slower: which lines of the services and
 browser: $(DEV) ## see that there is a Chromium for the tests of the app, fetch one where there is none
 	@$(BIN)/python -m tests.support.fetch_browser
 
+prometheus: $(DEV) ## see that there is a promtool for the tests of the alert rules, fetch Debian's where there is none
+	@$(BIN)/python -m tests.support.prometheus
+
 check: $(DEV) ## format, lint, types, import contracts, dependencies
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+	$(BIN)/bandit --quiet -c pyproject.toml -r $(PACKAGES)
 
 bench: $(DEV) ## measure into docs/benchmarks.md; DATA=file.parquet trains and tests on real rows too
 	$(BIN)/python -m benchmarks.run $(if $(DATA),--data $(DATA))
@@ -76,6 +84,25 @@ screenshots: $(DEV) ## pictures of every page of the app into docs/screenshots; 
 
 package: $(DEV) ## train the demonstration package anew, five minutes
 	$(BIN)/python -m pumpcast.packages.demonstration
+
+# In an environment of its own: what looks at the libraries is none of them, and would slow the app's start.
+$(AUDITING): $(DEV) constraints-audit.txt
+	$(PYTHON) -m venv $(AUDIT)
+	$(BIN)/python -m tests.support.supply_chain tools >$(AUDIT)/tools.txt
+	$(AUDIT)/bin/pip install --quiet --disable-pip-version-check -c constraints-audit.txt -r $(AUDIT)/tools.txt
+	@touch $@
+
+audit: $(AUDITING) ## faults in our code that bandit knows, advisories on what is pinned; needs the network
+	$(BIN)/bandit --quiet -c pyproject.toml -r $(PACKAGES)
+	$(BIN)/python -m tests.support.supply_chain audit $(AUDIT)/bin/pip-audit
+
+sbom: $(AUDITING) ## the parts that run, as CycloneDX, into build/sbom.json
+	@mkdir -p $(dir $(PARTS))
+	$(AUDIT)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o $(PARTS).all $(BIN)/python
+	$(AUDIT)/bin/python -m tests.support.supply_chain sbom $(PARTS).all $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') >$(PARTS)
+
+licences: $(DEV) ## the licences of what is installed for running into docs/licences.md
+	$(BIN)/python -m tests.support.supply_chain licences
 
 clean: ## remove the environment, caches and everything the services wrote below ./var
 	rm -rf .venv var build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*

@@ -10,7 +10,7 @@ from shared.settings import ServiceSettings, read_settings
 from streamlit_ui.settings import AppSettings
 from training_service.settings import TrainingSettings
 
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared with, not bound to
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # nosec B104 # noqa: S104 - compared with, not bound to
 
 
 INSTALL_APP = "pip install 'pumpcast[ui]'"

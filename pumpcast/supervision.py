@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-import xmlrpc.client
+import xmlrpc.client  # nosec B411 # only answers of our own supervisord, through a socket that is ours alone
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass

@@ -240,7 +240,7 @@ class _Cluster:
             name = f"pumpcast-{user}-{hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]}"
             chosen = Path(tempfile.gettempdir()) / name
             if len(os.fsencode(chosen)) > _LONGEST_SOCKET_FOLDER or not _PLAIN_PATH.fullmatch(str(chosen)):
-                chosen = Path("/tmp") / name  # noqa: S108
+                chosen = Path("/tmp") / name  # nosec B108 # noqa: S108
         with suppress(FileExistsError):
             chosen.mkdir(mode=0o700)
             give(chosen, self._data)

@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 APP: Final = Path(__file__).with_name("app.py")
 SETTLED: Final = "PUMPCAST_UI_SETTLED"
 """Set for the process that was started by the settings."""
-EVERYWHERE: Final = "0.0.0.0"  # noqa: S104 - what Streamlit means by no address
+EVERYWHERE: Final = "0.0.0.0"  # nosec B104 # noqa: S104 - what Streamlit means by no address
 OPEN: Final = (
     "UI_API_KEY is set, and the app listens beyond this machine: whoever reaches it may do whatever that key allows, "
     "without a login; leave UI_API_KEY empty to have everybody asked for a key of their own"
@@ -74,7 +74,7 @@ def check_or_exit(settings: AppSettings) -> None:
 
 def _start(line: list[str]) -> None:
     os.environ[SETTLED] = str(os.getpid())
-    os.execv(line[0], line)  # noqa: S606 - our own command line
+    os.execv(line[0], line)  # nosec B606 # noqa: S606 - our own command line
 
 
 def command(settings: AppSettings) -> list[str]:

@@ -20,7 +20,7 @@ from streamlit_ui.texts import LANGUAGES, Language, table
 
 log = structlog.get_logger(__name__)
 
-TOKEN = "login_token"  # noqa: S105 - the name of a place, not a secret
+TOKEN = "login_token"  # nosec B105 # noqa: S105 - the name of a place, not a secret
 """Where a session keeps the token of its login, never the key."""
 UTC = ZoneInfo("UTC")
 

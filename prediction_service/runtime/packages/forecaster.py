@@ -1,6 +1,6 @@
 """The forecaster of a package, rebuilt from its tensors and run on one thread."""
 
-import pickle
+import pickle  # nosec B403 # for its errors; nothing is loaded before its opcodes were read
 from pathlib import Path
 from typing import Any
 

@@ -1,6 +1,6 @@
 """The operations of pickles that a state_dict needs, taken apart. Nothing is done here, and no other is read on."""
 
-import pickletools
+import pickletools  # nosec B403 # reads opcodes, runs none
 import struct
 from collections.abc import Iterator
 from typing import Any
