@@ -8,8 +8,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers.models.patchtst.configuration_patchtst import PatchTSTConfig
-from transformers.models.patchtst.modeling_patchtst import PatchTSTForPrediction
 
 from prediction_service.runtime.packages.forecast_sizes import check_forecast
 from prediction_service.runtime.packages.forecaster import build_forecaster, load_forecaster
@@ -46,6 +44,10 @@ CONFIGS: list[dict[str, Any]] = [
 
 def public_model(seed: int = 3, **changes: Any) -> Any:
     """Give one of theirs with weights and running statistics far from their start."""
+    # Seconds, which every process that only collects the tests would take too.
+    from transformers.models.patchtst.configuration_patchtst import PatchTSTConfig
+    from transformers.models.patchtst.modeling_patchtst import PatchTSTForPrediction
+
     torch.set_num_threads(1)
     torch.manual_seed(seed)
     built = PatchTSTForPrediction(PatchTSTConfig(**SMALL | changes)).eval()
