@@ -30,6 +30,9 @@ ANYWHERE: Final = (
 """What any route may answer."""
 WITH_BODY: Final = ("too_slow", "too_large")
 LONGEST_DETAIL: Final = 160
+LONGEST_LINE: Final = 110
+LARGEST_SAFE: Final = 2**53 - 1
+"""Larger numbers are no limit that anybody meets."""
 Operation = dict[str, Any]
 
 
@@ -121,14 +124,14 @@ def _route(route: str, operation: Operation, document: dict[str, Any], example: 
         lines += ["", "| error | for instance |", "|---|---|"]
         for code in example["codes"]:
             told = example["problems"].get(code, {}).get("detail") or f"{CODES[code].meaning}."
-            lines.append(f"| {CODES[code].status} `{code}` | {_cell(_cut(told))} |")
+            lines.append(f"| {CODES[code].status} `{code}` | {_cell(_cut(told, LONGEST_DETAIL))} |")
     return "\n".join([*lines, ""])
 
 
 def _request(route: str, request: dict[str, Any]) -> list[str]:
     lines = [f"{route.split(maxsplit=1)[0]} {request['target']}"]
     if "body" in request:
-        lines += ["Content-Type: application/json", "", json.dumps(request["body"], indent=1, ensure_ascii=False)]
+        lines += ["Content-Type: application/json", "", *_lines(request["body"])]
     elif route.endswith("/upload"):
         lines += [
             "Content-Type: multipart/form-data",
@@ -145,7 +148,19 @@ def _answer(response: dict[str, Any]) -> list[str]:
     body = response["body"]
     if isinstance(body, str):
         return ["", f"Answers {response['status']}, `{response['type']}`:", "", "```text", body.rstrip(), "```"]
-    return ["", f"Answers {response['status']}:", "", "```json", json.dumps(body, indent=1, ensure_ascii=False), "```"]
+    return ["", f"Answers {response['status']}:", "", "```json", *_lines(body), "```"]
+
+
+def _lines(value: Any) -> list[str]:
+    """Write JSON with a line for each field, cut where it is long: all of it stands in the OpenAPI document."""
+    if not isinstance(value, dict) or len(_compact(value)) <= LONGEST_LINE:
+        return [_cut(_compact(value), LONGEST_LINE)]
+    fields = [f'  "{name}": {_cut(_compact(one), LONGEST_LINE)}' for name, one in value.items()]
+    return ["{", *(f"{field}," for field in fields[:-1]), fields[-1], "}"]
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _parameters(operation: Operation, document: dict[str, Any]) -> list[str]:
@@ -189,7 +204,9 @@ def _type(schema: dict[str, Any], document: dict[str, Any]) -> str:
         return f"list of {_type(schema.get('items', {}), document)}"
     low, high = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum")
     kind = schema.get("format") if schema.get("format") in ("date-time", "binary", "uri") else schema.get("type", "any")
-    return f"{kind} {low if low is not None else ''}..{high}" if high is not None else str(kind)
+    if high is not None and high < LARGEST_SAFE:
+        return f"{kind} {'' if low is None else f'{low:g}'}..{high:g}"
+    return str(kind) if low is None else f"{kind} from {low:g}"
 
 
 def _resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
@@ -205,8 +222,8 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_DETAIL else f"{text[:LONGEST_DETAIL]}…"
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 def main() -> None:

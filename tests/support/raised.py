@@ -18,6 +18,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PACKAGES: Final = ("shared", "training_service", "prediction_service")
 NEVER_ANSWERED: Final = {JobFailed.code, SettingsInvalid.code, PumpcastError.code}
 """Ends of jobs and starts, not of requests."""
+WIRE: Final = "shared.contracts."
 MOST_OWNERS: Final = 1
 """A method's name that more classes have tells nothing about which one is meant."""
 KINDS: Final = {
@@ -79,7 +80,20 @@ def read_source() -> Source:
         names = _names(tree, module)
         for name, node in _functions(tree, module):
             source.pieces[name] = _piece(node, name, names, source)
+        if module.startswith(WIRE):
+            source.pieces |= _wire_models(tree, module, names)
     return source
+
+
+def _wire_models(tree: ast.Module, module: str, names: dict[str, str]) -> dict[str, Piece]:
+    """Give each wire model as what its validators do: a body is made before the function of the route is called."""
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            name = f"{module}.{node.name}"
+            bases = {names[base.id] for base in node.bases if isinstance(base, ast.Name) and base.id in names}
+            found[name] = Piece(named=bases | {one for one, _ in _functions(node, name)})
+    return found
 
 
 def _functions(tree: ast.AST, above: str) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:

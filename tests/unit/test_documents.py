@@ -16,7 +16,7 @@ from tests.support.documents import ROOT, Document, documents, records
 from tests.support.raised import KINDS, NEVER_ANSWERED, codes_raised
 
 RUN = "bash"
-SHOWN = {"json", "http", "text", "sql", "python", "js", "yaml", "toml", "ini", "nginx", "promql", ""}
+SHOWN = {"json", "http", "text", "sql", "python", "js", "yaml", "toml", "ini", "nginx", "caddyfile", "promql", ""}
 """Languages of blocks that are no commands of a reader."""
 DRAWN = "mermaid"
 # Blocks that cannot run in the test of all documents, and how they are checked otherwise.
