@@ -1,5 +1,6 @@
 """What every request passes first: a request id, admission, a limit of time, headers, one log line."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -118,6 +119,11 @@ class Guard:
                 # Half an answer can only be broken off.
                 raise
             await _overdue(request, error)(request.scope, request.receive, answer.send)
+        except asyncio.CancelledError:
+            # The server ends and waits no longer.
+            if answer.status:
+                raise
+            await _ending(request)(request.scope, request.receive, answer.send)
         except Exception as error:
             # The framework answers for a fault of ours, then raises it again.
             if not answer.status:
@@ -137,6 +143,12 @@ def _refused(request: Request, refusal: Refusal) -> Response:
     return problem(
         request, status=refusal.status, code=refusal.code, detail=refusal.detail, headers=refusal.headers or None
     )
+
+
+def _ending(request: Request) -> Response:
+    headers = {"Connection": "close", "Retry-After": "5"}
+    detail = "The service is being stopped and broke this request off; try again in a few seconds."
+    return problem(request, status=503, code="not_ready", detail=detail, headers=headers)
 
 
 def _overdue(request: Request, error: Overdue) -> Response:
