@@ -196,12 +196,19 @@ def test_every_table_when_filled_then_its_rows_come_back_even_over_older_migrati
 ):
     with psycopg.connect(database) as connection:
         fill(connection)
+    package = tmp_path / "packages" / "ppo_v1"
+    package.mkdir(parents=True)
+    files = {"forecast_model.pt": b"one", "ppo_policy.zip": b"two", "manifest.json": b"{}"}
+    for name, content in files.items():
+        (package / name).write_bytes(content)
     expected = counts(database)
     assert all(expected.values())
     path = back_up(database, tmp_path, with_rows=False)
     migrate(other)
     restore(path, other, tmp_path / "two")
     assert counts(other) == expected
+    restored = tmp_path / "two" / "packages" / "ppo_v1"
+    assert {one.name: one.read_bytes() for one in restored.iterdir()} == files
     # Into what is in use only by force, and then it is what the backup was.
     assert "--force" in refused(path, other, tmp_path / "two")
     restore(path, other, tmp_path / "two", force=True)
