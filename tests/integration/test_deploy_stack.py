@@ -26,7 +26,7 @@ TRAINING = "http://training-api:8001"
 PREDICTION = "http://prediction-api:8000"
 WORKERS = ("http://training-worker:9101", "http://prediction-worker:9100")
 SERVING = ("training-api", "training-worker", "prediction-api", "prediction-worker", "ui")
-PATIENCE = 120
+PATIENCE = 180
 
 
 def until(what: Callable[[], Any], told: Callable[[], str]) -> Any:

@@ -27,7 +27,7 @@ NETWORK = 0x40000000
 """CLONE_NEWNET"""
 SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "usr")
 OF_ETC = ("passwd", "group", "nsswitch.conf", "localtime", "ld.so.cache", "ssl", "mime.types")
-PATIENCE = 60
+PATIENCE = 180
 LOOK_SECONDS = 1.0
 
 
