@@ -58,6 +58,7 @@ class Plan:
     """Beyond the lease of a job and the time after which others take over the coins."""
     training_entry: str = "training_service.worker:main"
     training_workers: int = 2
+    burst_rows: int = 300
     readers: int = 6
     with_packages: bool = importlib.util.find_spec("torch") is not None
     open_jobs: int = 4
@@ -70,7 +71,7 @@ class Plan:
 def short(seed: int) -> Plan:
     """Give the form for every test run: leases of jobs are shorter, and so are the times of peace."""
     return Plan(
-        seed=seed, minutes=0, training_entry="tests.support.chaos:work", training_workers=1, readers=3,
+        seed=seed, minutes=0, training_entry="tests.support.chaos:work", training_workers=1, readers=3, burst_rows=100,
         with_packages=False, open_jobs=1,
         model_types=("xgboost",),
         first=("kill training-worker-1", "kill prediction-worker-2", "crash the database", "kill prediction-api"),
@@ -82,7 +83,7 @@ async def run(stack: Stack, plan: Plan) -> Result:
     dice = random.Random(plan.seed)
     result = Result(seed=plan.seed, minutes=plan.minutes, machine=_machine(), commit=_commit())
     killer = Killer(stack, dice, plan.longest_freeze_seconds)
-    market, over = Market(stack.dsn, plan.seed), asyncio.Event()
+    market, over = Market(stack.dsn, plan.seed, plan.burst_rows), asyncio.Event()
     history = await market.fill()
     if plan.with_packages:
         await market.fill_candles()

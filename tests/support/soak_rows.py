@@ -19,7 +19,6 @@ COINS: Final = 25
 CANDLES: Final = 1600
 TICK_SECONDS: Final = 1.0
 COINS_A_TICK: Final = 8
-BURST_ROWS: Final = 300
 LATE_SECONDS: Final = 300
 """Well below CATCHUP_MAX_AGE_SECONDS: such rows are answered."""
 STALE_SECONDS: Final = 7200
@@ -34,6 +33,8 @@ class Market:
 
     dsn: str
     seed: int
+    burst_rows: int
+    """Rows of one transaction, every twenty seconds."""
     start: datetime = field(default_factory=lambda: datetime.now(UTC) - timedelta(minutes=MINUTES))
     troubles: int = 0
     """Transactions whose end is unknown."""
@@ -79,7 +80,7 @@ class Market:
 
     def _tick(self, rng: np.random.Generator, number: int) -> list[list[dict[str, Any]]]:
         now = datetime.now(UTC)
-        size = BURST_ROWS if number % 20 == 19 else COINS_A_TICK
+        size = self.burst_rows if number % 20 == 19 else COINS_A_TICK
         rows = [self._row(rng, now + timedelta(microseconds=place)) for place in range(size)]
         parts = [rows]
         if number % 3 == 1:
