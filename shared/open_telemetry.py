@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,15 +18,12 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.util.types import Attributes
-from starlette.types import ASGIApp
 
 from shared.tracing import LIVE_BATCH, WEBHOOK_ATTEMPT, Kind, Value
 
 RARELY_SECONDS: Final = 1.0
 """Of what nobody asked for and comes by the hundred, one in so long is kept."""
 _FREQUENT: Final = frozenset({LIVE_BATCH, WEBHOOK_ATTEMPT})
-# They are asked for again and again, by machines.
-_UNTRACED: Final = "/health,/metrics"
 _FIELD: Final = "traceparent"
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -95,6 +92,7 @@ class OpenTelemetry:
         provider = TracerProvider(resource=Resource.create(named))
         provider.sampler = RootSampler(provider.sampler)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        # FastAPI goes by it as well: each request is a span that is named by its route.
         trace.set_tracer_provider(provider)
         self._tracer = trace.get_tracer("pumpcast")
         AsyncPGInstrumentor().instrument()  # type: ignore[no-untyped-call]
@@ -123,17 +121,6 @@ class OpenTelemetry:
         if not found.is_valid:
             return {}
         return {"trace_id": trace.format_trace_id(found.trace_id), "span_id": trace.format_span_id(found.span_id)}
-
-    def traced(self, build: Callable[[], ASGIApp]) -> ASGIApp:
-        """Have each request that passes the layers of an app be a span that is named by its route."""
-        from fastapi import FastAPI
-        from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-
-        # It looks for the layers of the framework and puts itself around them; ours lie outside of those.
-        bare = FastAPI()
-        bare.build_middleware_stack = build  # type: ignore[method-assign]
-        FastAPIInstrumentor.instrument_app(bare, excluded_urls=_UNTRACED, exclude_spans=["receive", "send"])
-        return bare.build_middleware_stack()
 
 
 def _origin(url: object) -> str:

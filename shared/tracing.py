@@ -2,14 +2,11 @@
 
 import importlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Final, Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import structlog
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp
 
 log = structlog.get_logger(__name__)
 
@@ -43,9 +40,6 @@ class Backend(Protocol):
 
     def present_ids(self) -> dict[str, str]:
         """Give trace_id and span_id of the present span."""
-
-    def traced(self, build: "Callable[[], ASGIApp]") -> "ASGIApp":
-        """Have each request that passes the layers of an app be a span."""
 
 
 class _Nothing:
@@ -96,11 +90,6 @@ def trace_headers() -> dict[str, str]:
     """Give what names the present span to whoever gets a request."""
     told = traceparent()
     return {} if told is None else {"traceparent": told}
-
-
-def traced(build: "Callable[[], ASGIApp]") -> "ASGIApp":
-    """Give the layers of an app; each request that passes them is a span that is named by its route."""
-    return build() if _backend is None else _backend.traced(build)
 
 
 def present_ids() -> dict[str, str]:

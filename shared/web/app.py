@@ -4,7 +4,7 @@ import asyncio
 import importlib.metadata
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
@@ -20,7 +20,7 @@ from shared.errors import PumpcastError
 from shared.folders import make_folder
 from shared.logging import set_up_logging
 from shared.settings import ServiceSettings
-from shared.tracing import set_up_tracing, traced
+from shared.tracing import set_up_tracing
 from shared.web.admission import Admission
 from shared.web.configuration import configuration_router
 from shared.web.connections import BACKLOG, KEEP_ALIVE_SECONDS, GuardedProtocol
@@ -35,6 +35,11 @@ log = structlog.get_logger(__name__)
 MAX_BODY_BYTES = 1 << 20
 
 
+def _is_asked_by_machines(scope: MutableMapping[str, Any]) -> bool:
+    path: str = scope["path"]
+    return path.removeprefix("/api").startswith(("/health", "/metrics"))
+
+
 class _Api(FastAPI):
     """An app whose outermost layer is ours: the framework's limit of bodies lies outside of added middleware."""
 
@@ -42,7 +47,7 @@ class _Api(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Give the layers."""
-        limited = BodyLimitProblems(traced(super().build_middleware_stack))
+        limited = BodyLimitProblems(super().build_middleware_stack())
         return RequestMetrics(Guard(limited, admission=self.admission), self.state.figures)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,6 +122,8 @@ def create_app(
         lifespan=lifespan,
         max_body_size=MAX_BODY_BYTES,
         redirect_slashes=False,
+        # What machines ask again and again is no span, and a request is one and not five.
+        telemetry={"operation_spans": False, "exclude": _is_asked_by_machines},
         docs_url=None,
         redoc_url=None,
     )
