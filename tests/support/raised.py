@@ -19,6 +19,7 @@ PACKAGES: Final = ("shared", "training_service", "prediction_service")
 NEVER_ANSWERED: Final = {JobFailed.code, SettingsInvalid.code, PumpcastError.code}
 """Ends of jobs and starts, not of requests."""
 WIRE: Final = "shared.contracts."
+MOST_HANDS: Final = 4
 MOST_OWNERS: Final = 1
 """A method's name that more classes have tells nothing about which one is meant."""
 KINDS: Final = {
@@ -40,6 +41,18 @@ class Source:
 
     pieces: dict[str, Piece] = field(default_factory=dict)
     methods: dict[str, set[str]] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    """What a module imports, by the name it has there."""
+
+    def place_of(self, name: str) -> str:
+        """Give the name of something where it is made: packages hand on what their modules make."""
+        for _ in range(MOST_HANDS):
+            parts = name.split(".")
+            tops = (number for number in range(len(parts), 1, -1) if ".".join(parts[:number]) in self.aliases)
+            if name in self.pieces or (number := next(tops, 0)) == 0:
+                break
+            name = ".".join([self.aliases[".".join(parts[:number])], *parts[number:]])
+        return name
 
 
 def codes_of(function: Callable[..., Any]) -> set[str]:
@@ -49,7 +62,7 @@ def codes_of(function: Callable[..., Any]) -> set[str]:
     left = [f"{function.__module__}.{function.__qualname__.replace('.<locals>', '')}"]
     found: set[str] = set()
     while left:
-        name = left.pop()
+        name = source.place_of(left.pop())
         if name in seen or name not in source.pieces:
             continue
         seen.add(name)
@@ -78,6 +91,7 @@ def read_source() -> Source:
                     source.methods.setdefault(name.rpartition(".")[2], set()).add(name)
     for module, tree in trees.items():
         names = _names(tree, module)
+        source.aliases |= {f"{module}.{name}": made for name, made in names.items() if made != f"{module}.{name}"}
         for name, node in _functions(tree, module):
             source.pieces[name] = _piece(node, name, names, source)
         if module.startswith(WIRE):
@@ -128,7 +142,7 @@ def _piece(node: ast.AST, own: str, names: dict[str, str], source: Source) -> Pi
                 if len(owners) <= MOST_OWNERS:
                     piece.named |= owners
             case ast.Name(id=name) if name in names:
-                piece.named |= {names[name], f"{names[name]}.__init__", f"{names[name]}.__aenter__"}
+                piece.named |= {names[name], f"{names[name]}.__init__", f"{names[name]}.__post_init__"}
             case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in names:
                 piece.named.add(f"{names[name]}.{attribute}")
             case ast.FunctionDef() | ast.AsyncFunctionDef() if part is not node:
