@@ -1,12 +1,15 @@
 """How often one may ask: by key, else by address; what an answer says of it; how much of it is remembered."""
 
+import hashlib
 import ipaddress
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from starlette.datastructures import Headers
 
 from shared.web import limits
+from shared.web.keys import find_key, parse_keys
 from shared.web.limits import RateLimits, Windows
 from tests.support.serving import served
 from tests.unit.test_web_guards import KEYS, SECRETS, app_of, ask
@@ -115,3 +118,11 @@ def test_windows_when_they_are_over_then_they_are_forgotten():
     now[0] = 60.0
     windows.incr("new", 60)
     assert (len(windows), windows.get("49"), windows.get("new")) == (1, 0, 1)
+
+
+def test_key_when_two_entries_have_its_name_then_both_are_found_and_no_third():
+    entries = tuple(f"desk:read:{hashlib.sha256(secret).hexdigest()}" for secret in (b"old", b"new"))
+    keys = parse_keys(entries)
+    for shown, name in (("old", "desk"), ("new", "desk"), ("other", None), ("", None)):
+        found = find_key(keys, Headers({"Authorization": f"bearer {shown}"}))
+        assert (found.name if found else None) == name
