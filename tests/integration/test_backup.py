@@ -12,11 +12,10 @@ import orjson
 import psycopg
 import pytest
 
-from prediction_service.settings import PredictionSettings
 from pumpcast import backup_write
 from pumpcast.backup_file import MANIFEST, reading
 from pumpcast.backup_read import restore_backup
-from pumpcast.backup_write import our_tables, write_backup
+from pumpcast.backup_write import PACKAGE_FILES, our_tables, write_backup
 from shared.db import Connection, Pool, connect
 from shared.errors import PumpcastError
 from shared.migrate import migrate, rollback
@@ -28,7 +27,9 @@ from tests.support.receiver import Receiver
 from tests.support.schema_rows import fill
 from tests.support.system import ask, system, whole_story
 
-Hook = Callable[[int], None]
+
+def names_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
 
 
 def silent(_: int) -> None:
@@ -42,28 +43,22 @@ def other(postgres: TestServer) -> Iterator[str]:
         yield postgres.dsn(name)
 
 
-def at(dsn: str, home: Path) -> PredictionSettings:
-    return live.settings(dsn, home)
-
-
-def back_up(dsn: str, home: Path, *, with_rows: bool = True, hook: Hook = silent, name: str = "b.tar") -> Path:
+def back_up(
+    dsn: str, home: Path, *, with_rows: bool = True, hook: Callable[[int], None] = silent, name: str = "b.tar"
+) -> Path:
     path = home / name
-    write_backup(path, dsn, at(dsn, home), with_rows=with_rows, on_bytes=hook)
+    write_backup(path, dsn, live.settings(dsn, home), with_rows=with_rows, on_bytes=hook)
     return path
 
 
 def restore(path: Path, dsn: str, home: Path, *, force: bool = False) -> None:
-    restore_backup(path, dsn, at(dsn, home), force=force, on_bytes=silent)
+    restore_backup(path, dsn, live.settings(dsn, home), force=force, on_bytes=silent)
 
 
 def refused(path: Path, dsn: str, home: Path, **given: Any) -> str:
     with pytest.raises(PumpcastError) as error:
         restore(path, dsn, home, **given)
     return error.value.message
-
-
-def left_in(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir()]
 
 
 def counts(dsn: str) -> dict[str, int]:
@@ -126,7 +121,7 @@ async def test_live_worker_when_restored_then_it_goes_on_with_the_rows_that_come
 ):
     one, two = tmp_path / "one", tmp_path / "two"
     await activate_model(pool, one)
-    async with live.running_worker(at(database, one)):
+    async with live.running_worker(live.settings(database, one)):
         await live.until_live(connection)
         await insert_rows(connection, [row("a", second) for second in range(0, 50, 5)])
         await live.until_predicted(connection, 10)
@@ -134,7 +129,7 @@ async def test_live_worker_when_restored_then_it_goes_on_with_the_rows_that_come
     await asyncio.to_thread(restore, path, other, two)
     restored = await connect(other, application="tests")
     try:
-        async with live.running_worker(at(other, two)):
+        async with live.running_worker(live.settings(other, two)):
             await insert_rows(restored, [row("a", 60)])
             await live.until_predicted(restored, 11)
         assert await restored.fetchval("SELECT count(DISTINCT data_timestamp) FROM predictions") == 11
@@ -188,7 +183,7 @@ async def test_backup_when_models_go_every_time_then_it_gives_up_and_leaves_noth
     monkeypatch.setattr(backup_write, "_named", lambda *given: named(*given) if next(calls) % 2 == 0 else [])
     with pytest.raises(PumpcastError, match="quieter"):
         back_up(database, tmp_path)
-    assert left_in(tmp_path) == ["models"]
+    assert names_in(tmp_path) == {"models"}
 
 
 def test_every_table_when_filled_then_its_rows_come_back_even_over_older_migrations(
@@ -198,9 +193,8 @@ def test_every_table_when_filled_then_its_rows_come_back_even_over_older_migrati
         fill(connection)
     package = tmp_path / "packages" / "ppo_v1"
     package.mkdir(parents=True)
-    files = {"forecast_model.pt": b"one", "ppo_policy.zip": b"two", "manifest.json": b"{}"}
-    for name, content in files.items():
-        (package / name).write_bytes(content)
+    for name in PACKAGE_FILES:
+        (package / name).write_text(name)
     expected = counts(database)
     assert all(expected.values())
     path = back_up(database, tmp_path, with_rows=False)
@@ -208,7 +202,7 @@ def test_every_table_when_filled_then_its_rows_come_back_even_over_older_migrati
     restore(path, other, tmp_path / "two")
     assert counts(other) == expected
     restored = tmp_path / "two" / "packages" / "ppo_v1"
-    assert {one.name: one.read_bytes() for one in restored.iterdir()} == files
+    assert {one.name: one.read_text() for one in restored.iterdir()} == {name: name for name in PACKAGE_FILES}
     # Into what is in use only by force, and then it is what the backup was.
     assert "--force" in refused(path, other, tmp_path / "two")
     restore(path, other, tmp_path / "two", force=True)
@@ -268,14 +262,13 @@ def test_restore_when_the_file_is_damaged_newer_or_none_then_it_is_refused_and_n
 @pytest.mark.parametrize("name", ["prediction/../../../evil.zip", "/etc/evil.zip", "training/.hidden/evil.zip", "x.sh"])
 def test_restore_when_a_part_would_lie_elsewhere_then_it_is_refused(database: str, tmp_path: Path, name: str):
     path = back_up(database, tmp_path, with_rows=False)
-    body = b"evil"
     with tarfile.open(path) as source:
         raw = orjson.loads(source.extractfile(MANIFEST).read())
         kept = source.extractfile("database.dump").read()
-    raw["parts"].append({"name": name, "bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()})
+    raw["parts"].append({"name": name, "bytes": 4, "sha256": hashlib.sha256(b"evil").hexdigest()})
     evil = tmp_path / "evil.tar"
     with tarfile.open(evil, "w") as copy:
-        for part, content in (("database.dump", kept), (name, body), (MANIFEST, orjson.dumps(raw))):
+        for part, content in (("database.dump", kept), (name, b"evil"), (MANIFEST, orjson.dumps(raw))):
             member = tarfile.TarInfo(part)
             member.size = len(content)
             copy.addfile(member, BytesIO(content))
@@ -303,4 +296,4 @@ def test_backup_when_the_name_is_taken_or_the_database_is_not_ours_then_it_is_re
         back_up(database.replace("postgres@", "pumpcast_prediction@"), tmp_path, name="c.tar")
     with pytest.raises(PumpcastError, match="no tables of pumpcast"):
         back_up(other, tmp_path, name="c.tar")
-    assert left_in(tmp_path) == ["b.tar"]
+    assert names_in(tmp_path) == {"b.tar"}
