@@ -9,6 +9,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
@@ -153,8 +154,10 @@ async def _http(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> set[str]:
     """Give what the path of a request answers to: the framework names the methods of its first route only."""
-    routes = [route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE]
-    return {method for route in routes for method in getattr(route, "methods", None) or ()}
+    routes = [
+        route for route in iter_route_contexts(request.app.routes) if route.matches(request.scope)[0] is not Match.NONE
+    ]
+    return {method for route in routes for method in route.methods or ()}
 
 
 def too_large(request: Request) -> Response:

@@ -46,6 +46,10 @@ async def test_answer_when_of_any_status_then_it_has_the_headers_and_no_word_of_
     check_headers(answer)
 
 
+async def test_method_when_it_is_not_allowed_then_those_that_are_are_told(address: str):
+    assert (await ask(address, "PUT"))[2]["Allow"] == "GET, POST"
+
+
 async def test_answer_when_the_body_is_too_large_then_it_has_the_headers(address: str):
     answer = await raw(address, HUGE)
     assert answer.startswith(b"HTTP/1.1 413")
