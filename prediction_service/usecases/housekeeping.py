@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import structlog
 
-from prediction_service.runtime import metrics
 from prediction_service.settings import PredictionSettings
 from prediction_service.usecases.cooldowns import forget_old
 from prediction_service.usecases.drift import measure_due
@@ -17,6 +16,7 @@ from prediction_service.usecases.outcomes import Outcomes
 from prediction_service.usecases.promotions import promote_due
 from prediction_service.usecases.retention import delete_due, forget_activations
 from shared.db import Pool
+from shared.process_metrics import ERRORS
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +84,7 @@ async def _run(step: Step, pool: Pool, settings: PredictionSettings) -> float:
         more = await step.run(pool, settings)
     except Exception as error:
         # What one step cannot do must not end the answering of rows.
-        metrics.ERRORS.labels(type(error).__name__).inc()
+        ERRORS.labels(type(error).__name__).inc()
         log.warning("housekeeping failed, trying again", step=step.name, exc_info=error)
         more = False
     took = time.monotonic() - started
