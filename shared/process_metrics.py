@@ -9,7 +9,7 @@ from prometheus_client.registry import Collector
 from shared.db import Pool
 
 # A line more for every series, which nobody reads.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 def pool_families(pool: Pool) -> list[Metric]:
