@@ -11,6 +11,9 @@ make_password() {
 
 make_password /secrets/postgres/password
 make_password /secrets/grafana/password
-pumpcast keys install /secrets --database "postgresql://pumpcast:$(cat /secrets/postgres/password)@postgres:5432/pumpcast"
+database="postgresql://pumpcast:$(cat /secrets/postgres/password)@postgres:5432/pumpcast"
+# Somebody may have given another database.
+[ ! -s /secrets/owner/db_dsn ] || database=$(cat /secrets/owner/db_dsn)
+pumpcast keys install /secrets --database "$database"
 # PostgreSQL, Prometheus and Grafana run as users of their own and are let in by the group.
 chmod 0640 /secrets/postgres/password /secrets/grafana/password /secrets/prometheus/token
