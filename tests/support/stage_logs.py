@@ -32,7 +32,7 @@ def follow_job(stage: Stage, job_type: str) -> str:
     job = stage.ask("training", "GET", f"/queue/{jobs[-1]['id']}")
     found = said(stage, job["request_id"])
     assert {
-        ("app", "request answered"), ("app", "drawn"), ("training-api", "request"), ("training-worker", "work started"),
+        ("training-api", "request"), ("training-worker", "work started"),
         ("training-fitting", "work begins"), ("training-fitting", "work done"), ("training-worker", "result recorded"),
     } <= found  # fmt: skip
     of_job = [one for one in lines(stage) if one.get("request_id") == job["request_id"] and "job_id" in one]
@@ -45,7 +45,7 @@ def follow_import(stage: Stage) -> None:
     """See that what an import asks the training service carries the id of its own request."""
     imports = [one for one in lines(stage) if one.get("path") == "/api/models/import" and one["event"] == "request"]
     asked = [one for one in lines(stage) if one.get("request_id") == imports[-1]["request_id"]]
-    assert {one["service"] for one in asked} >= {"app", "prediction-api", "training-api"}
+    assert {one["service"] for one in asked} >= {"prediction-api", "training-api"}
 
 
 def follow_message(stage: Stage, received: Receiver, endpoint: int) -> str:
@@ -67,7 +67,6 @@ def see_trace(spans: Collector, job: str, message: str) -> None:
     (stage_of_work,) = until(lambda: [one for one in spans.of_trace(job) if one.name == "fit"], "the span of a stage")
     way = until(lambda: _complete(spans.way_to(stage_of_work)), "all spans above it")
     assert way == [
-        ("pumpcast-app", "draw train"), ("pumpcast-app", "POST training"),
         ("pumpcast-training-api", "POST /api/models/create"), ("pumpcast-training-worker", "job TRAIN"),
         ("pumpcast-training-worker", "fit"),
     ]  # fmt: skip
@@ -81,7 +80,7 @@ def see_trace(spans: Collector, job: str, message: str) -> None:
 
 
 def _complete(way: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    return way if way[0][1].startswith("draw") else []
+    return way if way[0][1].startswith("POST") else []
 
 
 def see_no_secret(stage: Stage, *secrets: str) -> None:
