@@ -20,9 +20,12 @@ PATIENCE = 500
 SHORT = """
 from pumpcast.cli import main
 from pumpcast.demo import story
-story.SIMULATED_MINUTES, story.REPLAY_SECONDS = 120, 10
+story.SIMULATED_MINUTES, story.REPLAY_SECONDS = {minutes}, {seconds}
 main()
 """
+SHORTEST = SHORT.format(minutes=120, seconds=10)
+# Enough rows that both models are right about live ones.
+LEARNABLE = SHORT.format(minutes=240, seconds=15)
 
 
 @pytest.fixture
@@ -31,16 +34,16 @@ def folder() -> Iterator[Path]:
         yield path
 
 
-def start(folder: Path, *arguments: str, short: bool = False) -> subprocess.Popen[str]:
-    program = [sys.executable, "-P", "-c", SHORT] if short else PUMPCAST
+def start(folder: Path, *arguments: str, program: str | None = None) -> subprocess.Popen[str]:
+    command = PUMPCAST if program is None else [sys.executable, "-P", "-c", program]
     return subprocess.Popen(
-        [*program, "demo", "--json", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [*command, "demo", "--json", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=environment(folder), cwd=folder, start_new_session=True,
     )  # fmt: skip
 
 
-def whole_story(folder: Path, *arguments: str, short: bool = False) -> dict[str, Any]:
-    with start(folder, *arguments, short=short) as process:
+def whole_story(folder: Path, *arguments: str, program: str) -> dict[str, Any]:
+    with start(folder, *arguments, program=program) as process:
         said, told = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, told
     assert family(folder) == []
@@ -72,16 +75,16 @@ def check(summary: dict[str, Any]) -> None:
 
 
 def test_demo_when_run_on_a_simulated_market_then_every_row_is_answered_and_every_alert_arrives(folder: Path):
-    check(whole_story(folder))
+    check(whole_story(folder, program=LEARNABLE))
 
 
 def test_demo_when_run_on_real_rows_then_every_row_is_answered_and_every_alert_arrives(folder: Path, real_rows: Path):
-    check(whole_story(folder, "--data", str(real_rows), short=True))
+    check(whole_story(folder, "--data", str(real_rows), program=SHORTEST))
 
 
 @pytest.mark.parametrize("stage", ["Simulating", "Starting", "Training", "Replaying"])
 def test_demo_when_interrupted_then_no_process_and_no_folder_stays(folder: Path, stage: str):
-    with start(folder, short=True) as process:
+    with start(folder, program=SHORTEST) as process:
         for line in process.stderr:
             if line.startswith(stage):
                 break
