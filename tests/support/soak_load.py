@@ -163,9 +163,8 @@ class Load:
         """Ask for a job; its id when it was accepted."""
         self.started += 1
         path, sent = self._request(kind, self.started)
-        status, found = await self.client.ask(
-            _T, "POST", path, sent, route=path.replace(str(self.models[:1]), "{model}")
-        )
+        route = "/models/{model}/test" if kind == "test" else path
+        status, found = await self.client.ask(_T, "POST", path, sent, route=route)
         if status != 201:
             return None
         self.accepted[found["job_id"]] = kind
