@@ -211,6 +211,7 @@ def _left_alive(stack: Stack) -> list[str]:
 
 def _home_of(process: psutil.Process) -> str | None:
     try:
-        return process.environ().get("PUMPCAST_HOME")
+        # The server was started again by a process of that home, and ends later.
+        return None if process.name() == "postgres" else process.environ().get("PUMPCAST_HOME")
     except psutil.Error:
         return None
