@@ -14,7 +14,7 @@ DATA ?=
 # Everything starts dozens of processes: each would compile all modules anew where the environment forbids to keep them.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo run test coverage browser prometheus check bench chaos soak fuzz screenshots package clean
+.PHONY: help setup demo run test coverage browser prometheus check bench chaos soak fuzz screenshots package audit sbom licences clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
