@@ -9,7 +9,7 @@ import streamlit as st
 from babel.numbers import format_decimal
 
 from streamlit_ui.formats import NOTHING, number
-from streamlit_ui.session import language
+from streamlit_ui.session import language, zone
 
 # A format as of a number column: %+.2f SOL
 _PATTERN = re.compile(r"%(?P<sign>\+?)(?:\.(?P<digits>\d+))?(?P<kind>[dfg])(?P<unit>.*)", re.DOTALL)
@@ -38,6 +38,12 @@ def dataframe(frame: Any, *, column_config: Mapping[str, Any] | None = None, **o
     # One name for all: a random one would be another table each time.
     styled = rows.style.format(written, na_rep=NOTHING).set_uuid("table")
     return st.dataframe(styled, column_config=columns or None, **options)
+
+
+def moment_column(label: str | None = None, *, seconds: bool = True, **options: Any) -> Any:
+    """Give a column of moments, written on the session's clock as `formats.moment` writes one."""
+    written = "YYYY-MM-DD HH:mm:ss" if seconds else "YYYY-MM-DD HH:mm"
+    return st.column_config.DatetimeColumn(label, format=written, timezone=zone().key, **options)
 
 
 def _pattern(column: Any) -> str | None:

@@ -1,7 +1,6 @@
 """How a card shows single figures, and says that a section is not there."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import altair as alt
 import streamlit as st
@@ -9,7 +8,7 @@ import streamlit as st
 from shared.contracts.training import Warned
 from streamlit_ui.app_pages import catalogue
 from streamlit_ui.formats import number, plain
-from streamlit_ui.session import t, zone
+from streamlit_ui.session import t
 from streamlit_ui.states import empty
 
 _NARROWEST = 150
@@ -40,11 +39,6 @@ def warn(warnings: Sequence[Warned]) -> None:
         return
     lines = "\n".join(f"- {catalogue.warning(one)} :gray[{plain(one.code)}]" for one in warnings)
     st.warning(lines, icon=":material/warning:", title=t("card.warnings", count=len(warnings)))
-
-
-def time_column(label: str) -> Any:
-    """Give a column of moments on the session's clock."""
-    return st.column_config.DatetimeColumn(label, format="YYYY-MM-DD HH:mm", timezone=zone().key)
 
 
 def picture(chart: alt.Chart | alt.LayerChart | alt.FacetChart, words: str, *, width: int | None = None) -> None:

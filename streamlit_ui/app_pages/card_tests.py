@@ -7,10 +7,10 @@ import streamlit as st
 
 from shared.contracts.results import TestResult
 from streamlit_ui.app_pages import row_table
-from streamlit_ui.app_pages.card_figures import time_column
 from streamlit_ui.formats import NOTHING
 from streamlit_ui.places import go
 from streamlit_ui.session import t
+from streamlit_ui.tables import moment_column
 
 
 def table(tests: Sequence[TestResult], names: Mapping[int, str]) -> None:
@@ -30,8 +30,8 @@ def table(tests: Sequence[TestResult], names: Mapping[int, str]) -> None:
         pd.DataFrame(rows), [one.id for one in tests], key="tests_table", placeholder=NOTHING,
         column_config={
             "model": column.TextColumn(t("models.name"), pinned=True, width=190),
-            "start": time_column(t("card.window_start")),
-            "end": time_column(t("card.window_end")),
+            "start": moment_column(t("card.window_start"), seconds=False),
+            "end": moment_column(t("card.window_end"), seconds=False),
             "rows": column.NumberColumn(t("card.rows"), format="localized"),
             "roc_auc": column.NumberColumn(t("card.roc_auc"), format="%.3f"),
             "precision": column.NumberColumn(t("card.precision"), format="percent"),
@@ -40,7 +40,7 @@ def table(tests: Sequence[TestResult], names: Mapping[int, str]) -> None:
             "f1_change": column.NumberColumn(t("models.f1_change"), format="%+.3f", help=t("models.f1_change_help")),
             "expected_value": column.NumberColumn(t("card.expected_value"), format="%+.2f %%"),
             "warnings": column.NumberColumn(t("models.warnings"), format="%d", width="small"),
-            "tested": time_column(t("models.tested")),
+            "tested": moment_column(t("models.tested"), seconds=False),
         },
     )  # fmt: skip
     st.caption(t("models.how_one"))

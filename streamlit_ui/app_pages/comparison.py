@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from shared.contracts.results import Comparison
 from shared.contracts.training import Model
 from streamlit_ui.app_pages import row_table
-from streamlit_ui.app_pages.card_figures import absent, figures, picture, time_column, warn
+from streamlit_ui.app_pages.card_figures import absent, figures, picture, warn
 from streamlit_ui.app_pages.comparison_results import MEASURES, Found
 from streamlit_ui.app_pages.comparison_table import figure_rows, setting_rows, show
 from streamlit_ui.app_pages.test_result import named
@@ -18,7 +18,7 @@ from streamlit_ui.formats import NOTHING, moment, number, percent, plain, share
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import confirm, empty, live, note
-from streamlit_ui.tables import dataframe
+from streamlit_ui.tables import dataframe, moment_column
 
 MOST_SHOWN = 200
 _MISSING = 404
@@ -48,10 +48,10 @@ def draw_list() -> None:
         column_config={
             "models": column.TextColumn(t("places.models"), width="large"),
             "winner": column.TextColumn(t("comparison.winner"), width="medium"),
-            "start": time_column(t("card.window_start")),
-            "end": time_column(t("card.window_end")),
+            "start": moment_column(t("card.window_start"), seconds=False),
+            "end": moment_column(t("card.window_end"), seconds=False),
             "warnings": column.NumberColumn(t("models.warnings"), format="%d", width="small"),
-            "made": time_column(t("comparison.made")),
+            "made": moment_column(t("comparison.made"), seconds=False),
         },
     )  # fmt: skip
     st.caption(t("models.how_one"))

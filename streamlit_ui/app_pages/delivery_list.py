@@ -16,7 +16,7 @@ from streamlit_ui.app_pages.known_models import known_models, model_name
 from streamlit_ui.client.webhooks import list_deliveries, list_webhooks
 from streamlit_ui.session import services, t, zone
 from streamlit_ui.states import empty, live
-from streamlit_ui.tables import dataframe
+from streamlit_ui.tables import dataframe, moment_column
 
 REFRESH_SECONDS: Final = 3
 PER_PAGE: Final = 50
@@ -142,16 +142,13 @@ def draw_table(deliveries: Sequence[Delivery], endpoints: dict[int, str]) -> Non
             "took": [_took(one) for one in deliveries],
         }
     )  # fmt: skip
-    clock = str(zone())
     dataframe(
         rows, hide_index=True, key=_TABLE, on_select="rerun", selection_mode="single-row",
         height=ROW_PIXELS * (min(len(rows), MOST_ROWS) + 1) + 3,
         row_height=ROW_PIXELS,
         column_order=[name for name in rows.columns if name != "endpoint" or endpoints],
         column_config={
-            "written": st.column_config.DatetimeColumn(
-                t("delivery.column_written", clock=clock), format="YYYY-MM-DD HH:mm:ss", timezone=clock, width=150
-            ),
+            "written": moment_column(t("delivery.column_written", clock=zone().key), width=150),
             "status": st.column_config.TextColumn(t("delivery.status"), width=110),
             "type": st.column_config.TextColumn(t("delivery.type"), width=90),
             "endpoint": st.column_config.TextColumn(t("delivery.endpoint"), width="medium"),

@@ -15,6 +15,7 @@ from streamlit_ui.formats import age, duration, number, plain
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t, zone
 from streamlit_ui.states import empty, live
+from streamlit_ui.tables import moment_column
 
 REFRESH_SECONDS: Final = 2.0
 PAGE_ROWS: Final = 25
@@ -112,9 +113,7 @@ def _table(shown: list[Job], names: dict[int, str], places: dict[int, int]) -> N
             "message": column.TextColumn(t("jobs.message"), width=235),
             "took": column.TextColumn(t("jobs.took"), width=95),
             "asked": column.TextColumn(t("jobs.asked_column"), width=125),
-            "created": column.DatetimeColumn(
-                t("jobs.created", clock=zone().key), timezone=zone().key, format="YYYY-MM-DD HH:mm:ss"
-            ),
+            "created": moment_column(t("jobs.created", clock=zone().key)),
             "id": column.NumberColumn(t("jobs.id"), format="%d", width="small"),
         },
     )  # fmt: skip

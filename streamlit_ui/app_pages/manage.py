@@ -11,9 +11,9 @@ from streamlit_ui.client.active_models import activate, deactivate, get_active, 
 from streamlit_ui.client.transport import Refused
 from streamlit_ui.formats import age, code, moment, number, plain
 from streamlit_ui.places import link
-from streamlit_ui.session import services, t, zone
+from streamlit_ui.session import services, t
 from streamlit_ui.states import confirm, empty, guarded, live, note, once
-from streamlit_ui.tables import dataframe
+from streamlit_ui.tables import dataframe, moment_column
 
 REDRAWN_SECONDS = 15
 _GONE = 404
@@ -96,9 +96,7 @@ def _draw_table(search: str, state: str) -> None:
             t("manage.name"): st.column_config.TextColumn(width="medium"),
             t("manage.threshold"): st.column_config.NumberColumn(format="%.3f"),
             t("manage.predictions"): st.column_config.NumberColumn(format="localized"),
-            t("manage.last_prediction"): st.column_config.DatetimeColumn(
-                format="YYYY-MM-DD HH:mm:ss", timezone=zone().key
-            ),
+            t("manage.last_prediction"): moment_column(),
         },
     )  # fmt: skip
     st.caption(t("manage.open_one"))

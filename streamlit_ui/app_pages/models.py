@@ -11,7 +11,6 @@ from shared.contracts.training import Model
 from streamlit_ui.address import keep, select, told, told_id
 from streamlit_ui.app_pages import comparison, model_card, row_table, test_result
 from streamlit_ui.app_pages.card_actions import ask_compare, what_is_asked
-from streamlit_ui.app_pages.card_figures import time_column
 from streamlit_ui.app_pages.card_robustness import OVERFITTED
 from streamlit_ui.app_pages.questions import question
 from streamlit_ui.app_pages.tabbed import tabbed
@@ -21,6 +20,7 @@ from streamlit_ui.formats import NOTHING, number, plain
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import empty, live
+from streamlit_ui.tables import moment_column
 
 MOST_SHOWN = 1000
 _ALL = ""
@@ -157,5 +157,5 @@ def _columns() -> dict[str, Any]:
         "base_rate": of.NumberColumn(t("card.base_rate"), format="%.1f %%", help=t("card.base_rate_help")),
         "gap": of.NumberColumn(t("models.gap"), format="%.3f", help=t("card.gap_help", bound=number(OVERFITTED, 1))),
         "warnings": of.NumberColumn(t("models.warnings"), format="%d", width="small"),
-        "trained": time_column(t("models.trained")),
+        "trained": moment_column(t("models.trained"), seconds=False),
     }

@@ -1,7 +1,6 @@
 """Candles that packages live on: markets, how far they reach, what is missing, feeds from exchanges."""
 
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -10,9 +9,9 @@ from shared.contracts.candle_feeds import CandleFeed
 from streamlit_ui import formats
 from streamlit_ui.address import select
 from streamlit_ui.client import packages as client
-from streamlit_ui.session import services, t, zone
+from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, empty, guarded
-from streamlit_ui.tables import dataframe
+from streamlit_ui.tables import dataframe, moment_column
 
 MOST_SYMBOLS = 1000
 MOST_GAPS = 200
@@ -45,7 +44,8 @@ def draw_coverage(symbol: str, interval: str) -> None:
     dataframe(
         pd.DataFrame(rows), hide_index=True, width="stretch",
         column_config={
-            "since": _moment(t("packages.gap_since")), "until": _moment(t("packages.gap_until")),
+            "since": moment_column(t("packages.gap_since"), seconds=False),
+            "until": moment_column(t("packages.gap_until"), seconds=False),
             "missing": st.column_config.NumberColumn(t("packages.gap_missing"), format="localized"),
         },
     )  # fmt: skip
@@ -75,8 +75,9 @@ def _draw_markets() -> None:
     dataframe(
         pd.DataFrame(rows), hide_index=True, width="stretch",
         column_config={
-            "symbol": t("packages.symbol"), "interval": t("packages.interval"), "first": _moment(t("packages.first")),
-            "last": _moment(t("packages.last")), "age": t("packages.newest"),
+            "symbol": t("packages.symbol"), "interval": t("packages.interval"),
+            "first": moment_column(t("packages.first"), seconds=False),
+            "last": moment_column(t("packages.last"), seconds=False), "age": t("packages.newest"),
         },
     )  # fmt: skip
     if found.next_after:
@@ -108,7 +109,3 @@ def _state(feed: CandleFeed) -> str:
     if feed.updated_at is None:
         return badge("off", t("packages.feed_off"))
     return badge("good", t("packages.feed_good"))
-
-
-def _moment(label: str) -> Any:
-    return st.column_config.DatetimeColumn(label, format="YYYY-MM-DD HH:mm", timezone=str(zone()))

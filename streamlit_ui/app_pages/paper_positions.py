@@ -14,9 +14,9 @@ from streamlit_ui import formats
 from streamlit_ui.address import keep, told
 from streamlit_ui.app_pages.paper_orders import side_words
 from streamlit_ui.client import packages as client
-from streamlit_ui.session import services, t, zone
+from streamlit_ui.session import services, t
 from streamlit_ui.states import confirm, empty, note
-from streamlit_ui.tables import dataframe
+from streamlit_ui.tables import dataframe, moment_column
 
 MOST_CLOSED = 1000
 _SELECTED = "paper_selected"
@@ -133,7 +133,7 @@ def _columns() -> dict[str, Any]:
     column = st.column_config
     usdt = partial(column.NumberColumn, format="%+.2f")
     price = partial(column.NumberColumn, format="%.6g")
-    when = partial(column.DatetimeColumn, format="YYYY-MM-DD HH:mm", timezone=str(zone()))
+    when = partial(moment_column, seconds=False)
     return {
         "side": column.TextColumn(t("paper.side"), width=90), "symbol": t("paper.symbol"),
         "size": column.NumberColumn(t("paper.size"), format="%.2f", help=t("paper.size_help")),

@@ -10,9 +10,9 @@ from streamlit_ui.app_pages import challenge
 from streamlit_ui.app_pages.changes import Change, draw_save, key
 from streamlit_ui.client.active_models import get_challenge, list_active, list_promotions, promote, roll_back
 from streamlit_ui.formats import number, plain
-from streamlit_ui.session import services, t, zone
+from streamlit_ui.session import services, t
 from streamlit_ui.states import confirm, empty, guarded, note
-from streamlit_ui.tables import dataframe
+from streamlit_ui.tables import dataframe, moment_column
 
 _SHARES = ("precision", "alert_precision")
 _FIELD_PIXELS = 170
@@ -165,7 +165,7 @@ def _draw_log(log: list[Promotion], names: dict[int, str]) -> None:
         },
         hide_index=True,
         column_config={
-            t("manage.log_when"): st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", timezone=zone().key),
+            t("manage.log_when"): moment_column(),
             t("manage.field_reason"): st.column_config.TextColumn(width="large"),
         },
     )

@@ -10,9 +10,9 @@ from streamlit_ui.app_pages.model_states import state_words
 from streamlit_ui.app_pages.questions import question
 from streamlit_ui.formats import number, plain
 from streamlit_ui.places import link
-from streamlit_ui.session import t, term, zone
+from streamlit_ui.session import t, term
 from streamlit_ui.states import badge, empty
-from streamlit_ui.tables import dataframe
+from streamlit_ui.tables import dataframe, moment_column
 
 
 def draw(found: ServiceStatistics, models: list[ActiveModel]) -> None:
@@ -45,9 +45,7 @@ def _draw_models(models: list[ActiveModel]) -> None:
         column_config={
             t("statistics.model"): st.column_config.TextColumn(width="medium"),
             t("statistics.predictions"): st.column_config.NumberColumn(format="localized"),
-            t("statistics.last_prediction"): st.column_config.DatetimeColumn(
-                format="YYYY-MM-DD HH:mm:ss", timezone=zone().key
-            ),
+            t("statistics.last_prediction"): moment_column(),
         },
     )  # fmt: skip
     rows = shown.selection.rows

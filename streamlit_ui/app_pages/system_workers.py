@@ -14,7 +14,7 @@ from streamlit_ui.app_pages.system_states import is_dead
 from streamlit_ui.charts.system import ShardWords, parts_of_coins
 from streamlit_ui.session import t, zone
 from streamlit_ui.states import empty
-from streamlit_ui.tables import dataframe
+from streamlit_ui.tables import dataframe, moment_column
 
 
 def draw(workers: Sequence[WorkerState], now: datetime) -> None:
@@ -59,7 +59,6 @@ def draw(workers: Sequence[WorkerState], now: datetime) -> None:
 def draw_feeds(feeds: Sequence[CandleFeed]) -> None:
     """Draw the feeds of candles."""
     st.subheader(t("system.part_feeds"))
-    clock = str(zone())
     dataframe(
         pd.DataFrame(
             {
@@ -73,9 +72,7 @@ def draw_feeds(feeds: Sequence[CandleFeed]) -> None:
         column_config={
             "feed": st.column_config.TextColumn(t("system.feed"), width="medium"),
             "state": st.column_config.TextColumn(t("system.state"), width=130),
-            "last": st.column_config.DatetimeColumn(
-                t("system.last_candle", clock=clock), format="YYYY-MM-DD HH:mm", timezone=clock, width=170
-            ),
+            "last": moment_column(t("system.last_candle", clock=zone().key), seconds=False, width=170),
             "said": st.column_config.TextColumn(t("system.said"), width="large"),
         },
     )
