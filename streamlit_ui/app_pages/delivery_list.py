@@ -1,7 +1,6 @@
 """Messages to endpoints: chosen by the address, page by page, kept up to date."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
 import pandas as pd
@@ -13,6 +12,7 @@ from streamlit_ui import formats
 from streamlit_ui.address import keep, select, told, told_id
 from streamlit_ui.app_pages.delivery_words import SIGNS, answer_words, status_words, title, to_view, type_words
 from streamlit_ui.app_pages.known_models import known_models, model_name
+from streamlit_ui.app_pages.told_times import pick_moment
 from streamlit_ui.client.webhooks import list_deliveries, list_webhooks
 from streamlit_ui.session import services, t, zone
 from streamlit_ui.states import empty, live
@@ -25,9 +25,8 @@ MOST_ROWS: Final = 15
 """Seen at once; the rest is scrolled to."""
 STATUSES: Final[tuple[Literal["any"] | DeliveryStatus, ...]] = ("any", *get_args(DeliveryStatus))
 TYPES: Final[tuple[EventType, ...]] = get_args(EventType)
-FIRST_YEAR: Final = 2000
-LAST_YEAR: Final = 2100
-"""What lies outside is no moment of a message; a calendar must end somewhere."""
+STEP_SECONDS: Final = 60
+"""Of the moments to choose from."""
 _TABLE: Final = "deliveries"
 _DRAWN: Final = "deliveries_drawn"
 
@@ -62,41 +61,15 @@ def _filters(endpoints: dict[int, Webhook]) -> dict[str, Any]:
             t("delivery.coin"), value=told("coin") or "", key="pick_coin", placeholder=t("delivery.any")
         ).strip()
         keep("coin", coin)
-        since, until = _moment("since"), _moment("until")
+        since, until = (
+            pick_moment(name, t(f"delivery.{name}", clock=zone().key), step_seconds=STEP_SECONDS)
+            for name in ("since", "until")
+        )
     return {
         "endpoint_id": to or None, "status": None if status == "any" else status, "event_type": kind or None,
         "active_model_id": model or None, "coin_id": coin or None,
         "date_from": since, "date_to": until,
     }  # fmt: skip
-
-
-def _moment(name: str) -> datetime | None:
-    """Ask for a moment on the session's clock; the address holds it with its offset, and decides."""
-    key, known = f"pick_{name}", _known_moment(name)
-    clock = zone()
-    st.session_state[key] = known.astimezone(clock).replace(tzinfo=None) if known else None
-
-    def changed() -> None:
-        chosen: datetime | None = st.session_state[key]
-        keep(name, chosen.replace(tzinfo=clock).isoformat() if chosen else None)
-
-    st.datetime_input(
-        t(f"delivery.{name}", clock=str(clock)), value=None, min_value=datetime(FIRST_YEAR, 1, 1),  # noqa: DTZ001
-        max_value=datetime(LAST_YEAR, 12, 31), step=60, key=key, on_change=changed,  # noqa: DTZ001
-        format="YYYY-MM-DD",
-    )  # fmt: skip
-    return known
-
-
-def _known_moment(name: str) -> datetime | None:
-    """Give the moment that the address names; None where there is none, or nonsense."""
-    try:
-        known = datetime.fromisoformat(told(name) or "")
-    except ValueError:
-        return None
-    if not FIRST_YEAR <= known.year <= LAST_YEAR:
-        return None
-    return known if known.tzinfo else known.replace(tzinfo=zone())
 
 
 @live(REFRESH_SECONDS)

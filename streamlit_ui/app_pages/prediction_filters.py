@@ -1,6 +1,5 @@
 """Which predictions are listed: choices that stand in the address."""
 
-from datetime import datetime
 from typing import Any, Final
 
 import streamlit as st
@@ -8,11 +7,13 @@ import streamlit as st
 from shared.contracts.prediction import ActiveModel
 from streamlit_ui.address import keep, select, told
 from streamlit_ui.app_pages.known_models import model_name, phase_name, phases
-from streamlit_ui.app_pages.told_times import told_moment
+from streamlit_ui.app_pages.told_times import pick_moment
 from streamlit_ui.session import t, zone
 
 OUTCOMES: Final = ("", "pending", "tp", "fp", "fn", "tn", "unresolved")
 NAMES: Final = ("alerts", "model", "outcome", "min", "phase", "from", "to")
+STEP_SECONDS: Final = 300
+"""Of the moments to choose from."""
 _LAST: Final = "prediction_filters"
 
 
@@ -40,7 +41,10 @@ def draw(models: dict[int, ActiveModel]) -> dict[str, Any]:
                 t("predictions.phase"), ["", *map(str, known)], name="phase",
                 words=lambda one: phase_name(known, int(one)) if one else t("predictions.every_phase"),
             )  # fmt: skip
-            since, until = _moment("from"), _moment("to")
+            since, until = (
+                pick_moment(name, t(f"predictions.{name}", clock=zone().key), step_seconds=STEP_SECONDS)
+                for name in ("from", "to")
+            )
     found = {
         "is_alert": True if alerts == "only" else None,
         "active_model_id": model or None,
@@ -78,19 +82,3 @@ def _least_probability() -> float:
         t("predictions.least"), min_value=0.0, max_value=1.0, step=0.01, format="percent", key=key,
         on_change=lambda: keep("min", round(st.session_state[key], 2), 0.0),
     )  # fmt: skip
-
-
-def _moment(name: str) -> datetime | None:
-    key = f"pick_{name}"
-    start = told_moment(name)
-    st.session_state[key] = start.replace(tzinfo=None) if start else None
-
-    def changed() -> None:
-        chosen: datetime | None = st.session_state[key]
-        keep(name, chosen.replace(tzinfo=zone()).isoformat() if chosen else None)
-
-    st.datetime_input(
-        t(f"predictions.{name}", clock=zone().key), value=None, key=key, on_change=changed, format="YYYY-MM-DD",
-        step=300,
-    )  # fmt: skip
-    return start
