@@ -13,15 +13,19 @@ from shared.contracts.statistics import ModelStatistics, ServiceStatistics, Work
 from shared.contracts.training import Model
 from shared.contracts.webhook import Webhook
 from streamlit_ui.app_pages.delivery_words import BRIEF_SECONDS, title
+from streamlit_ui.app_pages.service_health import (
+    LEAST_DISK_BYTES,
+    MOST_OUTCOME_DELAY_SECONDS,
+    SHARDS,
+    is_behind,
+    is_dead,
+    missing_shards,
+    unaccounted,
+)
 from streamlit_ui.places import Name
 
 Severity = Literal["bad", "warning"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("bad", "warning")
-SHARDS: Final = 8
-"""Parts that all coins are cut into; a worker says which of them it answers."""
-OLDEST_BEAT: Final = timedelta(seconds=30)
-MOST_LAG_SECONDS: Final = 60.0
-MOST_OUTCOME_DELAY_SECONDS: Final = 600.0
 LONGEST_SILENCE: Final = timedelta(minutes=15)
 BRIEF_FAILURE: Final = timedelta(seconds=BRIEF_SECONDS)
 LONGEST_FAILURE: Final = timedelta(minutes=5)
@@ -32,7 +36,6 @@ LARGEST_GAP: Final = 0.1
 FEWEST_ALERTS: Final = 30
 """So many alerts with a known outcome before their precision is held against the hold-out's."""
 LEAST_OF_PROMISE: Final = 0.5
-LEAST_DISK_BYTES: Final = 2 * 1024**3
 MOST_LIKE_IT: Final = 3
 """Findings of one kind that are told one by one; more of them are told as a number."""
 
@@ -118,35 +121,30 @@ def _of_workers(situation: Situation) -> Iterator[Finding]:
     if not service.workers:
         yield Finding(severity="bad", code="no_worker", place="system")
     else:
-        alive = [worker for worker in service.workers if not _is_dead(worker, situation.now)]
         for worker in service.workers:
-            yield from _of_worker(worker, is_dead=worker not in alive)
-        uncovered = SHARDS - len({shard for worker in alive for shard in worker.shards})
-        if alive and uncovered:
+            yield from _of_worker(worker, situation.now)
+        uncovered = len(missing_shards(service.workers, situation.now))
+        if uncovered and not all(is_dead(worker, situation.now) for worker in service.workers):
             yield Finding(
                 severity="bad", code="uncovered", place="system", values={"uncovered": uncovered, "of": SHARDS}
             )
     if not service.books.balanced:
-        missing = service.books.owed - service.books.predictions - sum(service.books.skipped.values())
-        yield Finding(severity="bad", code="books", place="system", values={"missing": abs(missing)})
+        missing = abs(unaccounted(service.books))
+        yield Finding(severity="bad", code="books", place="system", values={"missing": missing})
     behind = service.outcomes_behind_seconds or 0
     if behind > MOST_OUTCOME_DELAY_SECONDS:
         yield Finding(severity="warning", code="outcomes", place="statistics", values={"seconds": behind})
 
 
-def _is_dead(worker: WorkerState, now: datetime) -> bool:
-    return worker.beat is None or now - worker.beat > OLDEST_BEAT
-
-
-def _of_worker(worker: WorkerState, *, is_dead: bool) -> Iterator[Finding]:
-    if is_dead:
+def _of_worker(worker: WorkerState, now: datetime) -> Iterator[Finding]:
+    if is_dead(worker, now):
         yield Finding(severity="bad", code="dead_worker", place="system", values={"moment": worker.beat})
         return
     if worker.trouble:
         yield Finding(severity="bad", code="trouble", place="system", values={"reason": worker.trouble})
     if worker.listener == "polling":
         yield Finding(severity="warning", code="polling", place="system")
-    if (worker.lag_seconds or 0) > MOST_LAG_SECONDS:
+    if is_behind(worker):
         yield Finding(severity="warning", code="lag", place="system", values={"seconds": worker.lag_seconds})
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from shared.contracts.statistics import Books, ServiceStatistics
 from streamlit_ui import formats
+from streamlit_ui.app_pages.service_health import unaccounted
 from streamlit_ui.charts.system import skipped_by_reason
 from streamlit_ui.client.active_models import get_service_statistics
 from streamlit_ui.places import link
@@ -37,7 +38,7 @@ def _books(books: Books) -> None:
     if books.balanced:
         st.markdown(badge("good", t("system.balanced")) + f" {t('system.balanced_detail')}")
     else:
-        apart = formats.number(books.owed - books.predictions - skipped)
+        apart = formats.number(unaccounted(books))
         st.error(f"**{t('system.unbalanced')}**: {t('system.unbalanced_detail', count=apart)}", icon=":material/error:")
     grid = st.grid(min_column_width=170)
     sign = "=" if books.balanced else "≠"

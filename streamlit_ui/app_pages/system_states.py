@@ -10,12 +10,14 @@ from shared.contracts.health import HealthReport
 from shared.contracts.packages import Package
 from shared.contracts.statistics import ModelCounts, ServiceStatistics, WorkerState
 from streamlit_ui import formats
-from streamlit_ui.app_pages.attention import (
+from streamlit_ui.app_pages.service_health import (
     LEAST_DISK_BYTES,
-    MOST_LAG_SECONDS,
     MOST_OUTCOME_DELAY_SECONDS,
-    OLDEST_BEAT,
     SHARDS,
+    is_behind,
+    is_dead,
+    missing_shards,
+    unaccounted,
 )
 from streamlit_ui.client.transport import ServiceName
 from streamlit_ui.places import Name
@@ -68,17 +70,6 @@ def tiles(seen: Seen) -> list[Tile]:
         _feeds(seen.feeds),
         _packages(seen.packages),
     ]
-
-
-def is_dead(worker: WorkerState, now: datetime) -> bool:
-    """Tell whether a worker has said nothing for too long."""
-    return worker.beat is None or now - worker.beat > OLDEST_BEAT
-
-
-def missing_shards(workers: Sequence[WorkerState], now: datetime) -> list[int]:
-    """Give the parts of the coins that no living worker answers."""
-    held = {shard for worker in workers if not is_dead(worker, now) for shard in worker.shards}
-    return sorted(set(range(SHARDS)) - held)
 
 
 def _tile(
@@ -141,8 +132,7 @@ def _of_prediction(seen: Seen) -> Iterator[Tile]:
     if books.balanced:
         yield _tile("books", "good", t("system.balanced"), t("system.balanced_detail"))
     else:
-        apart = books.owed - books.predictions - sum(books.skipped.values())
-        detail = t("system.unbalanced_detail", count=formats.number(apart))
+        detail = t("system.unbalanced_detail", count=formats.number(unaccounted(books)))
         yield _tile("books", "bad", t("system.unbalanced"), detail)
     yield _outcomes(statistics.outcomes_behind_seconds)
     waiting = statistics.deliveries.get("pending", 0)
@@ -169,8 +159,8 @@ def _workers(workers: Sequence[WorkerState], now: datetime) -> Tile:
         return _tile("workers", "bad", running, t("system.shards_missing", count=len(missing), all=SHARDS))
     if troubled := next((worker.trouble for worker in alive if worker.trouble), None):
         return _tile("workers", "warning", running, formats.plain(troubled))
-    lag = max((worker.lag_seconds or 0.0) for worker in alive)
-    if lag > MOST_LAG_SECONDS:
+    if any(map(is_behind, alive)):
+        lag = max(worker.lag_seconds or 0.0 for worker in alive)
         return _tile("workers", "warning", running, t("system.behind", duration=formats.duration(lag)))
     return _tile("workers", "good", running, t("system.up_to_date"))
 

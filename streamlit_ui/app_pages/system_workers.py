@@ -9,8 +9,7 @@ import streamlit as st
 from shared.contracts.candle_feeds import CandleFeed
 from shared.contracts.statistics import WorkerState
 from streamlit_ui import formats
-from streamlit_ui.app_pages.attention import MOST_LAG_SECONDS, SHARDS
-from streamlit_ui.app_pages.system_states import is_dead
+from streamlit_ui.app_pages.service_health import SHARDS, is_behind, is_dead
 from streamlit_ui.charts.system import ShardWords, parts_of_coins
 from streamlit_ui.session import t, zone
 from streamlit_ui.states import empty
@@ -87,7 +86,7 @@ def shard_rows(workers: Sequence[WorkerState], now: datetime) -> pd.DataFrame:
         alive = [number for number in holders if not is_dead(workers[number], now)]
         if not alive:
             rows.append((shard, formats.NOTHING, t("system.shard_dead"), "✗"))
-        elif (workers[alive[0]].lag_seconds or 0.0) > MOST_LAG_SECONDS or workers[alive[0]].trouble:
+        elif is_behind(workers[alive[0]]) or workers[alive[0]].trouble:
             rows.append((shard, str(alive[0] + 1), t("system.shard_late"), "!"))
         else:
             rows.append((shard, str(alive[0] + 1), t("system.shard_good"), "✓"))
@@ -112,7 +111,7 @@ def _alt(rows: pd.DataFrame) -> str:
 def _state(worker: WorkerState, now: datetime) -> str:
     if is_dead(worker, now):
         return f"✗ {t('system.shard_dead')}"
-    if worker.trouble or (worker.lag_seconds or 0.0) > MOST_LAG_SECONDS:
+    if worker.trouble or is_behind(worker):
         return f"! {t('system.shard_late')}"
     return f"✓ {t('system.shard_good')}"
 

@@ -10,7 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from shared.contracts.candle_feeds import CandleFeeds
 from shared.contracts.packages import Packages
-from streamlit_ui.app_pages.system_states import Seen, Tile, missing_shards, tiles
+from streamlit_ui.app_pages.service_health import missing_shards
+from streamlit_ui.app_pages.system_states import Seen, Tile, tiles
 from streamlit_ui.app_pages.system_workers import spans
 from streamlit_ui.client.system import get_health
 from streamlit_ui.client.transport import Refused, Service
