@@ -2,7 +2,9 @@
 
 import streamlit as st
 
+from shared.contracts.prediction import ActiveModel
 from shared.contracts.promotions import AutoPromotion, Challenge, Figures, Metric
+from streamlit_ui.app_pages.known_models import model_name
 from streamlit_ui.formats import number, percent, plain, share
 from streamlit_ui.session import t
 from streamlit_ui.states import badge
@@ -22,14 +24,14 @@ def condition(asked: AutoPromotion) -> str:
     )  # fmt: skip
 
 
-def draw(found: Challenge, names: dict[int, str]) -> None:
+def draw(found: Challenge, models: dict[int, ActiveModel]) -> None:
     """Draw figures of both, the lead, what chance may bring, and what is missing."""
     if found.live_active_model_id is None or found.challenger is None or found.live is None:
         st.caption(t("manage.no_live", line=plain(found.line)))
         _draw_missing(found)
         return
     st.caption(
-        t("manage.contest_why", pairs=number(found.pairs), live=plain(names.get(found.live_active_model_id, "")))
+        t("manage.contest_why", pairs=number(found.pairs), live=plain(model_name(models, found.live_active_model_id)))
     )
     challenger, live = found.challenger, found.live
     dataframe(

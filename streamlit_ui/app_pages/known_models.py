@@ -47,7 +47,7 @@ def forget_models() -> None:
 def model_name(models: dict[int, ActiveModel], active_id: int) -> str:
     """Give the name of a model, or say that it is deleted."""
     found = models.get(active_id)
-    return found.name if found else t("predictions.deleted", id=active_id)
+    return found.name if found else t("model_states.deleted", id=active_id)
 
 
 def phases() -> dict[int, str]:

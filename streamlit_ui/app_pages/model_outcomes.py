@@ -37,7 +37,7 @@ class Span:
 def draw_header(found: ModelStatistics, model: ActiveModel | None) -> None:
     """Say which model this is, since when it predicts, and where to go from here."""
     if model is None:
-        st.markdown(badge("off", t("statistics.deleted", id=found.active_model_id)))
+        st.markdown(badge("off", t("model_states.deleted", id=found.active_model_id)))
     else:
         st.markdown(f"{active_badge(model)} {mode_badge(model)} **{plain(question(model))}**")
     with st.container(horizontal=True, vertical_alignment="center"):

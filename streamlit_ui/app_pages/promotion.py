@@ -8,8 +8,9 @@ from shared.contracts.prediction import ActiveModel
 from shared.contracts.promotions import MOST_PAIRS, AutoPromotion, Metric, Promote, Promotion
 from streamlit_ui.app_pages import challenge
 from streamlit_ui.app_pages.changes import Change, draw_save, key
+from streamlit_ui.app_pages.known_models import model_name
 from streamlit_ui.client.active_models import get_challenge, list_active, list_promotions, promote, roll_back
-from streamlit_ui.formats import number, plain
+from streamlit_ui.formats import plain
 from streamlit_ui.session import services, t
 from streamlit_ui.states import confirm, empty, guarded, note
 from streamlit_ui.tables import dataframe, moment_column
@@ -21,25 +22,24 @@ _LOG_ROWS = 50
 
 def draw(model: ActiveModel) -> None:
     """Draw mode and line, the contest, and what was live when."""
-    models = list_active(services().prediction, include_inactive=True).models
-    names = {one.id: one.name for one in models}
+    models = {one.id: one for one in list_active(services().prediction, include_inactive=True).models}
     log = list_promotions(services().prediction, active_model_id=model.id, limit=_LOG_ROWS).promotions
     if model.mode == "shadow" and model.is_active:
-        _draw_contest(model, names)
+        _draw_contest(model, models)
     else:
-        _draw_live(model, names, log)
+        _draw_live(model, models, log)
     with st.container(border=True):
-        _draw_fields(model, sorted({one.line for one in models if one.line is not None}))
-    _draw_log(log, names)
+        _draw_fields(model, sorted({one.line for one in models.values() if one.line is not None}))
+    _draw_log(log, models)
 
 
-def _draw_contest(model: ActiveModel, names: dict[int, str]) -> None:
+def _draw_contest(model: ActiveModel, models: dict[int, ActiveModel]) -> None:
     st.subheader(t("manage.contest"))
     if model.line is None:
         empty(t("manage.no_contest"))
     else:
         with guarded():
-            challenge.draw(get_challenge(services().prediction, model.id), names)
+            challenge.draw(get_challenge(services().prediction, model.id), models)
     if st.button(t("manage.promote"), type="primary", icon=":material/publish:", help=t("manage.promote_help")):
         _ask_promote(model)
 
@@ -59,7 +59,7 @@ def _ask_promote(model: ActiveModel) -> None:
     confirm(t("manage.promote"), words, action=t("manage.promote"), do=do)
 
 
-def _draw_live(model: ActiveModel, names: dict[int, str], log: list[Promotion]) -> None:
+def _draw_live(model: ActiveModel, models: dict[int, ActiveModel], log: list[Promotion]) -> None:
     """Say why there is no contest, and offer to undo the promotion that made the model live."""
     if model.mode == "shadow":
         empty(t("manage.rests"))
@@ -68,9 +68,9 @@ def _draw_live(model: ActiveModel, names: dict[int, str], log: list[Promotion]) 
     if last is None or any(one.undoes == last.id for one in log):
         return
     back = last.replaced_active_model_id
-    returning = (
-        t("manage.roll_back_to", name=plain(_name(back, names))) if back is not None else t("manage.roll_back_alone")
-    )
+    returning = t("manage.roll_back_alone")
+    if back is not None:
+        returning = t("manage.roll_back_to", name=plain(model_name(models, back)))
     st.markdown(returning)
     if st.button(t("manage.roll_back"), icon=":material/undo:"):
 
@@ -145,7 +145,7 @@ def _ask_conditions(model: ActiveModel) -> AutoPromotion:
     return AutoPromotion(metric=metric, margin=round(margin / factor, 8), min_outcomes=int(outcomes))
 
 
-def _draw_log(log: list[Promotion], names: dict[int, str]) -> None:
+def _draw_log(log: list[Promotion], models: dict[int, ActiveModel]) -> None:
     st.subheader(t("manage.log"))
     if not log:
         empty(t("manage.no_log"))
@@ -154,9 +154,9 @@ def _draw_log(log: list[Promotion], names: dict[int, str]) -> None:
         {
             t("manage.log_when"): [one.created_at for one in log],
             t("manage.log_action"): [t(f"manage.action_{one.action}") for one in log],
-            t("manage.name"): [_name(one.active_model_id, names) for one in log],
+            t("manage.name"): [model_name(models, one.active_model_id) for one in log],
             t("manage.log_replaced"): [
-                "" if one.replaced_active_model_id is None else _name(one.replaced_active_model_id, names)
+                "" if one.replaced_active_model_id is None else model_name(models, one.replaced_active_model_id)
                 for one in log
             ],
             t("manage.field_line"): [one.line or "" for one in log],
@@ -169,7 +169,3 @@ def _draw_log(log: list[Promotion], names: dict[int, str]) -> None:
             t("manage.field_reason"): st.column_config.TextColumn(width="large"),
         },
     )
-
-
-def _name(active_id: int, names: dict[int, str]) -> str:
-    return names.get(active_id) or t("manage.deleted_model", id=number(active_id))

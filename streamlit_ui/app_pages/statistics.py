@@ -7,6 +7,7 @@ import streamlit as st
 from shared.contracts.prediction import ActiveModel
 from streamlit_ui import address
 from streamlit_ui.app_pages import model_outcomes, service_outcomes
+from streamlit_ui.app_pages.known_models import model_name
 from streamlit_ui.app_pages.model_outcomes import Span
 from streamlit_ui.app_pages.told_times import told_day
 from streamlit_ui.client.active_models import get_service_statistics, get_statistics, list_active
@@ -47,7 +48,7 @@ def render() -> None:
 def _name(models: dict[int, ActiveModel], chosen: int) -> str:
     if chosen == _ALL:
         return t("statistics.all_models")
-    return models[chosen].name if chosen in models else t("statistics.deleted", id=chosen)
+    return model_name(models, chosen)
 
 
 @live(REDRAWN_SECONDS)
