@@ -44,10 +44,16 @@ def share(value: float | None, digits: int = 1) -> str:
 
 def percent(value: float | None, digits: int = 2, *, signed: bool = True) -> str:
     """Write a change that is in percent already, with its sign."""
+    return with_sign(value, digits, "%") if signed else number(value, digits, "%")
+
+
+def with_sign(value: float | None, digits: int = 0, unit: str = "") -> str:
+    """Write a difference with its sign; what is nothing as it is written has none."""
     if value is None:
         return NOTHING
-    shown = number(value, digits, "%")
-    return f"+{shown}" if signed and value > 0 else shown
+    rounded = round(value, digits) or 0.0
+    shown = number(rounded, digits, unit)
+    return f"+{shown}" if rounded > 0 else shown
 
 
 def price(value: float | None) -> str:

@@ -77,4 +77,4 @@ def _points(metric: Metric, value: float | None) -> str:
     if metric == "brier":
         return number(value, _BRIER_DIGITS)
     points = None if value is None else value if metric == "mean_return" else value * 100
-    return number(points, 2, t("manage.pp"))
+    return number(points, 2, t("words.points"))

@@ -14,7 +14,7 @@ from streamlit_ui.app_pages.test_result import named
 from streamlit_ui.charts import curves as charts
 from streamlit_ui.client import models as client
 from streamlit_ui.client.transport import Refused, Strange
-from streamlit_ui.formats import NOTHING, moment, number, percent, plain, share
+from streamlit_ui.formats import NOTHING, moment, number, plain, share, with_sign
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import confirm, empty, live, note
@@ -189,11 +189,7 @@ def _notes(found: Found) -> None:
 
 
 def _lead(measure: str, value: float | None) -> str:
-    if value is None:
-        return NOTHING
-    if measure == "expected_value_pct":
-        return f"{percent(value)[:-2]} {t('models.points')}"
-    return f"{'+' if value > 0 else ''}{number(value, 4)}"
+    return with_sign(value, 2, t("words.points")) if measure == "expected_value_pct" else with_sign(value, 4)
 
 
 def _curves(found: Found) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from shared.contracts.statistics import Figures, HoldOut, Judged
 from streamlit_ui.charts import outcomes
-from streamlit_ui.formats import NOTHING, number, percent, share
+from streamlit_ui.formats import NOTHING, number, percent, share, with_sign
 from streamlit_ui.session import t
 from streamlit_ui.tables import dataframe
 
@@ -140,19 +140,11 @@ def _points(live: float | None, promised: Judged | None, figure: str) -> str | N
 
 
 def _point_words(live: float | None, promised: float | None) -> str | None:
-    if live is None or promised is None:
-        return None
-    return t("statistics.points", points=_signed((live - promised) * 100, 1))
+    return None if live is None or promised is None else with_sign((live - promised) * 100, 1, t("words.points"))
 
 
 def _difference(live: float | None, promised: float | None) -> str | None:
-    return None if live is None or promised is None else _signed(live - promised, _BRIER_DIGITS)
-
-
-def _signed(value: float, digits: int) -> str:
-    rounded = round(value, digits) or 0.0  # No sign before a nothing.
-    shown = number(rounded, digits)
-    return f"+{shown}" if rounded > 0 else shown
+    return None if live is None or promised is None else with_sign(live - promised, _BRIER_DIGITS)
 
 
 def _range_words(hits: int, known: int) -> str:

@@ -74,7 +74,7 @@ def _draw_figures(found: Dashboard) -> None:
 
 
 def _signed(usdt: float) -> str | int:
-    return f"{'+' if usdt > 0 else ''}{formats.number(usdt, 2)}" if round(usdt, 2) else 0
+    return formats.with_sign(usdt, 2) if round(usdt, 2) else 0
 
 
 def _draw_trading(found: Dashboard) -> None:

@@ -16,7 +16,7 @@ from streamlit_ui.app_pages.questions import question
 from streamlit_ui.charts import curves as charts
 from streamlit_ui.client import models as client
 from streamlit_ui.client.transport import Refused, ServiceError
-from streamlit_ui.formats import moment, number, percent, plain, share
+from streamlit_ui.formats import moment, number, percent, plain, share, with_sign
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, confirm, empty, note, show_error
@@ -172,16 +172,16 @@ def _beside(
             if moved is None:
                 told = None
             elif digits:
-                told = f"{'+' if moved > 0 else ''}{number(moved, digits)}"
+                told = with_sign(moved, digits)
             else:
-                told = f"{'+' if moved > 0 else ''}{number(moved * _POINTS, 1)} {t('models.points')}"
+                told = with_sign(moved * _POINTS, 1, t("words.points"))
             value = number(now, digits) if digits else share(now)
             was = number(before, digits) if digits else share(before)
             # More or fewer positive rows are neither good nor bad.
             colour: Literal["normal", "off"] = "off" if label == t("card.base_rate") else "normal"
             st.metric(label, value, delta=told, delta_color=colour, border=True, help=t("models.was", value=was))
         moved = change(*money)
-        told = None if moved is None else f"{percent(moved)[:-2]} {t('models.points')}"
+        told = None if moved is None else with_sign(moved, 2, t("words.points"))
         st.metric(
             t("card.expected_value"), percent(money[0]), delta=told, border=True,
             help=t("models.was", value=percent(money[1])),
