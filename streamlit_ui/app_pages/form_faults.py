@@ -10,9 +10,13 @@ from streamlit_ui.texts import table
 
 
 def of_validation(error: ValidationError) -> tuple[Fault, ...]:
-    """Give what a wire model refuses before anything is sent."""
+    """Give what a wire model refuses before anything is sent, as the services write it."""
     return tuple(
-        Fault(pointer="/" + "/".join(str(part) for part in one["loc"]), detail=one["msg"]) for one in error.errors()
+        Fault(
+            pointer="".join(f"/{part}" for part in one["loc"]),
+            detail=one["msg"].removeprefix("Value error, "),
+        )
+        for one in error.errors()
     )
 
 
@@ -24,4 +28,4 @@ def show(faults: tuple[Fault, ...], *, page: str) -> None:
 
 def _field(pointer: str, page: str) -> str:
     name = pointer.strip("/").split("/", maxsplit=1)[0]
-    return table(language()).get(f"{page}.field_{name}", code(pointer))
+    return table(language()).get(f"{page}.field_{name}", code(pointer or "/"))

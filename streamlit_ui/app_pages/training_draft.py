@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from shared.contracts.model_request import CreateModel, TuneModel
+from streamlit_ui.app_pages import form_faults
 from streamlit_ui.client.transport import Fault
 
 Body = dict[str, Any]
@@ -73,18 +74,7 @@ def check(body: Body) -> tuple[CreateModel | None, tuple[Fault, ...]]:
     try:
         return (TuneModel if "trials" in body else CreateModel).model_validate(body), ()
     except ValidationError as error:
-        return None, faults_of(error)
-
-
-def faults_of(error: ValidationError) -> tuple[Fault, ...]:
-    """Give the faults as the services write them."""
-    return tuple(
-        Fault(
-            pointer="".join(f"/{part}" for part in one["loc"]),
-            detail=one["msg"].removeprefix("Value error, "),
-        )
-        for one in error.errors()
-    )
+        return None, form_faults.of_validation(error)
 
 
 def pack(body: Body) -> str:

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from shared.contracts.jobs import Job
 from shared.contracts.training import Model
-from streamlit_ui.app_pages.training_draft import Body, Draft, faults_of, read
+from streamlit_ui.app_pages import form_faults
+from streamlit_ui.app_pages.training_draft import Body, Draft, read
 from streamlit_ui.app_pages.training_faults import words
 from streamlit_ui.app_pages.training_fields import fill
 from streamlit_ui.client.transport import Service
@@ -47,7 +48,7 @@ def _paste() -> None:
     except ValidationError as error:
         lines = [
             t("train.paste_wrong"),
-            *(f"- {code(one.pointer or '/')} {words(one)}" for one in faults_of(error)),
+            *(f"- {code(one.pointer or '/')} {words(one)}" for one in form_faults.of_validation(error)),
         ]
         st.error("\n".join(lines), icon=":material/error:")
     except (ValueError, RecursionError) as error:
