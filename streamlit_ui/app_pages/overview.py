@@ -14,6 +14,7 @@ from streamlit_ui.app_pages.attention import Finding, find
 from streamlit_ui.app_pages.key_figures import precision_words
 from streamlit_ui.app_pages.known_models import forget_models, known_models, model_name
 from streamlit_ui.app_pages.live_periods import LivePeriod, live_periods
+from streamlit_ui.app_pages.model_states import mode_badge
 from streamlit_ui.app_pages.prediction_table import table
 from streamlit_ui.app_pages.questions import question
 from streamlit_ui.app_pages.situations import MOST_MODELS, Overview, look, side_by_side
@@ -141,8 +142,7 @@ def _models(seen: Overview) -> None:
 
 
 def _card(model: ActiveModel, figures: ModelStatistics | None) -> None:
-    mode = badge("good", t("overview.live")) if model.mode == "live" else badge("off", t("overview.shadow"))
-    st.markdown(f"**{plain(model.name)}** {mode}  \n:gray[{plain(question(model))}]")
+    st.markdown(f"**{plain(model.name)}** {mode_badge(model)}  \n:gray[{plain(question(model))}]")
     with st.grid(2, min_column_width=120, gap="xsmall"):
         _fact(t("overview.predictions_of"), compact(model.total_predictions))
         _fact(t("overview.last_prediction"), age(model.last_prediction_at))
