@@ -1,5 +1,6 @@
 """One coin: its course with what models said of it, one prediction in full, and the models asked now."""
 
+from functools import partial
 from typing import Final
 
 import streamlit as st
@@ -8,6 +9,7 @@ from shared.contracts.prediction import ActiveModel, CoinHistory, Prediction
 from streamlit_ui.address import keep, select, told_id
 from streamlit_ui.app_pages import coin_answers
 from streamlit_ui.app_pages.coin_course import MOST_ROWS, NEWEST_ROWS, course, window
+from streamlit_ui.app_pages.first_answer import FirstAnswer
 from streamlit_ui.app_pages.known_models import known_models, model_name, phase_name, phases
 from streamlit_ui.app_pages.prediction_table import short_coin, table
 from streamlit_ui.charts.candles import candle_chart
@@ -51,7 +53,8 @@ def render(coin_id: str) -> None:
             t("coin.marks"), [usual, *others], name="marks", width=260,
             words=lambda one: model_name(models, one) if one else t("predictions.every_model"),
         )  # fmt: skip
-    _live_view(coin_id, view, marks, chosen, is_around=stretch == "around")
+    asked = FirstAnswer(chosen, ask=partial(_again, chosen)) if chosen else None
+    _live_view(coin_id, view, marks, asked, is_around=stretch == "around")
     with guarded():
         coin_answers.ask(coin_id, models)
 
@@ -68,13 +71,17 @@ def _chosen(coin_id: str) -> Prediction | None:
     return found if found.coin_id == coin_id else None
 
 
+def _again(chosen: Prediction) -> Prediction:
+    """Ask anew for what may change."""
+    return chosen if chosen.outcome is not None else get_prediction(services().prediction, chosen.id)
+
+
 @live(LIVE_SECONDS)
-def _live_view(coin_id: str, view: str, marks: int, chosen: Prediction | None, *, is_around: bool) -> None:
+def _live_view(coin_id: str, view: str, marks: int, asked: FirstAnswer[Prediction] | None, *, is_around: bool) -> None:
     """Draw all that changes by itself: rows come, a message is delivered, an outcome is told."""
     models = known_models()
+    chosen = asked.latest() if asked else None
     model = models.get(chosen.active_model_id) if chosen else None
-    if chosen is not None and chosen.outcome is None:
-        chosen = get_prediction(services().prediction, chosen.id)
     if chosen is not None:
         coin_answers.show(chosen, model)
     around = chosen if is_around else None

@@ -1,6 +1,7 @@
 """One message: what it says, every attempt at it, and sending it again."""
 
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -20,6 +21,7 @@ from streamlit_ui.app_pages.delivery_words import (
     type_words,
     was_taken,
 )
+from streamlit_ui.app_pages.first_answer import FirstAnswer
 from streamlit_ui.charts.delivery import attempts_over_time
 from streamlit_ui.client.transport import Refused
 from streamlit_ui.client.webhooks import get_delivery, get_webhook, resend
@@ -53,7 +55,7 @@ def draw(delivery_id: int) -> None:
             note(t("delivery.resent"), icon=":material/replay:")
             st.rerun()
     if is_pending:
-        _on_its_way(delivery_id)
+        _on_its_way(FirstAnswer(delivery, ask=partial(_ask, delivery_id)))
     else:
         _came_of_it(delivery)
     _says(delivery)
@@ -61,9 +63,13 @@ def draw(delivery_id: int) -> None:
     st.json(delivery.body, expanded=2)
 
 
+def _ask(delivery_id: int) -> DeliveryDetails:
+    return get_delivery(services().prediction, delivery_id)
+
+
 def _known(delivery_id: int) -> DeliveryDetails | None:
     try:
-        return get_delivery(services().prediction, delivery_id)
+        return _ask(delivery_id)
     except Refused as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
@@ -81,7 +87,7 @@ def draw_trial(delivery_id: int) -> None:
 
 @live(1)
 def _trial(delivery_id: int) -> None:
-    delivery = get_delivery(services().prediction, delivery_id)
+    delivery = _ask(delivery_id)
     st.markdown(status_badge(delivery.status))
     if delivery.attempt_log:
         last = delivery.attempt_log[-1]
@@ -92,8 +98,8 @@ def _trial(delivery_id: int) -> None:
 
 
 @live(REFRESH_SECONDS)
-def _on_its_way(delivery_id: int) -> None:
-    delivery = get_delivery(services().prediction, delivery_id)
+def _on_its_way(asked: FirstAnswer[DeliveryDetails]) -> None:
+    delivery = asked.latest()
     if delivery.status != "pending":
         st.rerun()
     _came_of_it(delivery)

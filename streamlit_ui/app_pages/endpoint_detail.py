@@ -1,5 +1,6 @@
 """One endpoint: how it is doing, what it is set to, and what can be done with it."""
 
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -12,6 +13,7 @@ from streamlit_ui.app_pages import endpoint_actions
 from streamlit_ui.app_pages.delivery_list import draw_table
 from streamlit_ui.app_pages.delivery_message import draw_trial
 from streamlit_ui.app_pages.delivery_words import answer_words, endpoint_state, place_of, sends_words, title
+from streamlit_ui.app_pages.first_answer import FirstAnswer
 from streamlit_ui.app_pages.known_models import known_models, model_name
 from streamlit_ui.client.transport import Refused
 from streamlit_ui.client.webhooks import get_webhook, list_deliveries
@@ -34,7 +36,7 @@ def draw(endpoint_id: int) -> None:
     if (trial := told_id("test")) is not None:
         with guarded():
             draw_trial(trial)
-    _state(endpoint_id)
+    _state(FirstAnswer(endpoint, ask=partial(_ask, endpoint_id)))
     with guarded():
         _facts(endpoint)
     st.subheader(t("delivery.latest"))
@@ -42,10 +44,14 @@ def draw(endpoint_id: int) -> None:
     link("delivery", t("delivery.all_of_it"), icon=":material/filter_list:", view="messages", to=endpoint_id)
 
 
+def _ask(endpoint_id: int) -> WebhookDetails:
+    return get_webhook(services().prediction, endpoint_id)
+
+
 def known(endpoint_id: int) -> WebhookDetails | None:
     """Give an endpoint; where there is none (any more), say so."""
     try:
-        return get_webhook(services().prediction, endpoint_id)
+        return _ask(endpoint_id)
     except Refused as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
@@ -54,8 +60,8 @@ def known(endpoint_id: int) -> WebhookDetails | None:
 
 
 @live(REFRESH_SECONDS)
-def _state(endpoint_id: int) -> None:
-    endpoint = get_webhook(services().prediction, endpoint_id)
+def _state(asked: FirstAnswer[WebhookDetails]) -> None:
+    endpoint = asked.latest()
     level, words = endpoint_state(endpoint)
     parts = [badge(level, words)]
     if endpoint.is_builtin:

@@ -7,6 +7,7 @@ import streamlit as st
 
 from shared.contracts.jobs import Job
 from streamlit_ui.app_pages import catalogue, job_scores
+from streamlit_ui.app_pages.first_answer import FirstAnswer
 from streamlit_ui.app_pages.job_stages import stepper
 from streamlit_ui.app_pages.job_words import (
     ASKED_FOR_MODEL,
@@ -35,7 +36,7 @@ def show(job_id: int) -> None:
     """Draw the page of a job."""
     link("jobs", t("jobs.all"), icon=":material/arrow_back:")
     try:
-        job = jobs.get_job(services().training, job_id)
+        job = _ask(job_id)
     except Unreachable as error:
         show_error(error)
         _come_back(job_id)
@@ -49,13 +50,17 @@ def show(job_id: int) -> None:
     if job.status in OVER:
         _body(job)
     else:
-        _follow(job_id, job.status)
+        _follow(FirstAnswer(job, ask=partial(_ask, job_id)), job.status)
+
+
+def _ask(job_id: int) -> Job:
+    return jobs.get_job(services().training, job_id)
 
 
 @live(AGAIN_SECONDS)
 def _come_back(job_id: int) -> None:
     try:
-        jobs.get_job(services().training, job_id)
+        _ask(job_id)
     except Unreachable:
         return
     except Refused:
@@ -64,8 +69,8 @@ def _come_back(job_id: int) -> None:
 
 
 @live(FOLLOW_SECONDS)
-def _follow(job_id: int, status: str) -> None:
-    job = jobs.get_job(services().training, job_id)
+def _follow(asked: FirstAnswer[Job], status: str) -> None:
+    job = asked.latest()
     if job.status != status:
         # The buttons above and the refreshing itself are other ones now.
         st.rerun()
