@@ -154,6 +154,7 @@ def test_switch_when_the_endpoint_is_off_then_it_is_on_at_once(fakes: Fakes, ope
     fakes.prediction.on("PATCH", "/webhooks/3", endpoint())
     test = open_page("delivery", endpoint=3)
     assert "Nothing is sent here: 410 Gone" in words(test)
+    assert [one.path for one in fakes.prediction.asked].count("/webhooks/3") == 1
     test.button(key="switch_endpoint").click().run()
     assert fakes.prediction.changes()[0].json == {"enabled": True}
 
@@ -255,5 +256,6 @@ def test_message_when_it_is_on_its_way_then_it_cannot_be_sent_twice(fakes: Fakes
     test = open_page("delivery", delivery=9)
     assert test.button(key="resend").disabled
     assert "goes out in a moment" in words(test)
+    assert [one.path for one in fakes.prediction.asked].count("/webhook-deliveries/9") == 1
     fakes.prediction.get("/webhook-deliveries/9", Problem(404, "There is no delivery 9"))
     assert "There is no message 9" in words(open_page("delivery", delivery=9))

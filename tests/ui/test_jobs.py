@@ -7,6 +7,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from streamlit_ui.app_pages import job_stages, job_words, jobs
+from streamlit_ui.app_pages.first_answer import FirstAnswer
 from streamlit_ui.app_pages.job_words import positions
 from tests.support.fake_services import Problem
 from tests.support.ui_jobs import fold, job, listed, log, model, trial
@@ -137,6 +138,12 @@ def test_job_when_it_runs_then_stages_scores_log_and_time_left_are_shown(fakes: 
     assert "00:00:12  info     cross-validate: 3 folds" in found
     assert "The newest 7 of 900 lines" in found
     assert test.dataframe[0].value["average_precision"].tolist() == [0.302, 0.275]
+    assert [one.path for one in fakes.training.asked].count("/queue/3") == 1
+
+
+def test_answer_of_the_page_when_its_live_part_was_drawn_then_the_next_draw_asks_anew():
+    asked = FirstAnswer("told to the page", ask=lambda: "told now")
+    assert [asked.latest() for _ in range(3)] == ["told to the page", "told now", "told now"]
 
 
 def test_job_when_it_searches_then_the_best_trial_stands_first(fakes: Fakes, open_page: Open):

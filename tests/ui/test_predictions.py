@@ -147,7 +147,7 @@ def test_stream_when_the_service_goes_in_the_middle_then_a_banner_stands_there(s
 
 def test_stream_when_a_model_was_deleted_then_its_predictions_still_say_whose(fakes: Fakes, open_page: Open):
     predicting(fakes.prediction, [prediction(active_model_id=99)])
-    assert list(open_page("predictions", lang="de").dataframe[0].value["model"]) == ["gelöschtes Modell 99"]
+    assert list(open_page("predictions", lang="de").dataframe[0].value["model"]) == ["Aktives Modell 99 (gelöscht)"]
 
 
 def test_coin_when_opened_then_outcome_messages_and_table_are_there(fakes: Fakes, open_page: Open):
