@@ -35,8 +35,8 @@ class Files:
     manifest: BinaryIO | None = None
 
 
-class _Told:
-    """A file that says how much of it was read."""
+class _CountedFile:
+    """A file that tells of every piece that is read of it."""
 
     def __init__(self, file: BinaryIO, tell: Callable[[int], None]) -> None:
         self._file = file
@@ -78,11 +78,11 @@ def upload_package(
 ) -> UploadedPackage:
     """Send a package; `tell` hears of every piece that was read, `strict` waits until the files were validated."""
     parts = {
-        "forecast_model": ("forecast_model.pt", _Told(files.forecast_model, tell), "application/octet-stream"),
-        "ppo_model": ("ppo_policy.zip", _Told(files.ppo_model, tell), "application/zip"),
+        "forecast_model": ("forecast_model.pt", _CountedFile(files.forecast_model, tell), "application/octet-stream"),
+        "ppo_model": ("ppo_policy.zip", _CountedFile(files.ppo_model, tell), "application/zip"),
     }
     if files.manifest is not None:
-        parts["manifest"] = ("manifest.json", _Told(files.manifest, tell), "application/json")
+        parts["manifest"] = ("manifest.json", _CountedFile(files.manifest, tell), "application/json")
     return prediction.upload("/model-packages/upload", UploadedPackage, form={"name": name}, files=parts, strict=strict)
 
 
