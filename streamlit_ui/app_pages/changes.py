@@ -1,6 +1,7 @@
 """What was changed in a form of settings: told, sent alone, and shown when it is set."""
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import streamlit as st
@@ -14,8 +15,6 @@ from streamlit_ui.client.transport import Refused
 from streamlit_ui.formats import plain
 from streamlit_ui.session import services, t
 from streamlit_ui.states import guarded, note, once
-
-_INVALID = 422
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +52,7 @@ def save(model: ActiveModel, changes: list[Change], *, reason: str | None = None
         try:
             change_settings(services().prediction, model.id, wanted)
         except Refused as error:
-            if error.status != _INVALID or not error.faults:
+            if error.status != HTTPStatus.UNPROCESSABLE_ENTITY or not error.faults:
                 raise
             form_faults.show(error.faults, page="manage")
             return

@@ -13,7 +13,8 @@ from streamlit_ui.app_pages.comparison_table import figure_rows, setting_rows, s
 from streamlit_ui.app_pages.test_result import named
 from streamlit_ui.charts import curves as charts
 from streamlit_ui.client import models as client
-from streamlit_ui.client.transport import Refused, Strange
+from streamlit_ui.client.missing import if_there
+from streamlit_ui.client.transport import Strange
 from streamlit_ui.formats import NOTHING, moment, number, plain, share, with_sign
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
@@ -21,7 +22,6 @@ from streamlit_ui.states import confirm, empty, live, note
 from streamlit_ui.tables import dataframe, moment_column
 
 MOST_SHOWN = 200
-_MISSING = 404
 
 
 def draw_list() -> None:
@@ -62,11 +62,8 @@ def draw_list() -> None:
 def draw(comparison_id: int) -> None:
     """Draw one comparison."""
     link("models", t("comparison.all"), icon=":material/arrow_back:", view="comparisons")
-    try:
-        one = client.get_comparison(services().training, comparison_id)
-    except Refused as error:
-        if error.status != _MISSING:
-            raise
+    one = if_there(client.get_comparison, services().training, comparison_id)
+    if one is None:
         empty(t("comparison.missing", id=comparison_id), icon=":material/search_off:")
         return
     try:

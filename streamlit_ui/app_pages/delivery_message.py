@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from http import HTTPStatus
 from typing import Final
 
 import pandas as pd
@@ -23,6 +22,7 @@ from streamlit_ui.app_pages.delivery_words import (
 )
 from streamlit_ui.app_pages.first_answer import FirstAnswer
 from streamlit_ui.charts.delivery import attempts_over_time
+from streamlit_ui.client.missing import if_there
 from streamlit_ui.client.transport import Refused
 from streamlit_ui.client.webhooks import get_delivery, get_webhook, resend
 from streamlit_ui.places import link
@@ -68,13 +68,10 @@ def _ask(delivery_id: int) -> DeliveryDetails:
 
 
 def _known(delivery_id: int) -> DeliveryDetails | None:
-    try:
-        return _ask(delivery_id)
-    except Refused as error:
-        if error.status != HTTPStatus.NOT_FOUND:
-            raise
-    st.error(t("delivery.no_message", id=delivery_id), icon=":material/search_off:")
-    return None
+    found = if_there(_ask, delivery_id)
+    if found is None:
+        st.error(t("delivery.no_message", id=delivery_id), icon=":material/search_off:")
+    return found
 
 
 def draw_trial(delivery_id: int) -> None:

@@ -1,7 +1,6 @@
 """One endpoint: how it is doing, what it is set to, and what can be done with it."""
 
 from functools import partial
-from http import HTTPStatus
 from typing import Final
 
 import streamlit as st
@@ -15,7 +14,7 @@ from streamlit_ui.app_pages.delivery_message import draw_trial
 from streamlit_ui.app_pages.delivery_words import answer_words, endpoint_state, place_of, sends_words, title
 from streamlit_ui.app_pages.first_answer import FirstAnswer
 from streamlit_ui.app_pages.known_models import known_models, model_name
-from streamlit_ui.client.transport import Refused
+from streamlit_ui.client.missing import if_there
 from streamlit_ui.client.webhooks import get_webhook, list_deliveries
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
@@ -50,13 +49,10 @@ def _ask(endpoint_id: int) -> WebhookDetails:
 
 def known(endpoint_id: int) -> WebhookDetails | None:
     """Give an endpoint; where there is none (any more), say so."""
-    try:
-        return _ask(endpoint_id)
-    except Refused as error:
-        if error.status != HTTPStatus.NOT_FOUND:
-            raise
-    st.error(t("delivery.no_endpoint", id=endpoint_id), icon=":material/search_off:")
-    return None
+    found = if_there(_ask, endpoint_id)
+    if found is None:
+        st.error(t("delivery.no_endpoint", id=endpoint_id), icon=":material/search_off:")
+    return found
 
 
 @live(REFRESH_SECONDS)

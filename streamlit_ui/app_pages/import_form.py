@@ -1,5 +1,6 @@
 """One trained model before it is imported: what it promises, and how it is to run."""
 
+from http import HTTPStatus
 from typing import get_args
 
 import streamlit as st
@@ -18,7 +19,6 @@ from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import badge, empty, guarded, note, once, show_error
 
-_CONFLICT = 409
 _DAY_SECONDS = 86_400
 _SCORE_DIGITS = 3
 _CARD_PIXELS = 150
@@ -108,7 +108,7 @@ def _bring(model: AvailableModel, given: dict[str, object]) -> None:
             done = import_model(services().prediction, wanted)
     except Refused as error:
         show_error(error)
-        if error.status == _CONFLICT:
+        if error.status == HTTPStatus.CONFLICT:
             _link_to_existing(model.id)
         return
     note(t("import.done", name=plain(done.model_name)))

@@ -21,6 +21,7 @@ from streamlit_ui.app_pages.job_words import (
 )
 from streamlit_ui.app_pages.questions import question
 from streamlit_ui.client import jobs
+from streamlit_ui.client.missing import if_there
 from streamlit_ui.client.transport import Refused, Unreachable
 from streamlit_ui.formats import age, duration, moment, number, plain, share
 from streamlit_ui.places import link
@@ -29,21 +30,18 @@ from streamlit_ui.states import badge, confirm, guarded, live, note, once, show_
 
 FOLLOW_SECONDS: Final = 1.0
 AGAIN_SECONDS: Final = 3.0
-_NOT_FOUND: Final = 404
 
 
 def show(job_id: int) -> None:
     """Draw the page of a job."""
     link("jobs", t("jobs.all"), icon=":material/arrow_back:")
     try:
-        job = _ask(job_id)
+        job = if_there(_ask, job_id)
     except Unreachable as error:
         show_error(error)
         _come_back(job_id)
         return
-    except Refused as error:
-        if error.status != _NOT_FOUND:
-            raise
+    if job is None:
         st.error(t("jobs.unknown", id=job_id), icon=":material/search_off:")
         return
     _header(job)

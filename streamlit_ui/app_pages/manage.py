@@ -8,7 +8,7 @@ from streamlit_ui.app_pages import model_removal, model_settings, promotion, thr
 from streamlit_ui.app_pages.model_states import active_badge, mode_badge, state_words
 from streamlit_ui.app_pages.questions import question
 from streamlit_ui.client.active_models import activate, deactivate, get_active, list_active
-from streamlit_ui.client.transport import Refused
+from streamlit_ui.client.missing import if_there
 from streamlit_ui.formats import age, code, moment, number, plain
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
@@ -16,7 +16,6 @@ from streamlit_ui.states import confirm, empty, guarded, live, note, once
 from streamlit_ui.tables import dataframe, moment_column
 
 REDRAWN_SECONDS = 15
-_GONE = 404
 _TABS = ("threshold", "sending", "promotion", "removal")
 _DRAWN = "manage_drawn"
 _STATES = ("active", "inactive", "all")
@@ -34,12 +33,7 @@ def render() -> None:
         address.keep("tab", None)
         address.keep("threshold", None)
         st.rerun()
-    try:
-        found = None if chosen is None else get_active(services().prediction, chosen)
-    except Refused as error:
-        if error.status != _GONE:
-            raise
-        found = None
+    found = None if chosen is None else if_there(get_active, services().prediction, chosen)
     if found is None:
         st.error(t("manage.unknown", id=plain(address.told("model"))), icon=":material/search_off:")
     else:

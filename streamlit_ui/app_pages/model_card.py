@@ -20,14 +20,14 @@ from streamlit_ui.app_pages.card_figures import warn
 from streamlit_ui.app_pages.questions import question
 from streamlit_ui.app_pages.tabbed import tabbed
 from streamlit_ui.client.active_models import list_active
+from streamlit_ui.client.missing import if_there
 from streamlit_ui.client.models import get_card, list_models
-from streamlit_ui.client.transport import Refused, ServiceError
+from streamlit_ui.client.transport import ServiceError
 from streamlit_ui.formats import age, moment, plain
 from streamlit_ui.places import link
 from streamlit_ui.session import services, t
 from streamlit_ui.states import Level, badge, empty, guarded, show_error
 
-_MISSING = 404
 _STATES: dict[str, Level] = {"READY": "good", "TRAINING": "busy", "FAILED": "bad"}
 MOST_MODELS = 1000
 
@@ -35,11 +35,8 @@ MOST_MODELS = 1000
 def draw(model_id: int) -> None:
     """Draw the page of one model."""
     link("models", t("card.back"), icon=":material/arrow_back:")
-    try:
-        card = get_card(services().training, model_id)
-    except Refused as error:
-        if error.status != _MISSING:
-            raise
+    card = if_there(get_card, services().training, model_id)
+    if card is None:
         empty(t("card.missing_model", id=model_id), icon=":material/search_off:")
         return
     model = card.model

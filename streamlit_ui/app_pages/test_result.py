@@ -15,7 +15,8 @@ from streamlit_ui.app_pages.card_threshold import explore
 from streamlit_ui.app_pages.questions import question
 from streamlit_ui.charts import curves as charts
 from streamlit_ui.client import models as client
-from streamlit_ui.client.transport import Refused, ServiceError
+from streamlit_ui.client.missing import if_there
+from streamlit_ui.client.transport import ServiceError
 from streamlit_ui.formats import moment, number, percent, plain, share, with_sign
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
@@ -23,7 +24,6 @@ from streamlit_ui.states import badge, confirm, empty, note, show_error
 
 MOST_SHOWN = 200
 MOST_NAMED = 1000
-_MISSING = 404
 _POINTS = 100
 
 
@@ -49,11 +49,8 @@ def named() -> dict[int, str]:
 def draw(test_id: int) -> None:
     """Draw one test."""
     link("models", t("models.all_tests"), icon=":material/arrow_back:", view="tests")
-    try:
-        found = client.get_test(services().training, test_id)
-    except Refused as error:
-        if error.status != _MISSING:
-            raise
+    found = if_there(client.get_test, services().training, test_id)
+    if found is None:
         empty(t("models.missing_test", id=test_id), icon=":material/search_off:")
         return
     card: ModelCard | None = None

@@ -1,6 +1,7 @@
 """Train: a question, the rows to learn from, and what the data say to it before anything is fitted."""
 
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 import streamlit as st
@@ -31,7 +32,6 @@ from streamlit_ui.states import empty, guarded, note, once, show_error
 _ADDRESS = "request"
 _ADDRESSED = "training_address"
 _SOURCES = {"from_job": "jobs.unknown", "from_model": "card.missing_model"}
-_NOT_FOUND = 404
 
 
 def render() -> None:
@@ -104,7 +104,7 @@ def _former(name: str, source: int | None, *, unknown: str) -> Draft | None:
                 return from_job(jobs.get_job(training, model.job_id))
         return from_model(model)
     except Refused as error:
-        if error.status != _NOT_FOUND:
+        if error.status != HTTPStatus.NOT_FOUND:
             raise
         st.warning(unknown, icon=":material/search_off:")
     except ValidationError:
