@@ -21,7 +21,7 @@ from shared.contracts.paper import (
     SignalTaken,
     TakeSignal,
 )
-from shared.contracts.paper_reports import Dashboard, Equity, Performance
+from shared.contracts.paper_reports import Dashboard, Equity
 from shared.contracts.signals import PackageSignal
 from streamlit_ui.client.transport import Service
 
@@ -149,11 +149,6 @@ def change_account(prediction: Service, package_id: str, change: ChangeAccount) 
 def reset_account(prediction: Service, package_id: str, *, keep_history: bool) -> Account:
     """Close what is open and begin anew with the initial balance."""
     return prediction.send("POST", f"/paper/account/{package_id}/reset", Account, keep_history=keep_history)
-
-
-def get_performance(prediction: Service, package_id: str) -> Performance:
-    """Give how an account did since it began or was last reset."""
-    return prediction.get(f"/paper/account/{package_id}/performance", Performance)
 
 
 def get_dashboard(prediction: Service, package_id: str) -> Dashboard:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from shared.contracts.prediction import CoinHistory, LatestPredictions, Predict, Predicted, Prediction, PredictionPage
+from shared.contracts.prediction import CoinHistory, Predict, Predicted, Prediction, PredictionPage
 from streamlit_ui.client.transport import Service
 
 
@@ -18,11 +18,6 @@ def list_predictions(
 def get_prediction(prediction: Service, prediction_id: int) -> Prediction:
     """Give one prediction."""
     return prediction.get(f"/predictions/{prediction_id}", Prediction)
-
-
-def list_latest(prediction: Service, coin_id: str) -> LatestPredictions:
-    """Give the newest prediction of each model for a coin."""
-    return prediction.get(f"/predictions/latest/{quote(coin_id, safe='')}", LatestPredictions)
 
 
 def get_history(
