@@ -84,7 +84,7 @@ def drawdown_chart(points: Sequence[EquityPoint]) -> Any:
 
 
 def _time() -> alt.X:
-    return alt.X("time:T", title=t("paper.axis_time", zone=str(zone())), scale=alt.Scale(type="utc"), axis=_times())
+    return alt.X("time:T", title=t("paper.axis_time", zone=zone().key), scale=alt.Scale(type="utc"), axis=_times())
 
 
 def _times() -> alt.Axis:

@@ -49,7 +49,7 @@ def forecast_chart(
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "xanchor": "left"},
     )  # fmt: skip
     figure.update_xaxes(
-        title=t("signal.axis_time", zone=str(zone())),
+        title=t("signal.axis_time", zone=zone().key),
         rangeslider_visible=False,
         showgrid=False,
         tickformat=_TICKS[language()],
