@@ -89,8 +89,9 @@ def _ask_since(endpoint: Webhook) -> None:
         st.markdown(t("delivery.recover_words"))
         first = datetime.now(zone()).replace(second=0, microsecond=0, tzinfo=None) - DEFAULT_LOOK_BACK
         since = st.datetime_input(
-            t("delivery.recover_since", clock=zone().key), value=first, step=60, key="recover_since", format="YYYY-MM-DD"
-        )
+            t("delivery.recover_since", clock=zone().key), value=first, step=60, key="recover_since",
+            format="YYYY-MM-DD",
+        )  # fmt: skip
         if once(st.button, t("delivery.recover_action"), type="primary", key="recover_do", width="stretch") and since:
             with guarded():
                 done = webhooks.recover(services().prediction, endpoint.id, since=since.replace(tzinfo=zone()))
