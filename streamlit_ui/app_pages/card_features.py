@@ -5,7 +5,7 @@ import streamlit as st
 from shared.contracts.card import CardImportance, ModelCard
 from shared.contracts.card_data import CardProfile
 from streamlit_ui.address import select
-from streamlit_ui.app_pages.card_figures import absent, figures, picture
+from streamlit_ui.app_pages.card_figures import absent, figures, picture, titled_picture
 from streamlit_ui.charts import features as charts
 from streamlit_ui.formats import number, share
 from streamlit_ui.session import t
@@ -43,13 +43,10 @@ def _importance(importance: CardImportance, ranked: list[str]) -> None:
         names = ranked[:MOST]
     with st.grid(2, min_column_width=340, gap="medium"):
         if importance.permutation:
-            with st.container():
-                st.markdown(f"**{t('card.permutation')}**", help=t("card.permutation_help"))
-                picture(charts.permutation(importance.permutation, names), t("card.permutation_help"))
+            chart = charts.permutation(importance.permutation, names)
+            titled_picture(t("card.permutation"), chart, t("card.permutation_help"))
         if importance.gain:
-            with st.container():
-                st.markdown(f"**{t('card.gain')}**", help=t("card.gain_help"))
-                picture(charts.gain(importance.gain, names), t("card.gain_help"))
+            titled_picture(t("card.gain"), charts.gain(importance.gain, names), t("card.gain_help"))
 
 
 @live()

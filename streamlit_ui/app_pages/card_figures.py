@@ -44,3 +44,10 @@ def warn(warnings: Sequence[Warned]) -> None:
 def picture(chart: alt.Chart | alt.LayerChart | alt.FacetChart, words: str, *, width: int | None = None) -> None:
     """Draw a chart that `words` describe; tests check it against the schema, which takes longer than drawing it."""
     st.vega_lite_chart(spec=chart.to_dict(validate=False), width=width or "stretch", alt=words)
+
+
+def titled_picture(title: str, chart: alt.Chart | alt.LayerChart | alt.FacetChart, words: str) -> None:
+    """Show a chart among others, below its title, which explains it."""
+    with st.container():
+        st.markdown(f"**{title}**", help=words)
+        picture(chart, words)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from shared.contracts.card import CardCurves, CardThresholdPoint, CardThresholds
 from streamlit_ui.address import keep, told
-from streamlit_ui.app_pages.card_figures import absent, figures, per_day, picture
+from streamlit_ui.app_pages.card_figures import absent, figures, per_day, titled_picture
 from streamlit_ui.charts import curves as charts
 from streamlit_ui.charts.curves import Mark
 from streamlit_ui.formats import number, percent, share
@@ -114,18 +114,10 @@ def _pictures(
     one = t("card.model")
     with st.grid(2, min_column_width=340, gap="medium"):
         if curves.precision_recall:
-            with st.container():
-                st.markdown(f"**{t('card.pr')}**", help=t("card.pr_help"))
-                chart = charts.precision_recall({one: curves.precision_recall}, base_rate=base_rate, marks=marks)
-                picture(chart, t("card.pr_help"))
+            chart = charts.precision_recall({one: curves.precision_recall}, base_rate=base_rate, marks=marks)
+            titled_picture(t("card.pr"), chart, t("card.pr_help"))
         if curves.roc:
-            with st.container():
-                st.markdown(f"**{t('card.roc')}**", help=t("card.roc_help"))
-                picture(charts.roc({one: curves.roc}, marks=marks), t("card.roc_help"))
-        with st.container():
-            st.markdown(f"**{t('card.rates')}**", help=t("card.rates_help"))
-            picture(charts.rates_by_threshold(points, marks), t("card.rates_help"))
+            titled_picture(t("card.roc"), charts.roc({one: curves.roc}, marks=marks), t("card.roc_help"))
+        titled_picture(t("card.rates"), charts.rates_by_threshold(points, marks), t("card.rates_help"))
         if any(point.expected_value_pct is not None for point in points):
-            with st.container():
-                st.markdown(f"**{t('card.money_by')}**", help=t("card.money_by_help"))
-                picture(charts.money_by_threshold(points, marks), t("card.money_by_help"))
+            titled_picture(t("card.money_by"), charts.money_by_threshold(points, marks), t("card.money_by_help"))

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from shared.contracts.results import Comparison
 from shared.contracts.training import Model
 from streamlit_ui.app_pages import row_table
-from streamlit_ui.app_pages.card_figures import absent, figures, picture, warn
+from streamlit_ui.app_pages.card_figures import absent, figures, titled_picture, warn
 from streamlit_ui.app_pages.comparison_results import MEASURES, Found
 from streamlit_ui.app_pages.comparison_table import figure_rows, setting_rows, show
 from streamlit_ui.app_pages.test_result import named
@@ -194,16 +194,10 @@ def _curves(found: Found) -> None:
     with st.grid(2, min_column_width=340, gap="medium"):
         ranked = {one.name: one.precision_recall_curve for one in found.models if one.precision_recall_curve}
         if ranked:
-            with st.container():
-                st.markdown(f"**{t('card.pr')}**", help=t("card.pr_help"))
-                picture(charts.precision_recall(ranked, base_rate=base_rate), t("card.pr_help"))
+            titled_picture(t("card.pr"), charts.precision_recall(ranked, base_rate=base_rate), t("card.pr_help"))
         rates = {one.name: one.roc_curve for one in found.models if one.roc_curve}
         if rates:
-            with st.container():
-                st.markdown(f"**{t('card.roc')}**", help=t("card.roc_help"))
-                picture(charts.roc(rates), t("card.roc_help"))
+            titled_picture(t("card.roc"), charts.roc(rates), t("card.roc_help"))
         bins = {one.name: one.calibration_bins for one in found.models if one.calibration_bins}
         if bins:
-            with st.container():
-                st.markdown(f"**{t('card.calibration')}**", help=t("card.calibration_alt"))
-                picture(charts.calibration(bins), t("card.calibration_alt"))
+            titled_picture(t("card.calibration"), charts.calibration(bins), t("card.calibration_alt"))

@@ -8,7 +8,7 @@ from shared.contracts.card import ModelCard
 from shared.contracts.results import TestResult
 from streamlit_ui.address import told_id
 from streamlit_ui.app_pages import card_money, card_performance, card_robustness
-from streamlit_ui.app_pages.card_figures import absent, picture, warn
+from streamlit_ui.app_pages.card_figures import absent, titled_picture, warn
 from streamlit_ui.app_pages.card_measured import Measured
 from streamlit_ui.app_pages.card_tests import change, table
 from streamlit_ui.app_pages.card_threshold import explore
@@ -149,15 +149,12 @@ def _against(found: TestResult, measured: Measured, card: ModelCard | None) -> N
     then, now = t("models.in_training"), t("models.in_test")
     with st.grid(2, min_column_width=340, gap="medium"):
         if card.curves and card.curves.precision_recall:
-            with st.container():
-                st.markdown(f"**{t('card.pr')}**", help=t("card.pr_help"))
-                series = {then: card.curves.precision_recall, now: measured.precision_recall_curve}
-                picture(charts.precision_recall(series, base_rate=measured.base_rate), t("card.pr_help"))
+            series = {then: card.curves.precision_recall, now: measured.precision_recall_curve}
+            chart = charts.precision_recall(series, base_rate=measured.base_rate)
+            titled_picture(t("card.pr"), chart, t("card.pr_help"))
         if card.calibration and measured.calibration_bins:
-            with st.container():
-                st.markdown(f"**{t('card.calibration')}**", help=t("card.calibration_alt"))
-                bins = {then: card.calibration.after, now: measured.calibration_bins}
-                picture(charts.calibration(bins), t("card.calibration_alt"))
+            bins = {then: card.calibration.after, now: measured.calibration_bins}
+            titled_picture(t("card.calibration"), charts.calibration(bins), t("card.calibration_alt"))
 
 
 def _beside(
