@@ -3,6 +3,7 @@
 Streamlit binds a widget to the address by what it shows, which differs between languages: these say the value itself.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -20,6 +21,15 @@ def told_id(name: str = "id") -> int | None:
     """Give the id the address names; None where there is none, or nonsense."""
     text = told(name) or ""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None  # noqa: PLR2004
+
+
+def told_number(name: str) -> float | None:
+    """Give the number the address names; None where there is none, or nonsense."""
+    try:
+        value = float(told(name) or "")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def keep(name: str, value: Any, default: Any = None) -> None:

@@ -1,12 +1,11 @@
 """What a threshold would give: a slider over the measured ones, drawn into every curve."""
 
-import math
 from collections.abc import Sequence
 
 import streamlit as st
 
 from shared.contracts.card import CardCurves, CardThresholdPoint, CardThresholds
-from streamlit_ui.address import keep, told
+from streamlit_ui.address import keep, told_number
 from streamlit_ui.app_pages.card_figures import absent, figures, per_day, titled_picture
 from streamlit_ui.charts import curves as charts
 from streamlit_ui.charts.curves import Mark
@@ -62,7 +61,8 @@ def _slider(
     values = [one.threshold for one in points]
     usual_value = nearest(points, usual).threshold
     if key not in st.session_state:
-        st.session_state[key] = nearest(points, _told_threshold(usual)).threshold
+        asked = told_number("threshold")
+        st.session_state[key] = nearest(points, usual if asked is None else asked).threshold
     digits = _digits(points)
     value = st.select_slider(
         t("card.threshold"), options=values, key=key, format_func=lambda one: number(one, digits),
@@ -86,14 +86,6 @@ def _digits(points: Sequence[CardThresholdPoint]) -> int:
         if len({round(one.threshold, digits) for one in points}) == len(points):
             return digits
     return _FEWEST_DIGITS if len({one.threshold for one in points}) < len(points) else _MOST_DIGITS
-
-
-def _told_threshold(usual: float) -> float:
-    try:
-        value = float(told("threshold") or usual)
-    except ValueError:
-        return usual
-    return value if math.isfinite(value) else usual
 
 
 def _told(point: CardThresholdPoint) -> None:

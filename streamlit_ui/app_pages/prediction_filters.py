@@ -5,7 +5,7 @@ from typing import Any, Final
 import streamlit as st
 
 from shared.contracts.prediction import ActiveModel
-from streamlit_ui.address import keep, select, told
+from streamlit_ui.address import keep, select, told, told_number
 from streamlit_ui.app_pages.known_models import model_name, phase_name, phases
 from streamlit_ui.app_pages.told_times import pick_moment
 from streamlit_ui.session import t, zone
@@ -73,10 +73,7 @@ def _turn_back(found: dict[str, Any]) -> None:
 
 def _least_probability() -> float:
     key = "pick_min"
-    try:
-        start = min(max(float(told("min") or 0), 0.0), 1.0)
-    except ValueError:
-        start = 0.0
+    start = min(max(told_number("min") or 0.0, 0.0), 1.0)
     st.session_state[key] = start
     return st.slider(
         t("predictions.least"), min_value=0.0, max_value=1.0, step=0.01, format="percent", key=key,

@@ -4,7 +4,7 @@ import streamlit as st
 
 from shared.contracts.card import CardThresholdPoint, ModelCard
 from shared.contracts.prediction import ActiveModel
-from streamlit_ui.address import keep, told
+from streamlit_ui.address import keep, told_number
 from streamlit_ui.app_pages.changes import Change, draw_save, key, save
 from streamlit_ui.charts.thresholds import draw_curve
 from streamlit_ui.client.models import get_card
@@ -67,11 +67,8 @@ def _take_over(source: str, target: str) -> None:
 
 
 def _told_threshold(present: float) -> float:
-    try:
-        value = float(told("threshold") or present)
-    except ValueError:
-        return present
-    return value if 0 <= value <= 1 else present
+    value = told_number("threshold")
+    return value if value is not None and 0 <= value <= 1 else present
 
 
 def _digits(*values: float) -> int:
