@@ -1,6 +1,8 @@
 """Spans by OpenTelemetry: sent by OTLP over HTTP, as its own variables say; imported where traces are wanted alone."""
 
+import atexit
 import os
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +25,8 @@ from shared.tracing import LIVE_BATCH, WEBHOOK_ATTEMPT, Kind, Value
 
 RARELY_SECONDS: Final = 1.0
 """Of what nobody asked for and comes by the hundred, one in so long is kept."""
+END_SECONDS: Final = 2.0
+"""So long the end of a process waits for a collector that does not take the last spans."""
 _FREQUENT: Final = frozenset({LIVE_BATCH, WEBHOOK_ATTEMPT})
 _FIELD: Final = "traceparent"
 _PORTS: Final = {"http": 80, "https": 443}
@@ -89,9 +93,10 @@ class OpenTelemetry:
 
     def __init__(self, service: str) -> None:
         named = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": f"pumpcast-{service}"}
-        provider = TracerProvider(resource=Resource.create(named))
+        provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
         provider.sampler = RootSampler(provider.sampler)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        _send_the_last(provider)
         # FastAPI goes by it as well: each request is a span that is named by its route.
         trace.set_tracer_provider(provider)
         self._tracer = trace.get_tracer("pumpcast")
@@ -121,6 +126,25 @@ class OpenTelemetry:
         if not found.is_valid:
             return {}
         return {"trace_id": trace.format_trace_id(found.trace_id), "span_id": trace.format_span_id(found.span_id)}
+
+
+def _send_the_last(provider: TracerProvider) -> None:
+    """Send what is left when the process ends; the library itself would wait for half a minute."""
+    ends = threading.Event()
+
+    def send() -> None:
+        ends.wait()
+        provider.shutdown()
+
+    # Started now: at the end of a process no thread may be.
+    sender = threading.Thread(target=send, name="last spans", daemon=True)
+    sender.start()
+
+    def end() -> None:
+        ends.set()
+        sender.join(END_SECONDS)
+
+    atexit.register(end)
 
 
 def _origin(url: object) -> str:

@@ -13,6 +13,7 @@ from tests.support.expositions import documented
 from tests.support.prometheus import BY_PROMETHEUS, ROOT, RULES, filled, metrics_in, program
 
 FOLDER = RULES.parent
+OF_LIBRARY = {"process_start_time_seconds"}
 LINK = re.compile(r"docs/TROUBLESHOOTING\.md#([a-z-]+)")
 
 
@@ -41,7 +42,7 @@ def test_alert_when_read_then_it_says_what_how_grave_and_where_to_look(rule: dic
     assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
     named = metrics_in(rule["expr"])
     assert named
-    assert named <= {*documented(), *BY_PROMETHEUS}
+    assert named <= {*documented(), *BY_PROMETHEUS, *OF_LIBRARY}
     place = LINK.fullmatch(rule["annotations"]["runbook_url"])
     assert place is not None
     text = (ROOT / "docs" / "TROUBLESHOOTING.md").read_text()
@@ -64,7 +65,10 @@ def test_scrape_targets_when_compared_with_the_stack_then_services_ports_and_the
     mounts = [mount.split(":")[1] for mount in stack["prometheus"]["volumes"]]
     for job in config["scrape_configs"]:
         name = job["job_name"]
-        assert job["static_configs"] == [{"targets": [f"{name}:{ports[name]}"]}]
+        if name.endswith("worker"):
+            assert job["dns_sd_configs"] == [{"names": [name], "type": "A", "port": ports[name]}]
+        else:
+            assert job["static_configs"] == [{"targets": [f"{name}:{ports[name]}"]}]
         assert name in stack
         assert any(job["authorization"]["credentials_file"].startswith(f"{mount}/") for mount in mounts)
 

@@ -2,8 +2,10 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision
@@ -12,6 +14,8 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFl
 from shared.open_telemetry import RootSampler, _origin
 from shared.tracing import LIVE_BATCH
 
+# The library's own end waits longer than this.
+PATIENCE_SECONDS = 25
 START = """
 import sys
 {before}
@@ -43,6 +47,15 @@ def test_tracing_when_the_extra_is_missing_then_one_line_says_how_to_get_it_and_
     assert said.startswith("False False")
     ((level, install),) = [(one["level"], one["install"]) for one in told]
     assert (level, install) == ("warning", "pip install 'pumpcast[otel]'")
+
+
+def test_process_when_its_collector_does_not_answer_then_it_ends_all_the_same():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        said, _ = started(OTEL_EXPORTER_OTLP_ENDPOINT=url, OTEL_EXPORTER_OTLP_TIMEOUT=str(PATIENCE_SECONDS * 20))
+    assert said == "True True True"
+    assert time.monotonic() - began < PATIENCE_SECONDS
 
 
 def test_sampler_when_nothing_led_to_it_then_polling_is_left_out_and_one_live_batch_a_second_is_kept():
