@@ -16,7 +16,8 @@ import typer
 from prediction_service.settings import PredictionSettings
 from prediction_service.usecases.signatures import trouble, unsigned
 from pumpcast.console import show
-from pumpcast.probe import INSTALL_APP, apis, app
+from pumpcast.probe import INSTALL_APP, addressed_apis, app
+from shared.binding import is_loopback
 from shared.coin_metrics.columns import COLUMNS
 from shared.db import ConnectionLost, InsufficientPrivilege, Pool, PostgresError, Queries, open_pool
 from shared.embedded import database
@@ -84,9 +85,11 @@ def _machine(settings: PredictionSettings) -> Iterator[Check]:
         "packages": (settings.packages_folder, "MODEL_PACKAGES_DIR"),
     }
     for part, (folder, setting) in folders.items():
-        ok = _writable(folder)
-        fix = None if ok else f"give this user the right to write there, or set {setting}"
-        yield Check(part=part, ok=ok, found=f"{folder} {'is' if ok else 'is not'} writable", fix=fix)
+        writable = _writable(folder)
+        fix = None if writable else f"give this user the right to write there, or set {setting}"
+        # A container has its home on a root that is read-only: the embedded database and `up` alone write there.
+        ok = writable or (part == "home" and bool(settings.db_dsn))
+        yield Check(part=part, ok=ok, found=f"{folder} {'is' if writable else 'is not'} writable", fix=fix)
 
 
 def _existing(path: Path) -> Path:
@@ -239,11 +242,15 @@ async def _rights(pool: Pool) -> list[Check]:
 
 
 def _services() -> Iterator[Check]:
-    for listener in (*apis(), app()):
+    for listener in (*addressed_apis(), app()):
         if listener is None:
             yield Check(part="app", ok=True, found="its libraries are not installed", fix=INSTALL_APP)
             continue
         trouble = listener.trouble()
-        fix = "start it with `pumpcast up`" if trouble and "does not answer" in trouble else None
+        is_here = is_loopback(listener.host)
+        fix = "start it with `pumpcast up`" if is_here and trouble and "does not answer" in trouble else None
         found = trouble or f"answers at {listener.url}{'/api' if listener.path.startswith('/api/') else ''}"
+        if trouble is None and listener.hides_readiness():
+            found = f"lives at {listener.url}/api, and tells a key alone whether it is ready"
+            fix = "set UI_API_KEY to a key of yours"
         yield Check(part=listener.name, ok=trouble is None, found=found, fix=fix)
