@@ -46,14 +46,11 @@ def _add_response(operation: Operation, response: Example) -> None:
 def _add_problems(operation: Operation, example: Example, answer: Operation) -> None:
     ((media_type, shape),) = answer["content"].items()
     for code in example.get("codes", ()):
-        told = operation["responses"].setdefault(
-            str(CODES[code].status), {"description": "", "content": {media_type: {**shape, "examples": {}}}}
-        )
-        if media_type not in told.setdefault("content", {media_type: {**shape, "examples": {}}}):
+        told = operation["responses"].setdefault(str(CODES[code].status), {"description": ""})
+        content = told.setdefault("content", {media_type: dict(shape)})
+        if media_type not in content:
             continue
         sentence = f"`{code}`: {CODES[code].meaning}"
         told["description"] = f"{told['description']}. {sentence}" if told["description"] else sentence
         if code in example["problems"]:
-            told["content"][media_type]["examples"][code] = {"value": example["problems"][code]}
-        if not told["content"][media_type]["examples"]:
-            told["content"][media_type] = {**shape, "examples": {}}
+            content[media_type].setdefault("examples", {})[code] = {"value": example["problems"][code]}

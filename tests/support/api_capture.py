@@ -174,7 +174,7 @@ def _write(examples: Examples, running: Stage, receiver: str) -> None:
     FOLDER.mkdir(exist_ok=True)
     own = {
         str(running.home): "/srv/pumpcast", running.dsn: "postgresql://pumpcast@db/pumpcast", receiver: "https://bot.example",
-        socket.gethostname(): "host",
+        f'"{socket.gethostname()}:': '"host:',
         f"127.0.0.1:{running.ports['training-api']}": "127.0.0.1:8001",
         f"127.0.0.1:{running.ports['prediction-api']}": "127.0.0.1:8000",
     }  # fmt: skip

@@ -5,6 +5,7 @@ Routes, parameters and bodies come from the OpenAPI documents, errors from the s
 
 import argparse
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,9 +34,11 @@ LONGEST_DETAIL: Final = 160
 LONGEST_LINE: Final = 110
 LARGEST_SAFE: Final = 2**53 - 1
 """Larger numbers are no limit that anybody meets."""
+BOUNDS: Final = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
 Operation = dict[str, Any]
 
 
+@cache
 def apps() -> dict[str, Any]:
     """Give both apps, without a database behind them."""
     return {
@@ -104,15 +107,18 @@ def _codes() -> str:
 def _index(found: dict[str, Operation]) -> str:
     lines = ["| route | does | scopes |", "|---|---|---|"]
     for route, operation in found.items():
-        lines.append(f"| [`{route}`](#{slug_of(route)}) | {operation['summary']} | {', '.join(scopes(route))} |")
+        lines.append(f"| [`{route}`](#{slug_of(route)}) | {operation['summary']} | {scopes(route)} |")
     return "\n".join([*lines, ""])
 
 
-def scopes(route: str) -> list[str]:
-    """Give the scopes that may ask a route."""
+def scopes(route: str) -> str:
+    """Say whose keys may ask a route."""
     method, path = route.split()
+    if path.endswith("/health/live"):
+        return "no key"
     sample = path.replace("{model_id}", "1").replace("{active_id}", "1")
-    return [scope for scope in SCOPES if ApiKey(name="any", scope=scope, digest="").allows(method, sample)]
+    told = ", ".join(scope for scope in SCOPES if ApiKey(name="any", scope=scope, digest="").allows(method, sample))
+    return f"{told}; no key on the machine itself" if path.endswith("/metrics") else told
 
 
 def _route(route: str, operation: Operation, document: dict[str, Any], example: dict[str, Any]) -> str:
@@ -173,9 +179,12 @@ def _parameters(operation: Operation, document: dict[str, Any]) -> list[str]:
 def _body(operation: Operation, document: dict[str, Any]) -> list[str]:
     found = []
     for content in operation.get("requestBody", {}).get("content", {}).values():
-        schema = _resolved(content["schema"], document)
-        for name, one in schema.get("properties", {}).items():
-            found.append(_field(name, "body", one, document, name in schema.get("required", []), None))
+        schema = content["schema"]
+        kinds = [_resolved(one, document) for one in schema.get("anyOf") or schema.get("oneOf") or [schema]]
+        shapes = [kind for kind in kinds if "properties" in kind]
+        for name, one in {name: one for kind in shapes for name, one in kind["properties"].items()}.items():
+            is_required = all(name in kind.get("required", []) for kind in shapes)
+            found.append(_field(name, "body", one, document, is_required, None))
     return found
 
 
@@ -202,16 +211,16 @@ def _type(schema: dict[str, Any], document: dict[str, Any]) -> str:
         return f"`{schema['const']}`"
     if schema.get("type") == "array":
         return f"list of {_type(schema.get('items', {}), document)}"
-    low, high = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum")
     kind = schema.get("format") if schema.get("format") in ("date-time", "binary", "uri") else schema.get("type", "any")
-    if high is not None and high < LARGEST_SAFE:
-        return f"{kind} {'' if low is None else f'{low:g}'}..{high:g}"
-    return str(kind) if low is None else f"{kind} from {low:g}"
+    told = [
+        f"{words} {bound:g}" if isinstance(bound, float) and not bound.is_integer() else f"{words} {int(bound)}"
+        for name, words in BOUNDS.items()
+        if (bound := schema.get(name)) is not None and abs(bound) < LARGEST_SAFE
+    ]
+    return " ".join([str(kind), *told])
 
 
 def _resolved(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
-    if "anyOf" in schema:
-        return _resolved(next((one for one in schema["anyOf"] if "$ref" in one), {}), document)
     if "$ref" not in schema:
         return schema
     found: dict[str, Any] = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]

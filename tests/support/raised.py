@@ -20,6 +20,7 @@ NEVER_ANSWERED: Final = {JobFailed.code, SettingsInvalid.code, PumpcastError.cod
 """Ends of jobs and starts, not of requests."""
 WIRE: Final = "shared.contracts."
 MOST_HANDS: Final = 4
+"""Modules that may hand a name on before it is found."""
 MOST_OWNERS: Final = 1
 """A method's name that more classes have tells nothing about which one is meant."""
 KINDS: Final = {

@@ -175,6 +175,25 @@ def test_examples_when_looked_at_then_every_route_has_one_of_the_shape_it_answer
     assert not stale, "run: python -m tests.support.api_document --capture"
 
 
+@pytest.mark.parametrize("service", api_document.SERVICES)
+def test_openapi_when_read_then_it_shows_what_was_asked_and_answered_and_each_error(service: str):
+    for route, operation in api_document.operations(api_document.apps()[service].openapi()).items():
+        example = examples_of(service)[route]
+        shown = operation["responses"][str(example["response"]["status"])].get("content", {})
+        for media_type, content in shown.items():
+            if media_type == example["response"]["type"]:
+                assert content.get("example") == example["response"].get("body"), route
+        if "body" in example["request"]:
+            assert operation["requestBody"]["content"]["application/json"]["example"] == example["request"]["body"]
+        for code in example["codes"]:
+            answer = operation["responses"][str(CODES[code].status)]
+            assert f"`{code}`" in answer["description"], (route, code)
+            problems = answer["content"]["application/problem+json"]
+            if code in example["problems"]:
+                assert problems["examples"][code]["value"]["code"] == code
+            assert problems.get("examples") != {}, route
+
+
 def strict(schema: Any) -> Any:
     """Give a schema that allows no field it does not name."""
     if isinstance(schema, list):
