@@ -46,9 +46,15 @@ LOGICAL = (
     ("ml_models", "prediction_active_models", "model_id"),
     ("ml_jobs", "ml_models", "job_id"),
     ("prediction_active_models", "predictions", "active_model_id"),
+    ("prediction_active_models", "prediction_dues", "active_model_id"),
     ("prediction_active_models", "prediction_stats", "active_model_id"),
+    ("prediction_active_models", "prediction_calibration", "active_model_id"),
+    ("prediction_active_models", "prediction_drift", "active_model_id"),
+    ("prediction_active_models", "send_cooldowns", "active_model_id"),
     ("prediction_active_models", "model_promotions", "active_model_id"),
+    ("model_packages", "package_seeds", "id"),
     ("model_packages", "paper_accounts", "package_id"),
+    ("candle_feeds", "candles", "symbol"),
 )
 _LINKS = """
 SELECT conrelid::regclass::text, confrelid::regclass::text, a.attname
@@ -95,8 +101,7 @@ def _diagram(connection: psycopg.Connection[Any], tables: list[str]) -> str:
         found = connection.execute(_COLUMNS, (table,)).fetchall()
         assert column in [name for name, *_ in found], f"{table} has no column {column}"
         lines.append(f'    {other} |o..o{{ {table} : "{column}"')
-    linked = {name for table, other, _ in (*links, *LOGICAL) for name in (table, other)}
-    for table in (name for name in tables if name in linked):
+    for table in tables:
         lines.append(f"    {table} {{")
         for column, kind, is_primary, is_foreign in connection.execute(_KEYS, (table,)).fetchall():
             keys = ", ".join(["PK"] * is_primary + ["FK"] * is_foreign)
@@ -111,16 +116,20 @@ def _diagram(connection: psycopg.Connection[Any], tables: list[str]) -> str:
 def _index_overview(connection: psycopg.Connection[Any], tables: list[str], meaning: dict[str, str]) -> str:
     lines = ["## Indexes", "", "| table | index | on | serves |", "|---|---|---|---|"]
     for table in tables:
+        is_rising = any("identity" in column for column in connection.execute(_COLUMNS, (table,)).fetchall())
         for index, unique, method, on, primary in connection.execute(_INDEXES, (table,)).fetchall():
             kind = "primary key, " if primary else "unique, " if unique else "BRIN, " if method == "brin" else ""
-            serves = _served(index, on, primary, meaning)
+            serves = _served(index, on, primary, is_rising, meaning)
             lines.append(f"| {table} | {index} | {kind}`{_cell(on)}` | {_cell(serves.rstrip('.'))} |")
     return "\n".join([*lines, ""])
 
 
-def _served(index: str, on: str, primary: bool, meaning: dict[str, str]) -> str:
+def _served(index: str, on: str, primary: bool, is_rising: bool, meaning: dict[str, str]) -> str:
     if primary and index not in meaning:
-        return "One row by its key; newest first" if on == "(id)" else "One row by its key"
+        first, _, others = on.strip("()").replace('"', "").partition(", ")
+        if others:
+            return f"One row by its key; all of one {first}, in the order of {others}"
+        return "One row by its key; newest first" if is_rising else "One row by its key"
     assert meaning.get(index), f"schema.sql does not say, in a comment above it, which query {index} serves"
     return meaning[index]
 
