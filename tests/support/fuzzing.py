@@ -4,12 +4,18 @@ import hashlib
 import json
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from schemathesis.checks import load_all_checks
+from schemathesis.generation.hypothesis.builder import HypothesisTestConfig, HypothesisTestMode, create_test
+from schemathesis.schemas import BaseSchema
 from schemathesis.specs.openapi.checks import positive_data_acceptance, unsupported_method
+
+from tests.support.route_access import ACCESS
 
 CASES: Final = "FUZZ_CASES"
 """Cases of each route with input, where not the few of every day."""
@@ -23,6 +29,7 @@ _MANY: Final = 100
 # One of eight asks with something else than the key that may do everything.
 _SHOWN: Final = (*["write"] * 7, "read", *["write"] * 7, "service", *["write"] * 7, "wrong", *["write"] * 7, None)
 _answers: Counter[str] = Counter()
+load_all_checks()
 
 
 def with_keys() -> bool:
@@ -36,6 +43,20 @@ def key_settings() -> dict[str, Any]:
         return {}
     entries = [f"{scope}:{scope}:{hashlib.sha256(secret.encode()).hexdigest()}" for scope, secret in SECRETS.items()]
     return {"api_keys": tuple(entries), "rate_limit_per_minute": NO_LIMIT}
+
+
+def routes(api: str) -> list[str]:
+    """Give the routes in the document of an API, as `GET /api/queue/{job_id}`."""
+    return [route.replace(":int}", "}") for route in ACCESS[api] if " /api/" in route]
+
+
+def fuzz(schema: BaseSchema, route: str, check: Callable[[schemathesis.Case], None], *, few: int) -> None:
+    """Make up cases of a route and check each; done in its test, as collection is done in every process."""
+    method, _, path = route.partition(" ")
+    config = HypothesisTestConfig(
+        project=schema.config, modes=list(HypothesisTestMode), explicit_settings=examples(few)
+    )
+    create_test(operation=schema[path][method], test_func=check, config=config)()
 
 
 def examples(few: int) -> settings:
