@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
@@ -22,7 +23,9 @@ log = structlog.get_logger(__name__)
 PORTS_TO_TRY = 20
 PORTS = 65536
 REQUEST_SECONDS = 10.0
-"""So long a client may take to ask: each holds a thread."""
+"""So long a client may say nothing: each holds a thread."""
+CLIENTS = 16
+"""So many are served at once; who comes beyond is sent away, so that nobody fills the process with threads."""
 
 Environment = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -48,13 +51,15 @@ class GuardedMetrics:
     def _refuse(self, environment: Environment) -> tuple[str, list[tuple[str, str]], str] | None:
         if environment["PATH_INFO"].rstrip("/") != "/metrics":
             return "404 Not Found", [], "There is nothing here but /metrics.\n"
+        # Keys of all scopes may read metrics. Whoever has one is no page that was led here under a false name, so any
+        # Host will do: where names lead to several workers, Prometheus asks each by its address.
+        if find_key(self._keys, _headers(environment)) is not None:
+            return None
         host = host_name(environment.get("HTTP_HOST", ""))
         if host not in self._hosts:
-            return "400 Bad Request", [], "This Host is not served here; ALLOWED_HOSTS adds names.\n"
+            return "400 Bad Request", [], "This Host is not served here without a key; ALLOWED_HOSTS adds names.\n"
         # What a proxy on this machine passes on arrives from here too, under another name.
-        is_local = is_loopback(environment["REMOTE_ADDR"]) and is_loopback(host)
-        # Keys of all scopes may read metrics.
-        if not is_local and find_key(self._keys, _headers(environment)) is None:
+        if not (is_loopback(environment["REMOTE_ADDR"]) and is_loopback(host)):
             headers = [("WWW-Authenticate", "Bearer")]
             return "401 Unauthorized", headers, "A key is needed: Authorization: Bearer <key>, or X-API-Key.\n"
         return None
@@ -95,6 +100,28 @@ class _Handler(WSGIRequestHandler):
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._places = threading.BoundedSemaphore(CLIENTS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread, or not at all."""
+        if not self._places.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer, and make room for the next one."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, _request: Any, client_address: Any) -> None:
+        """Say in one line that a request came to nothing: it would be a traceback past the log."""
+        log.info("scrape broken off", client=client_address[0], error=type(sys.exception()).__name__)
 
 
 class _Server6(_Server):
