@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,6 +29,7 @@ HEADERS: Final = {
 }
 # Streamlit answers these whether or not somebody uses them.
 UNUSED: Final = ("/_stcore/metrics", "/_stcore/agent/")
+UPLOADS: Final = "/_stcore/upload_file/"
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _USUAL_PORTS: Final = {"http": ":80", "https": ":443"}
 
@@ -70,6 +71,8 @@ class Gate:
                 "refused a page of another address: a proxy must pass Host on", origin=origin[:100], host=host[:100]
             )
             return HTTPStatus.FORBIDDEN, "A page of another address may not do this"
+        if scope["path"].startswith(UPLOADS) and not may_upload(scope):
+            return HTTPStatus.UNAUTHORIZED, "Files are taken of those who are logged in"
         return None
 
 
@@ -86,6 +89,13 @@ def with_headers(send: Send, host: str) -> Send:
         await send(message)
 
     return sending
+
+
+def may_upload(scope: Scope) -> bool:
+    """Tell whether somebody may fill the memory of the app: Streamlit takes files of every page that is open."""
+    settings = app_settings()
+    token = HTTPConnection(scope).cookies.get(settings.cookie, "")
+    return not settings.wants_login or bool(LOGINS.key(token))
 
 
 def is_own(origin: str, host: str) -> bool:
@@ -126,7 +136,7 @@ async def keep_session(request: Request) -> Response:
     # Without an age it ends with the browser.
     answer.set_cookie(
         app_settings().cookie, token, max_age=None if token else 0, httponly=True, samesite="strict",
-        secure=request.url.scheme == "https",
+        secure="https" in (request.url.scheme, request.headers.get("x-forwarded-proto")),
     )  # fmt: skip
     return answer
 

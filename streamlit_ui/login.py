@@ -52,7 +52,7 @@ def want(reason: str) -> None:
 
 def is_wanted() -> bool:
     """Tell whether a key is to be asked for."""
-    return _WANTED in st.session_state
+    return _WANTED in st.session_state or (app_settings().wants_login and not is_logged_in())
 
 
 def ask() -> None:
@@ -83,7 +83,10 @@ def ask() -> None:
 
 
 def _why_refused(key: str) -> str | None:
-    """Try a key on both services: None when one takes it and none refuses it; raises when none answers."""
+    """Try a key here and on both services: None when one takes it and none refuses it; raises when none answers."""
+    # The services count a wrong key for the address of the app, and beyond a limit let nobody new in from there.
+    if app_settings().wants_login and not app_settings().has_key(key):
+        return t("login.unknown")
     found = services()
     missing: ServiceError | None = None
     taken = 0

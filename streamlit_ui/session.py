@@ -86,10 +86,10 @@ def services() -> Services:
 
 
 @contextmanager
-def drawing(what: str) -> Iterator[None]:
+def drawing(what: str, *, again: bool = False) -> Iterator[None]:
     """Give what is drawn or done in a block an id, which goes with all that the services are asked meanwhile.
 
-    A part that is drawn with its page has the id of the page.
+    A part that is drawn with its page has the id of the page. What is drawn `again` and again is told at DEBUG alone.
     """
     if current_request_id() is not None:
         yield
@@ -99,7 +99,8 @@ def drawing(what: str) -> Iterator[None]:
         try:
             yield
         finally:
-            log.info("drawn", what=what, duration_ms=round((time.perf_counter() - started) * 1000, 1))
+            tell = log.debug if again else log.info
+            tell("drawn", what=what, duration_ms=round((time.perf_counter() - started) * 1000, 1))
 
 
 @st.cache_resource(show_spinner=False, on_release=httpx2.Client.close)

@@ -1,5 +1,7 @@
 """Settings of the app, read once from the environment and `.env`."""
 
+import hashlib
+import hmac
 from functools import cache
 from typing import Final, Literal
 
@@ -32,6 +34,17 @@ class AppSettings(BasePart, WebPart, PredictionAddressPart, TrainingAddressPart)
     ui_language: Literal["", "en", "de"] = Field("", description="Language of the app at first; empty: the browser's")
     model_package_max_forecast_mb: int = Field(512, ge=1, description="Largest forecast_model.pt of an upload, MiB")
     model_package_max_ppo_mb: int = Field(32, ge=1, description="Largest ppo_policy.zip of an upload, MiB")
+
+    @property
+    def wants_login(self) -> bool:
+        """Tell whether everybody needs a key of their own, so that nothing is asked or taken for somebody without."""
+        return bool(self.api_keys) and not self.ui_api_key
+
+    def has_key(self, key: str) -> bool:
+        """Tell whether a key is one of API_KEYS, whatever it may do."""
+        digest = hashlib.sha256(key.encode()).hexdigest().encode()
+        # All are compared, so that the time does not tell which one was near.
+        return sum(hmac.compare_digest(entry.rpartition(":")[2].encode(), digest) for entry in self.api_keys) > 0
 
     @property
     def cookie(self) -> str:

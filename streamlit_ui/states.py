@@ -52,6 +52,9 @@ def show_error(error: ServiceError) -> None:
             else:
                 st.error(t("states.unreachable", service=service, reason=reason), icon=":material/cloud_off:")
             _offer_retry(error)
+        case Refused(code="too_often", wait_seconds=int(seconds)):
+            st.warning(t("states.too_often", service=service, seconds=seconds), icon=":material/hourglass_top:")
+            _offer_retry(error)
         case Refused():
             faults = () if error.says_its_only_fault else error.faults
             lines = [plain(error.message), *(f"- {code(one.pointer)} {plain(one.detail)}" for one in faults)]
@@ -79,7 +82,7 @@ def live(seconds: float | None = None) -> Callable[[Callable[P, None]], Callable
     def decorate(draw: Callable[P, None]) -> Callable[P, None]:
         @wraps(draw)
         def drawn(*args: P.args, **kwargs: P.kwargs) -> None:
-            with drawing(draw.__name__.strip("_")), guarded():
+            with drawing(draw.__name__.strip("_"), again=seconds is not None), guarded():
                 draw(*args, **kwargs)
 
         return st.fragment(drawn, run_every=seconds)

@@ -27,6 +27,7 @@ PROBLEM = "application/problem+json"
 _UNAUTHORISED = 401
 _PLAIN_ADDRESS = re.compile(r"(https?://)([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(:\d+)?(/[\w./-]*)?")
 _KEY = re.compile(r"[!-~]*")
+_SECONDS = re.compile(r"[0-9]{1,6}")
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol)
 
 
@@ -61,9 +62,13 @@ class Strange(ServiceError):
 class Refused(ServiceError):
     """The service said no: a problem with what it says of it."""
 
-    def __init__(self, service: ServiceName, problem: Mapping[str, Any], *, status: int) -> None:
+    def __init__(
+        self, service: ServiceName, problem: Mapping[str, Any], *, status: int, wait_seconds: int | None = None
+    ) -> None:
         super().__init__(service, str(problem.get("detail") or problem.get("title") or f"HTTP {status}"))
         self.status = status
+        self.wait_seconds = wait_seconds
+        """When to ask again, where the service says so."""
         self.code = str(problem.get("code") or "")
         self.request_id = str(problem.get("request_id") or "")
         self.faults = tuple(
@@ -184,7 +189,9 @@ class Service:
             raise Strange(self.name, f"{response.url.path}: HTTP {response.status_code}")
         if response.status_code == _UNAUTHORISED:
             raise KeyNeeded(self.name, str(problem.get("detail") or ""))
-        raise Refused(self.name, problem, status=response.status_code)
+        wait = response.headers.get("retry-after", "")
+        wait_seconds = int(wait) if _SECONDS.fullmatch(wait) else None
+        raise Refused(self.name, problem, status=response.status_code, wait_seconds=wait_seconds)
 
     def _headers(self) -> dict[str, str]:
         if not _KEY.fullmatch(self.key):

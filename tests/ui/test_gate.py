@@ -1,16 +1,21 @@
 """What every request passes: where it comes from, and what a page of the app may load."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route
+from starlette.requests import Request
 
-from streamlit_ui.gate import Gate
+from streamlit_ui.gate import Gate, keep_session
+from streamlit_ui.logins import LOGINS
+from streamlit_ui.settings import app_settings
 from tests.support.browser import settled
 from tests.support.stage_story import Story
 
 HOST = "localhost:8501"
 REFUSED = "refused"
+UPLOAD = "/_stcore/upload_file/session/file"
 PAGES = (
     "", "predictions", "statistics", "train", "jobs", "models", "import", "manage", "packages", "delivery", "system",
 )  # fmt: skip
@@ -67,6 +72,39 @@ async def test_program_when_it_is_no_page_then_it_may():
 @pytest.mark.parametrize("path", ["/_stcore/metrics", "/_stcore/agent/interact", "/_stcore/agent/openapi.json"])
 async def test_path_when_nobody_needs_it_then_nothing_is_there(path: str):
     assert await passed("http", path=path) == 404
+
+
+@pytest.fixture
+def guarded(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Have the app want a login; give the cookie of one."""
+    monkeypatch.setenv("API_KEYS", f"a:write:{'0' * 64}")
+    app_settings.cache_clear()
+    yield f"{app_settings().cookie}={LOGINS.enter('a-key')}"
+    app_settings.cache_clear()
+
+
+async def test_file_when_sent_by_a_stranger_then_it_is_not_taken(guarded: str):
+    for headers in ({}, {"cookie": f"{app_settings().cookie}=made-up"}):
+        assert await passed("http", "PUT", UPLOAD, **headers) == 401
+    assert await passed("http", "PUT", UPLOAD, cookie=guarded) == 200
+
+
+async def test_file_when_nobody_has_to_log_in_then_it_is_taken():
+    assert await passed("http", "PUT", UPLOAD) == 200
+
+
+@pytest.mark.parametrize(("said", "is_secure"), [("https", True), ("http", False), (None, False)])
+async def test_cookie_when_a_proxy_speaks_tls_then_the_browser_sends_it_over_tls_alone(
+    said: str | None, is_secure: bool
+):
+    async def receive() -> Any:
+        return {"type": "http.request", "body": LOGINS.ticket(LOGINS.enter("a-key")).encode()}
+
+    headers = [(b"x-forwarded-proto", said.encode())] if said else []
+    scope = {"type": "http", "method": "POST", "scheme": "http", "server": ("localhost", 1), "path": "/session"}
+    answer = await keep_session(Request(scope | {"query_string": b"", "headers": headers}, receive))
+    assert answer.status_code == 204
+    assert ("Secure" in answer.headers["set-cookie"]) is is_secure
 
 
 @pytest.mark.slow

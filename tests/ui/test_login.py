@@ -1,5 +1,6 @@
 """Who may look: the key that is asked for, where it is kept, and what a browser holds of it."""
 
+import hashlib
 import http.client
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -87,6 +88,19 @@ def test_key_when_wrong_then_said_and_forgotten(page: Open, fakes: Fakes):
     assert "This key is not taken: This key is not known" in shown(test)
     assert fakes.prediction.asked[-1].key == "nonsense"
     assert LOGINS.key(test.session_state[TOKEN]) == ""
+
+
+def test_stranger_when_the_app_has_keys_then_the_services_hear_nothing_of_it(
+    page: Open, fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("API_KEYS", f"operator:write:{hashlib.sha256(KEY.encode()).hexdigest()}")
+    app_settings.cache_clear()
+    test = page()
+    assert "Who is there?" in shown(test)
+    # The services know this key, which does not matter.
+    assert "API_KEYS of the app do not have it" in shown(enter(test, READING)).replace("`", "")
+    assert fakes.prediction.asked == fakes.training.asked == []
+    assert "There are 0 models" in shown(enter(test, KEY))
 
 
 @pytest.mark.parametrize("key", ["schlüssel", "“quoted”", "zero\u200bwidth", "two words", "a\x01b", "k" * 2000, " "])

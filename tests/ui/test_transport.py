@@ -12,11 +12,17 @@ from shared.contracts.prediction import ActiveModels
 from streamlit_ui import app
 from streamlit_ui.client import transport
 from streamlit_ui.client.transport import KeyNeeded, Service, ServiceError, Strange, Unreachable, new_client
+from streamlit_ui.settings import app_settings
 from tests.support.fake_services import Problem
 from tests.ui.conftest import Fakes
 
 Open = Callable[..., AppTest]
 LOST = b""
+_BODY = b'{"status": 429, "title": "Too Many Requests", "detail": "The key may ask 9 times", "code": "too_often"}'
+TOO_OFTEN = (
+    b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/problem+json\r\nRetry-After: 37\r\n"
+    b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(_BODY), _BODY)
+)
 UNREADABLE = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnone"
 
 
@@ -120,6 +126,25 @@ def test_refusal_when_it_has_one_fault_then_it_is_said_once(
         (said,) = open_page("overview").error
         assert said.value.count("is too large") == times
         assert ("is too small" in said.value) is (times == 2)
+
+
+def test_service_when_asked_too_often_then_the_page_says_when_to_ask_again(
+    wire: Callable[[bytes], str], open_page: Open, monkeypatch: pytest.MonkeyPatch
+):
+    def render() -> None:
+        from shared.contracts.prediction import ActiveModels
+        from streamlit_ui.session import services
+
+        services().prediction.get("/models/active", ActiveModels)
+
+    monkeypatch.setenv("API_BASE_URL", wire(TOO_OFTEN))
+    app_settings.cache_clear()
+    monkeypatch.setitem(app.RENDER, "overview", render)
+    test = open_page("overview")
+    assert not test.exception
+    (said,) = test.warning
+    assert "in 37 s it answers again" in said.value
+    assert [button.label for button in test.button] == ["Try again"]
 
 
 def test_change_when_it_takes_too_long_then_the_page_says_to_look_first(
