@@ -163,6 +163,8 @@ def _contents(archive: tarfile.TarFile, member: tarfile.TarInfo | None, path: Pa
         if raw["format"] != FORMAT:
             raise Invalid(f"{path} has format {raw['format']}, this pumpcast reads format {FORMAT}: update pumpcast")
         parts = tuple(Part(**part) for part in raw.pop("parts"))
+        if not raw["migrations"] or not any(part.name == DATABASE for part in parts):
+            raise Invalid(f"{path} is damaged: its {MANIFEST} names no {DATABASE} or no migrations")
         return Contents(
             **{**raw, "migrations": tuple(raw["migrations"]), "missing": tuple(raw["missing"])}, parts=parts
         )

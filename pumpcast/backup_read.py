@@ -2,11 +2,11 @@
 
 import os
 import shutil
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tarfile import TarFile
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import psycopg
 from psycopg.sql import SQL, Identifier
@@ -14,8 +14,8 @@ from psycopg.sql import SQL, Identifier
 from prediction_service.settings import PredictionSettings
 from pumpcast.backup_file import DATABASE, ROWS, Contents, content_of, reading
 from pumpcast.backup_write import TRACKER, as_owner, our_tables
-from pumpcast.postgres_tools import run_tool
-from shared.errors import Conflict, Unavailable
+from pumpcast.postgres_tools import load
+from shared.errors import Conflict, PumpcastError, Unavailable
 from shared.migrate import connected, migrate, names, rollback
 from shared.roles import ROLES, settle
 
@@ -27,6 +27,13 @@ IN_USE: Final = {
 }  # fmt: skip
 APPLICATIONS: Final = ("pumpcast training", "pumpcast prediction", "training-worker", "prediction-%", "pumpcast l%")
 """What our processes call themselves to the server."""
+GIVEN: Final = ("--no-owner", "--no-privileges")
+
+
+class BrokenOff(PumpcastError):
+    """A restore that ended half way: tables and folders hold neither what was there nor what was to come."""
+
+    code = "restore_broke_off"
 
 
 def restore_backup(
@@ -40,13 +47,27 @@ def restore_backup(
         places = _places(contents, settings)
         if not force:
             _refuse_files(places)
-        with tempfile.TemporaryDirectory(prefix="pumpcast-restore-") as folder:
+        with _to_be_repeated(path):
             for name, place in places.items():
                 _put(archive, name, place)
-            _fill(archive, contents, dsn, Path(folder), server)
-        _set_paths(dsn, settings)
-        migrate(dsn)
-        return contents, settle(dsn)
+            _fill(archive, contents, dsn, server)
+            _set_paths(dsn, settings)
+            migrate(dsn)
+            return contents, settle(dsn)
+
+
+@contextmanager
+def _to_be_repeated(path: Path) -> Iterator[None]:
+    """Say of what fails in it that the restore is half done."""
+    try:
+        with as_owner():
+            yield
+    except (PumpcastError, OSError) as error:
+        reason = error.message if isinstance(error, PumpcastError) else f"{path} cannot be read: {error.strerror}"
+        raise BrokenOff(
+            f"{reason}; the restore broke off half done: leave the services stopped, mend this, then repeat it "
+            f"with `pumpcast restore {path} --force`"
+        ) from error
 
 
 def _look(dsn: str, contents: Contents, *, force: bool) -> int:
@@ -128,11 +149,7 @@ def _give(path: Path) -> None:
         os.chown(path, above.st_uid, above.st_gid)
 
 
-def _fill(archive: TarFile, contents: Contents, dsn: str, folder: Path, server: int) -> None:
-    for part in (DATABASE, ROWS):
-        if part == DATABASE or contents.has_rows:
-            with content_of(archive, part) as source, (folder / part).open("wb") as target:
-                shutil.copyfileobj(source, target)
+def _fill(archive: TarFile, contents: Contents, dsn: str, server: int) -> None:
     rollback(dsn, len(names()))
     migrate(dsn, until=contents.migrations[-1])
     with connected(dsn) as connection, connection.transaction():
@@ -140,20 +157,21 @@ def _fill(archive: TarFile, contents: Contents, dsn: str, folder: Path, server: 
             # What migrations put there is in the dump as well.
             if _has(connection, table, "true"):
                 connection.execute(SQL("DELETE FROM {}").format(Identifier(table)))
-    given = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges")
-    run_tool("pg_restore", dsn, [*given, "--data-only", str(folder / DATABASE)], server_version=server)
+    with content_of(archive, DATABASE) as dump:
+        load(dump, dsn, [*GIVEN, "--data-only"], server_version=server)
     if contents.has_rows:
-        _fill_rows(dsn, folder / ROWS, given, server)
+        with content_of(archive, ROWS) as dump:
+            _fill_rows(dsn, dump, server)
 
 
-def _fill_rows(dsn: str, dump: Path, given: tuple[str, ...], server: int) -> None:
+def _fill_rows(dsn: str, dump: IO[bytes], server: int) -> None:
     only_data = False
     with connected(dsn) as connection:
         for table in TRACKER:
             if connection.execute("SELECT to_regclass(%s)", (table,)).fetchone() != (None,):
                 connection.execute(SQL("TRUNCATE {}").format(Identifier(table)))
                 only_data = True
-    run_tool("pg_restore", dsn, [*given, *(["--data-only"] if only_data else []), str(dump)], server_version=server)
+    load(dump, dsn, [*GIVEN, *(["--data-only"] if only_data else [])], server_version=server)
 
 
 def _set_paths(dsn: str, settings: PredictionSettings) -> None:

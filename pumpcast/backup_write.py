@@ -15,8 +15,8 @@ from psycopg.errors import InsufficientPrivilege
 from yoyo.connections import default_migration_table
 
 from prediction_service.settings import PredictionSettings
+from pumpcast import postgres_tools
 from pumpcast.backup_file import DATABASE, ROWS, Contents, Writer, writing
-from pumpcast.postgres_tools import run_tool
 from shared.errors import Conflict, Unavailable
 from shared.migrate import SQL_FOLDER, connected, names
 
@@ -39,8 +39,6 @@ class Named:
     """In the backup."""
     places: tuple[Path, ...]
     """Where it may lie."""
-    sha256: str | None
-    """As the row says; None: it does not."""
     optional: bool = False
 
 
@@ -95,7 +93,7 @@ def _write(writer: Writer, beside: Path, dsn: str, settings: PredictionSettings,
                 dump = Path(folder) / name
                 wanted = [f"--table={_quoted(connection, table)}" for table in tables]
                 given = [*DUMP, *arguments, *wanted, f"--snapshot={snapshot}", f"--file={dump}"]
-                run_tool("pg_dump", dsn, given, server_version=server)
+                postgres_tools.dump(dsn, given, server_version=server)
                 writer.add(name, dump)
     contents = Contents(
         version=version("pumpcast"), created_at=datetime.now(UTC).isoformat(), server_version=server,
@@ -123,22 +121,18 @@ def _copy(writer: Writer, named: Named, dsn: str, settings: PredictionSettings) 
 def _named(connection: psycopg.Connection[Any], settings: PredictionSettings) -> list[Named]:
     found: list[Named] = []
     questions = {
-        "training": "SELECT model_file_path, model_file_sha256 FROM ml_models WHERE model_file_path IS NOT NULL",
-        "prediction": "SELECT local_model_path, model_file_sha256 FROM prediction_active_models",
+        "training": "SELECT model_file_path FROM ml_models WHERE model_file_path IS NOT NULL",
+        "prediction": "SELECT local_model_path FROM prediction_active_models",
     }
     for service, question in questions.items():
         folder = settings.model_folder("training" if service == "training" else "prediction")
-        for path, sha256 in connection.execute(question).fetchall():
+        for (path,) in connection.execute(question).fetchall():
             name = Path(path).name
-            found.append(Named(name=f"{service}/{name}", places=(folder / name, Path(path)), sha256=sha256))
+            found.append(Named(name=f"{service}/{name}", places=(folder / name, Path(path))))
     for (package,) in connection.execute("SELECT id FROM model_packages").fetchall():
         for file in PACKAGE_FILES:
             place = settings.packages_folder / package / file
-            found.append(
-                Named(
-                    name=f"packages/{package}/{file}", places=(place,), sha256=None, optional=file == PACKAGE_FILES[-1]
-                )
-            )
+            found.append(Named(name=f"packages/{package}/{file}", places=(place,), optional=file == PACKAGE_FILES[-1]))
     return found
 
 
