@@ -13,6 +13,8 @@ from shared.errors import SettingsInvalid
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 HEX_KEY = r"^([0-9a-fA-F]{64})?$"
+SECRET_FOLDERS = ("SECRETS_DIR", "CREDENTIALS_DIRECTORY")
+"""Variables that name a folder whose files hold a setting each: of containers, and of systemd units."""
 _SECRET = re.compile(r".*(KEYS?|DSN|WEBHOOK_URL|PASSWORD|SECRET|TOKEN)")
 
 
@@ -115,9 +117,8 @@ def read_settings(kind: type[S]) -> S:
 
 
 def _secrets_folder() -> Path | None:
-    """Give the folder whose files hold a setting each, as containers (SECRETS_DIR) and systemd units have it."""
-    given = os.environ.get("SECRETS_DIR")
-    folder = given or os.environ.get("CREDENTIALS_DIRECTORY")
+    given, of_systemd = (os.environ.get(name) for name in SECRET_FOLDERS)
+    folder = given or of_systemd
     if given and not Path(given).is_dir():
         raise SettingsInvalid(f"SECRETS_DIR={given!r} is not allowed: there is no such folder")
     return Path(folder) if folder else None

@@ -38,7 +38,7 @@ from shared.db import Pool, open_pool
 from shared.embedded import database
 from shared.errors import Invalid, PumpcastError, Unavailable
 from shared.labels import Target, TimeTarget
-from shared.settings import read_settings
+from shared.settings import SECRET_FOLDERS, read_settings
 from training_service.settings import TrainingSettings
 
 GATE_NOT_MET: Final = 3
@@ -105,6 +105,8 @@ def _environment(home: Path) -> Iterator[None]:
         training, prediction = one.getsockname()[1], two.getsockname()[1]
     for name in {**TrainingSettings.model_fields, **PredictionSettings.model_fields}:
         os.environ.pop(name.upper(), None)
+    for name in SECRET_FOLDERS:
+        os.environ.pop(name, None)
     os.environ |= {
         "PUMPCAST_HOME": str(home), "TRAINING_API_PORT": str(training), "PREDICTION_API_PORT": str(prediction),
         "TRAINING_SERVICE_API_URL": f"http://127.0.0.1:{training}/api", "WEBHOOK_ALLOWED_HOSTS": "127.0.0.1",
