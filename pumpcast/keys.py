@@ -147,7 +147,7 @@ def install_keys(
     lines = [f"Made {', '.join(made)} in {folder}" if made else f"Nothing to do, {folder} has every secret"]
     if operator is not None:
         lines.append(f"operator's key, shown this once: {operator}")
-    elif not made:
+    else:
         lines.append(
             f"the operator's key was shown when it was made; `pumpcast keys rotate {folder} operator` makes another"
         )

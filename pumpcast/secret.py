@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 import secrets
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -65,15 +66,22 @@ def read_secret(path: Path) -> str | None:
 
 
 def write_secret(path: Path, text: str) -> None:
-    """Put a secret at path, at once or not at all, readable for its owner alone."""
+    """Put a secret at path, at once or not at all: for its owner alone, or for whom the file before it was."""
     try:
         for folder in (path.parent.parent, path.parent):
             if not folder.is_dir():
                 folder.mkdir(mode=FOLDER_MODE, parents=True)
-        owner = path.stat() if path.exists() else None
+        before = path.stat() if path.exists() else None
         write_durably(path, (text + "\n").encode(), mode=OWNER_ONLY)
-        if owner is not None and os.geteuid() == 0:
-            # Replaced by root, it still belongs to the user of its service.
-            os.chown(path, owner.st_uid, owner.st_gid)
+        if before is not None:
+            # A program may read it as a user of its own, or through the group.
+            _give(path, before)
     except OSError as error:
         raise Unavailable(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _give(path: Path, before: os.stat_result) -> None:
+    written = path.stat()
+    if (written.st_uid, written.st_gid) != (before.st_uid, before.st_gid):
+        os.chown(path, before.st_uid if os.geteuid() == 0 else -1, before.st_gid)
+    path.chmod(stat.S_IMODE(before.st_mode))

@@ -23,5 +23,6 @@ def check_binding(settings: WebPart) -> None:
     """Refuse to listen beyond this machine without keys."""
     if not is_loopback(settings.bind_host) and not settings.api_keys:
         raise SettingsInvalid(
-            f"BIND_HOST={settings.bind_host!r} is not allowed without API_KEYS: set keys, or bind to 127.0.0.1"
+            f"BIND_HOST={settings.bind_host!r} is not allowed without API_KEYS: "
+            "set keys, which `pumpcast keys new NAME --scope write` makes, or bind to 127.0.0.1"
         )

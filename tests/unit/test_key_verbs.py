@@ -185,6 +185,25 @@ def test_rotation_when_the_key_is_a_programs_then_its_file_holds_the_new_one():
     assert install()["made"] == []
 
 
+def test_rotation_when_a_group_may_read_the_file_then_it_still_may():
+    install()
+    token = Path("secrets/prometheus/token")
+    token.chmod(0o640)
+    group = 12345 if os.geteuid() == 0 else os.getegid()
+    os.chown(token, -1, group)
+    run("rotate", "secrets", "prometheus")
+    found = token.stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o640, group)
+
+
+def test_install_when_the_operator_has_a_key_already_then_it_says_how_to_get_another():
+    install()
+    Path("secrets/ui/api_keys").unlink()
+    said = CliRunner().invoke(keys, ["install", "secrets", "--database", OWNER]).stdout
+    assert "Made ui/api_keys" in said
+    assert "keys rotate secrets operator" in said
+
+
 def test_drop_when_the_last_key_would_go_then_it_is_refused_and_nothing_changes():
     install()
     before = contents()
