@@ -271,7 +271,7 @@ async def count_pending(executor: Executor) -> int:
 
 
 async def oldest_pending(executor: Executor) -> datetime | None:
-    """Give when the oldest message that waits was written."""
+    """Give since when the oldest message waits that is not sent again."""
     oldest: datetime | None = await _queries.fetchval(executor, "oldest_pending")
     return oldest
 

@@ -177,7 +177,8 @@ WHERE endpoint_id = :endpoint_id AND status IN ('delivered', 'failed', 'expired'
 SELECT count(*) FROM webhook_deliveries WHERE status = 'pending';
 
 -- name: oldest_pending
-SELECT min(created_at) FROM webhook_deliveries WHERE status = 'pending';
+-- One that is sent again is as old as its first time, and has not waited so long.
+SELECT created_at FROM webhook_deliveries WHERE status = 'pending' AND resent_at IS NULL ORDER BY created_at LIMIT 1;
 
 -- name: endings
 SELECT status, sum(ended)::bigint AS ended, sum(ended - reopened)::bigint AS final FROM webhook_endings GROUP BY status;

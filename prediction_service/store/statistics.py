@@ -105,6 +105,8 @@ class Lately:
 
 
 _OUTCOMES = ("tp", "fp", "tn", "fn", "unresolved")
+NOTHING = Total(predictions=0, alerts=0, outcomes=dict.fromkeys(_OUTCOMES, 0))
+"""Of a model that has not predicted yet."""
 _SUMMED = tuple(field.name for field in fields(Sums))
 _SUMS = ", ".join(
     f"coalesce(sum({name}), 0)" + ("" if name.endswith("_sum") else "::bigint") + f" AS {name}" for name in _SUMMED

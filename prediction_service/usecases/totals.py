@@ -11,7 +11,7 @@ from prediction_service.runtime.metrics import SKIP_REASONS
 from prediction_service.store import active_models, deliveries, drift, endpoints, positions
 from prediction_service.store import statistics as statistics_store
 from prediction_service.store.positions import Reported
-from prediction_service.store.statistics import Lately, Total
+from prediction_service.store.statistics import NOTHING, Lately, Total
 from shared.db import Pool, UndefinedTable
 
 BEAT_SECONDS = 30
@@ -26,11 +26,12 @@ async def totals(pool: Pool) -> list[Metric]:
     try:
         reported = await positions.reported(pool)
         clock = max((one.clock for one in reported if one.clock is not None), default=None)
+        active = await active_models.list_active_ids(pool)
         return [
             *_of_rows(reported, clock),
-            *_of_models(await statistics_store.totals(pool)),
+            *_of_models(active, await statistics_store.totals(pool)),
             *_of_active_models(
-                await active_models.list_active_ids(pool),
+                active,
                 await statistics_store.lately(pool, since=clock - LATELY) if clock is not None else {},
                 await drift.newest_scores(pool),
             ),
@@ -69,7 +70,9 @@ def _of_rows(reported: Sequence[Reported], clock: datetime | None) -> list[Metri
     ]
 
 
-def _of_models(found: Mapping[int, Total]) -> list[Metric]:
+def _of_models(active: Sequence[int], made_by: Mapping[int, Total]) -> list[Metric]:
+    # What has not begun yet stands at 0, or its first ones would be no increase.
+    found = {**dict.fromkeys(active, NOTHING), **made_by}
     made = CounterMetricFamily("ml_predictions", "Predictions stored", labels=[_ACTIVE_ID])
     outcomes = CounterMetricFamily("ml_outcomes", "Predictions whose outcome is known", labels=[_ACTIVE_ID, "outcome"])
     for active_id, total in found.items():
@@ -117,5 +120,5 @@ async def _of_webhooks(pool: Pool) -> list[Metric]:
         sent,
         states,
         GaugeMetricFamily("ml_webhook_backlog", "Messages that wait", await deliveries.count_pending(pool)),
-        GaugeMetricFamily("ml_webhook_oldest_seconds", "Age of the oldest message that waits", waited),
+        GaugeMetricFamily("ml_webhook_oldest_seconds", "Age of the oldest message that waits, without those sent again", waited),
     ]

@@ -13,6 +13,7 @@ from training_service.app import build
 from training_service.store import jobs
 from training_service.store.job_rows import ClaimedJob, Ending
 
+REQUESTS = "ml_http_requests_total"
 DAY = "UPDATE ml_jobs SET created_at = now() - interval '1 day' WHERE id = $1"
 
 
@@ -93,3 +94,16 @@ async def test_models_when_one_is_deleted_then_it_still_counts_as_trained(api: A
     await pool.execute("UPDATE ml_models SET is_deleted = true WHERE name = 'a'")
     told = await totals(api)
     assert (told.value("ml_models_total"), told.value("ml_models_available")) == (2, 1)
+
+
+async def test_requests_when_counted_then_no_label_holds_what_a_client_wrote(api: Api):
+    for method, path in (("GET", "queue/7"), ("GET", "queue/8"), ("GET", "nowhere"), ("MOVE", "queue/7")):
+        async with api.session.request(method, f"/api/{path}"):
+            pass
+    told = await totals(api)
+    counted = {tuple(sorted(labels)): value for (name, labels), value in told.values.items() if name == REQUESTS}
+    assert counted == {
+        (("method", "GET"), ("route", "/queue/{job_id:int}"), ("status", "4xx")): 2,
+        (("method", "GET"), ("route", "none"), ("status", "4xx")): 1,
+        (("method", "other"), ("route", "/queue/{job_id:int}"), ("status", "4xx")): 1,
+    }
