@@ -120,5 +120,7 @@ async def _of_webhooks(pool: Pool) -> list[Metric]:
         sent,
         states,
         GaugeMetricFamily("ml_webhook_backlog", "Messages that wait", await deliveries.count_pending(pool)),
-        GaugeMetricFamily("ml_webhook_oldest_seconds", "Age of the oldest message that waits, without those sent again", waited),
+        GaugeMetricFamily(
+            "ml_webhook_oldest_seconds", "Age of the oldest message that waits for the first time", waited
+        ),
     ]
