@@ -85,7 +85,7 @@ def start_server(settings: WebPart, port: int) -> WSGIServer:
     app = GuardedMetrics(settings)
     family, *_, address = socket.getaddrinfo(settings.bind_host, port, type=socket.SOCK_STREAM)[0]
     kind = _Server6 if family is socket.AF_INET6 else _Server
-    server = kind(address[:2], _Handler)  # type: ignore[arg-type]
+    server = kind(address[:2], _Handler)
     server.set_app(app)
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     return server
