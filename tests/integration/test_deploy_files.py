@@ -22,6 +22,8 @@ TARGETS = (
     "training", "prediction", "prediction-packages", "ui", "tools", "supervisor-training", "supervisor-prediction",
 )  # fmt: skip
 UID = "10001:10001"
+MOST_PROCESSORS = 2
+"""What docs/DEPLOYMENT.md says is needed."""
 NOT_OF_PUMPCAST = {
     "HOME", "PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "SECRETS_DIR", "PUMPCAST_API",
 }  # fmt: skip
@@ -113,7 +115,10 @@ def test_service_when_started_then_it_can_do_no_more_than_it_must(name: str):
     assert "container_name" not in service
     assert "privileged" not in service
     assert service["logging"]["options"].keys() == {"max-size", "max-file"}
-    assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory", "pids"}
+    limits = service["deploy"]["resources"]["limits"]
+    assert limits.keys() == {"cpus", "memory", "pids"}
+    # An engine refuses what its machine does not have.
+    assert float(limits["cpus"]) <= MOST_PROCESSORS
     for port in service.get("ports", ()):
         assert port.startswith("127.0.0.1:"), port
     tag = service["image"].partition(":")[2]
@@ -135,6 +140,17 @@ def test_stack_when_read_then_every_reference_leads_somewhere():
                 assert "healthcheck" in SERVICES[other] or images()[target].healthcheck
             if SERVICES[other].get("profiles"):
                 assert how.get("required") is False or service.get("profiles")
+
+
+def test_stack_when_it_is_waited_for_then_whatever_ends_is_waited_for_by_another():
+    # `up --wait` takes the end of a container for a failure, unless somebody waits for just that.
+    awaited = {
+        other
+        for service in SERVICES.values()
+        for other, how in service.get("depends_on", {}).items()
+        if how["condition"] == "service_completed_successfully"
+    }
+    assert {name for name, service in SERVICES.items() if service["restart"] == "no"} - {"tools"} == awaited
 
 
 def test_stack_when_variables_are_read_then_each_has_a_default_and_is_a_setting():
