@@ -20,4 +20,9 @@ SELECT role_name || ' reaches ' || string_agg(relation, ', ' ORDER BY relation) 
 FROM unnest(ARRAY['pumpcast_training', 'pumpcast_prediction']) AS role_name, pumpcast_owners()
 WHERE to_regrole(role_name) IS NOT NULL AND 'pumpcast_' || service <> role_name AND to_regclass(relation) IS NOT NULL
   AND has_table_privilege(role_name, to_regclass(relation), 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')
-GROUP BY role_name;
+GROUP BY role_name
+UNION ALL
+-- As in every database that PostgreSQL 14 made: what lies there is found by statements that the owner runs.
+SELECT format('%1$s may make objects in schema %2$I: REVOKE CREATE ON SCHEMA %2$I FROM PUBLIC', role_name, current_schema())
+FROM unnest(ARRAY['pumpcast_training', 'pumpcast_prediction']) AS role_name
+WHERE to_regrole(role_name) IS NOT NULL AND has_schema_privilege(role_name, current_schema(), 'CREATE');

@@ -120,6 +120,15 @@ def test_rights_when_somebody_gave_too_many_then_doctor_tells_and_migrating_take
     assert lacking(database) == []
 
 
+def test_rights_when_everybody_may_make_objects_as_on_older_servers_then_doctor_tells_what_to_run(database: str):
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
+        said = lacking(database)
+        assert [one.partition(" ")[0] for one in said] == ["pumpcast_training", "pumpcast_prediction"]
+        connection.execute(said[0].partition(": ")[2])
+    assert lacking(database) == []
+
+
 @contextmanager
 def plain_owner(postgres: TestServer) -> Iterator[str]:
     """Give the address of an empty database by a user that owns it and may do nothing else."""
