@@ -18,6 +18,8 @@ from tests.support.stage_story import Story, visitor
 from tests.support.stage_story import story as running
 
 LAST_WORDS = 4000
+Open = Callable[..., AppTest]
+"""What the fixture open_page gives."""
 _PAGE = """
 from streamlit_ui import app
 app.frame()
@@ -63,7 +65,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Fakes]:
 
 
 @pytest.fixture
-def open_page(fakes: Fakes) -> Callable[..., AppTest]:
+def open_page(fakes: Fakes) -> Open:
     """Give a function that draws a page: `open_page("jobs", id=3)`; what is behind the name stands in the address."""
 
     def draw(name: str, **query: object) -> AppTest:

@@ -1,15 +1,11 @@
 """A test beside its training, and models compared."""
 
-from collections.abc import Callable
-
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from tests.support.fake_services import Problem
 from tests.support.ui_models import bare_card, compared, full_card, model, result
-from tests.ui.conftest import Fakes
-
-Open = Callable[..., AppTest]
+from tests.support.ui_page import all_words
+from tests.ui.conftest import Fakes, Open
 
 
 @pytest.fixture(autouse=True)
@@ -17,11 +13,6 @@ def answers(fakes: Fakes) -> None:
     fakes.training.get("/models/7/card", full_card(7)).get("/models/7", model(7))
     fakes.training.get("/models/8", model(8, features=["num_buys"], params={"max_depth": 4}))
     fakes.training.get("/test-results/5", result()).get("/comparisons/4", compared())
-
-
-def _words(test: AppTest) -> str:
-    shown = [*test.markdown, *test.caption, *test.info, *test.error, *test.warning, *test.success]
-    return " ".join(one.value for one in shown)
 
 
 @pytest.mark.parametrize("language", ["en", "de"])
@@ -33,7 +24,7 @@ def test_test_when_worse_than_training_then_the_fall_stands_first(open_page: Ope
     figures = {one.label: (one.value, one.delta) for one in test.metric[:8]}
     assert figures["F1"] == (("0.360", "-0.102") if language == "en" else ("0,360", "-0,102"))
     assert figures["Recall" if language == "en" else "Trefferquote"][1].endswith(unit)
-    assert "red-badge" in _words(test)
+    assert "red-badge" in all_words(test)
 
 
 def test_test_when_the_window_overlaps_training_then_it_says_so_once(fakes: Fakes, open_page: Open):
@@ -42,7 +33,7 @@ def test_test_when_the_window_overlaps_training_then_it_says_so_once(fakes: Fake
     fakes.training.get("/test-results/5", result(has_overlap=True, overlap_note=note, warnings=[warned]))
     test = open_page("models", test=5)
     assert note in test.error[0].value
-    assert _words(test).count(note) == 1
+    assert all_words(test).count(note) == 1
 
 
 def test_test_when_its_model_has_no_card_then_the_test_is_shown_all_the_same(fakes: Fakes, open_page: Open):
@@ -66,7 +57,7 @@ def test_test_when_deleted_then_it_asks_first(fakes: Fakes, open_page: Open):
 def test_comparison_when_opened_then_verdict_rule_and_only_differences_are_shown(open_page: Open):
     test = open_page("models", comparison=4)
     assert not test.exception
-    words = _words(test)
+    words = all_words(test)
     assert "model 8 wins by 0.05" in words
     assert "The highest average precision wins." in words
     figures, settings, pairs = (one.value for one in test.dataframe[:3])
@@ -91,7 +82,7 @@ def test_comparison_when_none_wins_then_it_says_so_in_german(fakes: Fakes, open_
     test = open_page("models", comparison=4, lang="de")
     assert not test.exception
     assert not test.success
-    assert "So wird entschieden" in _words(test)
+    assert "So wird entschieden" in all_words(test)
 
 
 def test_comparison_when_it_has_no_figures_or_is_gone_then_it_says_so(fakes: Fakes, open_page: Open):

@@ -1,41 +1,24 @@
 """The page delivery: endpoints, their secret, messages and what came of them."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from shared.contracts.webhook import Recovered
 from streamlit_ui.app_pages.endpoint_form import Filled, changes, read_headers
 from tests.support.fake_services import Problem
 from tests.support.ui_delivery import COIN, SECRET, created, delivery, details, endpoint, page, refused, rotated, serve
-from tests.ui.conftest import Fakes
-
-Open = Callable[..., AppTest]
-
-
-def words(test: AppTest) -> str:
-    """Give all text of a page."""
-    assert not test.exception
-    parts = [*test.markdown, *test.caption, *test.title, *test.info, *test.error, *test.success, *test.warning]
-    return "\n".join([*(str(part.value) for part in parts), *(f"{one.label}: {one.value}" for one in test.metric)])
-
-
-def press(test: AppTest, *keys: str) -> None:
-    """Press buttons together: without a browser a dialog is drawn only where what opens it is pressed as well."""
-    for key in keys:
-        test.button(key=key).click()
-    test.run()
+from tests.support.ui_page import all_words, press
+from tests.ui.conftest import Fakes, Open
 
 
 def test_endpoints_when_there_are_none_then_it_says_how_to_have_one(fakes: Fakes, open_page: Open):
     serve(fakes.prediction)
     test = open_page("delivery")
-    assert "N8N_WEBHOOK_URL" in words(test)
+    assert "N8N_WEBHOOK_URL" in all_words(test)
     test.button(key="new_endpoint").click().run()
-    assert "New endpoint" in words(test)
+    assert "New endpoint" in all_words(test)
 
 
 def test_endpoints_when_some_fail_then_each_shows_its_state_in_words(fakes: Fakes, open_page: Open):
@@ -47,7 +30,7 @@ def test_endpoints_when_some_fail_then_each_shows_its_state_in_words(fakes: Fake
         endpoint(5, enabled=False, disabled_reason="the receiver answered 410 Gone"),
         endpoint(6, enabled=False, is_builtin=True),
     )  # fmt: skip
-    shown = words(open_page("delivery"))
+    shown = all_words(open_page("delivery"))
     assert "failing for 2 hours" in shown
     assert "HTTP 503" in shown
     assert "the receiver answered 410 Gone" in shown
@@ -61,12 +44,12 @@ def test_endpoints_when_some_fail_then_each_shows_its_state_in_words(fakes: Fake
 
 def test_endpoints_when_the_service_is_gone_then_a_banner_and_when_german_then_german(fakes: Fakes, open_page: Open):
     serve(fakes.prediction, endpoint())
-    shown = words(open_page("delivery", lang="de"))
+    shown = all_words(open_page("delivery", lang="de"))
     assert "1.234 zugestellt" in shown
     fakes.down("prediction")
     for query in ({}, {"endpoint": 3}, {"delivery": 9}, {"view": "messages"}, {"new": 1}):
         test = open_page("delivery", **query)
-        assert "does not answer" in words(test)
+        assert "does not answer" in all_words(test)
 
 
 def test_secret_when_an_endpoint_is_set_up_then_it_is_shown_once(fakes: Fakes, open_page: Open):
@@ -82,12 +65,12 @@ def test_secret_when_an_endpoint_is_set_up_then_it_is_shown_once(fakes: Fakes, o
         "send_modes": ["alerts_only"], "expires_after_seconds": None, "max_concurrency": 1,
     }  # fmt: skip
     assert [one.value for one in test.code] == [SECRET]
-    assert "never again" in words(test)
+    assert "never again" in all_words(test)
     assert SECRET not in str(test.query_params)
     assert not test.toast
     assert test.query_params["endpoint"] == "5"
     test.button(key="secret_stored").click().run()
-    assert SECRET not in words(test) + str([one.value for one in test.code])
+    assert SECRET not in all_words(test) + str([one.value for one in test.code])
     assert SECRET not in str(test.session_state)
 
 
@@ -98,9 +81,9 @@ def test_form_when_the_service_refuses_then_its_words_show_and_what_was_typed_st
     test = open_page("delivery", new=1)
     test.text_input(key="endpoint_url").set_value("http://10.0.0.5/x")
     test.button(key="endpoint_send").click().run()
-    assert "lies inside the network" in words(test)
+    assert "lies inside the network" in all_words(test)
     assert test.text_input(key="endpoint_url").value == "http://10.0.0.5/x"
-    assert not test.code
+    assert SECRET not in [one.value for one in test.code]
 
 
 def test_change_when_only_the_life_is_changed_then_only_that_is_sent(fakes: Fakes, open_page: Open):
@@ -132,7 +115,7 @@ def test_actions_when_they_hurt_then_they_ask_first(fakes: Fakes, open_page: Ope
         fakes.prediction.on(method, path, {"PATCH": endpoint(), "POST": rotated()}.get(method))
     test = open_page("delivery", endpoint=3)
     test.button(key="switch_endpoint").click().run()
-    assert "cannot be sent later" in words(test)
+    assert "cannot be sent later" in all_words(test)
     test.button(key="confirm_cancel").click().run()
     test.button(key="delete_endpoint").click().run()
     assert test.button(key="confirm_do").disabled
@@ -143,17 +126,17 @@ def test_actions_when_they_hurt_then_they_ask_first(fakes: Fakes, open_page: Ope
     assert [(one.method, one.path) for one in fakes.prediction.changes()] == [("DELETE", "/webhooks/3")]
     test = open_page("delivery", endpoint=3)
     test.button(key="rotate_endpoint").click().run()
-    assert "For 24 hours" in words(test)
+    assert "For 24 hours" in all_words(test)
     press(test, "rotate_endpoint", "confirm_do")
     assert [one.value for one in test.code] == [SECRET]
-    assert "Both sign until noon" in words(test)
+    assert "Both sign until noon" in all_words(test)
 
 
 def test_switch_when_the_endpoint_is_off_then_it_is_on_at_once(fakes: Fakes, open_page: Open):
     serve(fakes.prediction, endpoint(enabled=False, disabled_reason="410 Gone"))
     fakes.prediction.on("PATCH", "/webhooks/3", endpoint())
     test = open_page("delivery", endpoint=3)
-    assert "Nothing is sent here: 410 Gone" in words(test)
+    assert "Nothing is sent here: 410 Gone" in all_words(test)
     assert [one.path for one in fakes.prediction.asked].count("/webhooks/3") == 1
     test.button(key="switch_endpoint").click().run()
     assert fakes.prediction.changes()[0].json == {"enabled": True}
@@ -168,10 +151,10 @@ def test_trial_when_sent_then_its_end_shows_and_a_refusal_is_told(
     test = open_page("delivery", endpoint=3)
     test.button(key="test_endpoint").click().run()
     assert test.query_params["test"] == "9"
-    assert "The receiver answered **HTTP 200** after 31 ms." in words(test)
+    assert "The receiver answered **HTTP 200** after 31 ms." in all_words(test)
     fakes.prediction.on("POST", "/webhooks/3/test", Problem(409, "webhook 3 is disabled"))
     test.button(key="test_endpoint").click().run()
-    assert "webhook 3 is disabled" in words(test)
+    assert "webhook 3 is disabled" in all_words(test)
 
 
 def test_recover_when_there_is_more_then_it_says_to_go_on(fakes: Fakes, open_page: Open):
@@ -181,7 +164,7 @@ def test_recover_when_there_is_more_then_it_says_to_go_on(fakes: Fakes, open_pag
     press(test, "recover_endpoint")
     test.datetime_input(key="recover_since").set_value(datetime(2026, 3, 1, 11, 30))  # noqa: DTZ001
     press(test, "recover_endpoint", "recover_do")
-    shown = words(test)
+    shown = all_words(test)
     assert "10,000" in shown
     assert "press again" in shown
     assert fakes.prediction.changes()[0].json == {"since": "2026-03-01T11:30:00Z"}
@@ -204,7 +187,7 @@ def test_messages_when_the_address_names_filters_then_the_service_is_asked_so(
 ):
     serve(fakes.prediction, endpoint())
     test = open_page("delivery", view="messages", **query)
-    words(test)
+    all_words(test)
     asked = [one.query for one in fakes.prediction.asked if one.path == "/webhook-deliveries"]
     assert asked[-1] == sent | {"limit": "50"}
 
@@ -231,15 +214,15 @@ def test_messages_when_there_are_more_then_pages_by_cursor_and_a_row_names_its_e
 def test_messages_when_none_fits_then_it_says_so(fakes: Fakes, open_page: Open):
     serve(fakes.prediction, endpoint())
     fakes.prediction.get("/webhook-deliveries", page())
-    assert "No message matches" in words(open_page("delivery", view="messages", status="failed"))
-    assert "a test event does at once" in words(open_page("delivery", view="messages"))
+    assert "No message matches" in all_words(open_page("delivery", view="messages", status="failed"))
+    assert "a test event does at once" in all_words(open_page("delivery", view="messages"))
 
 
 def test_message_when_opened_then_body_and_every_attempt_show_and_it_can_go_out_again(fakes: Fakes, open_page: Open):
     serve(fakes.prediction, endpoint())
     fakes.prediction.on("POST", "/webhook-deliveries/9/resend", delivery())
     test = open_page("delivery", delivery=9)
-    shown = words(test)
+    shown = all_words(test)
     assert "the connection was refused" in shown
     assert "`thank you`" in shown
     assert "31 ms" in shown
@@ -255,7 +238,7 @@ def test_message_when_it_is_on_its_way_then_it_cannot_be_sent_twice(fakes: Fakes
     fakes.prediction.get("/webhook-deliveries/9", details(**waiting))
     test = open_page("delivery", delivery=9)
     assert test.button(key="resend").disabled
-    assert "goes out in a moment" in words(test)
+    assert "goes out in a moment" in all_words(test)
     assert [one.path for one in fakes.prediction.asked].count("/webhook-deliveries/9") == 1
     fakes.prediction.get("/webhook-deliveries/9", Problem(404, "There is no delivery 9"))
-    assert "There is no message 9" in words(open_page("delivery", delivery=9))
+    assert "There is no message 9" in all_words(open_page("delivery", delivery=9))

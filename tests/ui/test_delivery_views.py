@@ -1,18 +1,14 @@
 """Views of delivery that others have a hand in: receivers, addresses that were sent along, another clock."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from streamlit_ui.app_pages.delivery_words import place_of
 from tests.support.fake_services import Problem
 from tests.support.ui_delivery import attempt, details, endpoint, page, serve
-from tests.ui.conftest import Fakes
-from tests.ui.test_delivery import words
-
-Open = Callable[..., AppTest]
+from tests.support.ui_page import all_words
+from tests.ui.conftest import Fakes, Open
 
 
 @pytest.mark.parametrize("end", ["\r\r", "\n\n", "\v", "\x85", "\u2028"])
@@ -24,7 +20,7 @@ def test_answer_when_it_has_lines_of_any_kind_then_it_stands_in_a_block_of_code(
     fakes.prediction.get("/webhook-deliveries/9", details(attempt_log=[attempt(1, response=said)]))
     test = open_page("delivery", delivery=9)
     assert [one.value for one in test.code] == [said]
-    assert "evil" not in words(test)
+    assert "evil" not in all_words(test)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +41,7 @@ def test_address_when_it_holds_a_key_then_the_form_alone_shows_it(fakes: Fakes, 
     fakes.prediction.get("/webhook-deliveries/9", details(attempt_log=log))
     for query in ({}, {"endpoint": 3}, {"delivery": 9}, {"view": "messages"}):
         test = open_page("delivery", **query)
-        assert "hidden" not in words(test) + str(test.selectbox)
+        assert "hidden" not in all_words(test) + str(test.selectbox)
     assert open_page("delivery", endpoint=3, edit=1).text_input(key="endpoint_url").value == secret
 
 

@@ -1,21 +1,18 @@
 """The frame around all pages: languages, links, what is shown when a service fails."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 from string import Formatter
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 import streamlit_ui
 from streamlit_ui.places import PLACES
 from streamlit_ui.texts import table
 from tests.support.ui_active import actives
-from tests.ui.conftest import Fakes
+from tests.ui.conftest import Fakes, Open
 
 SOURCES = Path(streamlit_ui.__file__).parent
-Open = Callable[..., AppTest]
 
 
 def _fields(text: str) -> set[str]:

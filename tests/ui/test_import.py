@@ -1,16 +1,12 @@
 """The page import: what there is, what a model promises, how it is brought, and what stands against it."""
 
-from collections.abc import Callable
-
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from shared.contracts.prediction import ImportedModel
 from tests.support.fake_services import Asked, Problem, Reply
 from tests.support.ui_active import active, actives, available, availables, card, promotions
-from tests.ui.conftest import Fakes
-
-Open = Callable[..., AppTest]
+from tests.support.ui_page import all_words
+from tests.ui.conftest import Fakes, Open
 
 
 @pytest.fixture(autouse=True)
@@ -20,20 +16,15 @@ def answers(fakes: Fakes) -> None:
     fakes.training.get("/models/13/card", card(13, warnings=("F1 on the hold-out is 0.321, below 0.5",)))
 
 
-def _words(test: AppTest) -> str:
-    shown = [*test.markdown, *test.caption, *test.info, *test.error, *test.warning]
-    return " ".join(one.value for one in shown)
-
-
 def test_list_when_models_are_available_then_those_not_imported_come_with_their_figures(open_page: Open):
     test = open_page("import")
     assert not test.exception
-    words = _words(test)
+    words = all_words(test)
     assert "**Trained 13**" in words
     assert "price_close +30 % in 10 min" in words
     assert "**0.738**" in words
     assert "Trained 14" not in words
-    assert "Trained 14" in _words(open_page("import", which="all"))
+    assert "Trained 14" in all_words(open_page("import", which="all"))
 
 
 def test_list_when_searched_and_sorted_then_the_address_says_so(fakes: Fakes, open_page: Open):
@@ -44,21 +35,21 @@ def test_list_when_searched_and_sorted_then_the_address_says_so(fakes: Fakes, op
     assert [button.key for button in by_auc.button if (button.key or "").startswith("look_")] == ["look_2", "look_1"]
     found = open_page("import", search="TRAINED +30")
     assert [button.key for button in found.button if (button.key or "").startswith("look_")] == ["look_1"]
-    assert "No model matches" in _words(open_page("import", search="nonsense"))
+    assert "No model matches" in all_words(open_page("import", search="nonsense"))
 
 
 def test_list_when_there_are_a_thousand_then_a_page_shows_twelve(fakes: Fakes, open_page: Open):
     fakes.prediction.get("/models/available", availables(*(available(one) for one in range(1, 1001))))
     test = open_page("import", page=84)
     assert not test.exception
-    assert "1,000 of 1,000 models" in _words(test)
+    assert "1,000 of 1,000 models" in all_words(test)
     assert len([one for one in test.button if (one.key or "").startswith("look_")]) == 4
 
 
 def test_list_when_nothing_is_trained_then_the_way_to_training_is_shown(fakes: Fakes, open_page: Open):
     fakes.prediction.get("/models/available", availables())
     test = open_page("import")
-    assert "There is no trained model yet." in _words(test)
+    assert "There is no trained model yet." in all_words(test)
     assert len(test.get("page_link")) == 1
 
 
@@ -127,8 +118,8 @@ def test_import_when_refused_then_the_reason_stands_at_the_form(fakes: Fakes, op
 def test_model_when_it_is_gone_then_this_is_said(open_page: Open):
     test = open_page("import", model=99)
     assert not test.exception
-    assert "no model 99" in _words(test)
-    assert "no model abc" in _words(open_page("import", model="abc"))
+    assert "no model 99" in all_words(test)
+    assert "no model abc" in all_words(open_page("import", model="abc"))
 
 
 def test_words_when_german_is_chosen_then_the_page_is_german(open_page: Open):

@@ -1,26 +1,18 @@
 """The pages of jobs: the list, and one job on its way and at its end."""
 
 import re
-from collections.abc import Callable
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from streamlit_ui.app_pages import job_stages, job_words, jobs
 from streamlit_ui.app_pages.first_answer import FirstAnswer
 from streamlit_ui.app_pages.job_words import positions
 from tests.support.fake_services import Problem
 from tests.support.ui_jobs import fold, job, listed, log, model, trial
-from tests.ui.conftest import Fakes
+from tests.support.ui_page import all_words
+from tests.ui.conftest import Fakes, Open
 
-Open = Callable[..., AppTest]
 STEPS = ("load: reading", "label: 10 rows", "features: 3", "split: 9 rows", "audit: laws", "cross-validate: 3 folds")
-
-
-def words(test: AppTest) -> str:
-    """Give everything a person reads beside tables."""
-    drawn = (test.title, test.markdown, test.caption, test.error, test.warning, test.info, test.code)
-    return "\n".join(str(one.value) for kind in drawn for one in kind)
 
 
 def test_list_when_nobody_asked_for_anything_then_says_so(fakes: Fakes, open_page: Open):
@@ -128,7 +120,7 @@ def test_job_when_it_runs_then_stages_scores_log_and_time_left_are_shown(fakes: 
     fakes.training.get("/queue/3/log", log(3, "accepted: waits", *STEPS, total=900))
     test = open_page("jobs", id=3)
     assert not test.exception
-    found = words(test)
+    found = all_words(test, "code")
     assert ":green-badge[:material/check_circle: audit · 2.0 s]" in found
     assert ":blue-badge[:material/progress_activity: **cross-validate**]" in found
     assert ":gray-badge[:material/radio_button_unchecked: fit]" in found
@@ -154,8 +146,8 @@ def test_job_when_it_searches_then_the_best_trial_stands_first(fakes: Fakes, ope
     assert not test.exception
     assert test.dataframe[0].value["trial"].tolist() == [3, 1, 2]
     assert test.dataframe[0].value["state"].tolist() == ["scored", "scored", "given up early"]
-    assert "**search**" in words(test)
-    assert "3 of 30 trials" in words(test)
+    assert "**search**" in all_words(test, "code")
+    assert "3 of 30 trials" in all_words(test, "code")
 
 
 def test_job_when_it_failed_then_the_stage_the_sentence_and_a_way_on_are_shown(fakes: Fakes, open_page: Open):
@@ -169,7 +161,7 @@ def test_job_when_it_failed_then_the_stage_the_sentence_and_a_way_on_are_shown(f
     assert test.error[0].value.startswith(sentence)
     assert "look at the preflight" in test.error[0].value
     assert [one.value for one in test.warning] == ["**Few rows**: few rows"]
-    assert ":red-badge[:material/cancel: **label**" in words(test)
+    assert ":red-badge[:material/cancel: **label**" in all_words(test, "code")
     assert f"error    {sentence}" in test.code[0].value
     test.button(key="retry").click().run()
     assert [(one.method, one.path) for one in fakes.training.changes()] == [("POST", "/queue/3/retry")]
@@ -198,7 +190,7 @@ def test_job_when_a_model_came_of_it_then_its_figures_stand_there(fakes: Fakes, 
     assert {one.label: one.value for one in test.metric} | {"Precision": "0.270", "ROC AUC": "0.745"} == {
         one.label: one.value for one in test.metric
     }
-    assert "remove_circle_outline: calibrate" in words(test)
+    assert "remove_circle_outline: calibrate" in all_words(test, "code")
     assert not any(one.key == "cancel" for one in test.button)
 
 
@@ -234,7 +226,7 @@ def test_job_when_the_service_vanishes_in_the_middle_then_a_banner_stands_there(
 def test_job_when_german_then_speaks_german(fakes: Fakes, open_page: Open):
     fakes.training.get("/queue/3", job())
     fakes.training.get("/queue/3/log", log(3, *STEPS))
-    found = words(open_page("jobs", id=3, lang="de"))
+    found = all_words(open_page("jobs", id=3, lang="de"), "code")
     assert "kreuzvalidieren" in found
     assert "Auftrag 3 · Training · erteilt vor" in found
 

@@ -10,9 +10,9 @@ from shared.contracts.prediction import ModelChanged
 from shared.contracts.promotions import AutoPromotion
 from tests.support.fake_services import Problem
 from tests.support.ui_active import NOON, PHASES, active, actives, card, challenge, promotion, promotions
-from tests.ui.conftest import Fakes
+from tests.support.ui_page import all_words
+from tests.ui.conftest import Fakes, Open
 
-Open = Callable[..., AppTest]
 STAMP = f"3_{NOON.timestamp()}"
 DONE = ModelChanged(message="done", active_model_id=3)
 
@@ -30,10 +30,6 @@ def show(fakes: Fakes, **changed: Any) -> None:
     fakes.prediction.get("/models/3", model).get("/models/active", actives(model, live))
     fakes.prediction.get("/promotions", promotions()).get("/models/3/challenge", challenge(3))
     fakes.prediction.on("PATCH", "/models/3/settings", model)
-
-
-def _words(test: AppTest) -> str:
-    return " ".join(one.value for one in [*test.markdown, *test.caption, *test.info, *test.error])
 
 
 def _save(test: AppTest) -> AppTest:
@@ -91,7 +87,7 @@ def test_list_when_another_came_before_the_click_then_the_row_that_was_seen_open
 def test_list_when_nothing_is_imported_then_the_way_to_import_is_shown(fakes: Fakes, open_page: Open):
     fakes.prediction.get("/models/active", actives())
     test = open_page("manage")
-    assert "No model is imported yet." in _words(test)
+    assert "No model is imported yet." in all_words(test)
     assert len(test.get("page_link")) == 1
 
 
@@ -115,7 +111,7 @@ def test_switch_when_pressed_then_the_model_rests_or_predicts(fakes: Fakes, open
     test = open_page("manage", model=3)
     test.button(key="rest").click().run()
     assert fakes.prediction.changes() == []
-    assert "stops predicting at once" in _words(test)
+    assert "stops predicting at once" in all_words(test)
     _confirm(test, lambda shown: shown.button(key="rest"))
     show(fakes, is_active=False)
     open_page("manage", model=3).button(key="wake").click().run()
@@ -129,7 +125,7 @@ def test_threshold_when_moved_then_its_meaning_follows_and_it_alone_is_sent(fake
     assert (own["Alerts per day"], own["Expected value"]) == ("120", "+4.20 %")
     test.slider[0].set_value(0.75).run()
     assert {one.label: one.value for one in test.metric}["Alerts per day"] == "10"
-    assert "Alert threshold: 0.600 → 0.750" in _words(test)
+    assert "Alert threshold: 0.600 → 0.750" in all_words(test)
     test = _save(test)
     assert not test.exception
     assert _sent(fakes) == {"alert_threshold": 0.75}
@@ -138,21 +134,21 @@ def test_threshold_when_moved_then_its_meaning_follows_and_it_alone_is_sent(fake
 
 def test_threshold_when_a_link_names_one_then_it_is_chosen_and_not_saved(fakes: Fakes, open_page: Open):
     test = open_page("manage", model=3, threshold="0.812345")
-    assert "Alert threshold: 0.600000 → 0.812345" in _words(test)
+    assert "Alert threshold: 0.600000 → 0.812345" in all_words(test)
     _save(test)
     assert _sent(fakes) == {"alert_threshold": 0.812345}
     for nonsense in ("much", "7", "nan"):
-        assert "Nothing is changed." in _words(open_page("manage", model=3, threshold=nonsense))
+        assert "Nothing is changed." in all_words(open_page("manage", model=3, threshold=nonsense))
 
 
 def test_threshold_when_it_is_tiny_then_it_is_shown_as_it_is_and_nothing_is_changed(fakes: Fakes, open_page: Open):
     show(fakes, alert_threshold=0.000412)
     test = open_page("manage", model=3)
-    assert "Nothing is changed." in _words(test)
+    assert "Nothing is changed." in all_words(test)
     exact = test.number_input(key=f"threshold_exact_{STAMP}")
     assert exact.value == 0.000412
     exact.set_value(0.000398).run()
-    assert "0.000412 → 0.000398" in _words(test)
+    assert "0.000412 → 0.000398" in all_words(test)
     assert test.query_params["threshold"] == "0.000398"
 
 
@@ -168,7 +164,7 @@ def test_threshold_when_above_all_rows_then_no_alert_is_promised(open_page: Open
     test = open_page("manage", model=3)
     test.slider[0].set_value(0.95).run()
     assert {one.label: one.value for one in test.metric}["Alerts per day"] == "0"
-    assert "No row of the hold-out reached" in _words(test)
+    assert "No row of the hold-out reached" in all_words(test)
 
 
 def test_threshold_when_reset_then_null_is_sent(fakes: Fakes, open_page: Open):
@@ -187,10 +183,10 @@ def test_threshold_when_training_is_down_then_it_can_be_set_all_the_same(fakes: 
 
 def test_sending_when_changed_then_only_what_was_changed_is_sent(fakes: Fakes, open_page: Open):
     test = open_page("manage", model=3, tab="sending")
-    assert "Nothing is changed." in _words(test)
+    assert "Nothing is changed." in all_words(test)
     test.number_input(key=f"cooldown_alert_seconds_{STAMP}").set_value(120).run()
     test.multiselect(key=f"phases_{STAMP}").set_value([1]).run()
-    assert "all phases → Baby Zone" in _words(test)
+    assert "all phases → Baby Zone" in all_words(test)
     _save(test)
     assert _sent(fakes) == {"cooldown_alert_seconds": 120, "phases": [1]}
 
@@ -228,7 +224,7 @@ def test_shadow_when_in_a_line_then_its_lead_and_what_is_missing_are_shown(fakes
     assert not test.exception
     rows = test.dataframe[0].value.set_index("Figure")
     assert list(rows.loc["Precision of alerts"]) == ["61.8 %", "25.1 %"]
-    words = _words(test)
+    words = all_words(test)
     assert "It leads by **36.70 pp**; up to **40.00 pp** may be chance (31 coins)" in words
     assert "alerts: 40 of 200" in words
 
@@ -250,7 +246,7 @@ def test_roll_back_when_promoted_then_it_is_offered_once(fakes: Fakes, open_page
     fakes.prediction.get("/promotions", promotions(promotion(1)))
     fakes.prediction.on("POST", "/models/3/rollback", promotion(2, action="rollback", undoes=1))
     test = open_page("manage", model=3, tab="promotion")
-    assert "**Pump old** is live in its place" in _words(test)
+    assert "**Pump old** is live in its place" in all_words(test)
     opener = _named("Roll back")
     opener(test).click().run()
     _confirm(test, opener)
@@ -295,4 +291,4 @@ def test_delete_when_the_name_is_not_typed_then_nothing_happens(fakes: Fakes, op
 
 
 def test_words_when_german_is_chosen_then_the_page_is_german(open_page: Open):
-    assert "Nichts ist geändert." in _words(open_page("manage", model=3, lang="de"))
+    assert "Nichts ist geändert." in all_words(open_page("manage", model=3, lang="de"))

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from shared.contracts.candle_feeds import CandleFeeds
 from shared.contracts.deliveries import Deliveries
@@ -13,9 +12,7 @@ from tests.support import ui_active, ui_delivery, ui_jobs, ui_models, ui_overvie
 from tests.support import ui_system as system
 from tests.support.fake_services import Problem
 from tests.support.ui_hostile import HOSTILE, MARK, markdown, meant, poison
-from tests.ui.conftest import Fakes
-
-Open = Callable[..., AppTest]
+from tests.ui.conftest import Fakes, Open
 
 
 def _overview(fakes: Fakes) -> None:

@@ -1,6 +1,5 @@
 """The page models: the list, its search, and the ways from it."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,9 +9,7 @@ from shared.contracts.results import ComparisonList
 from shared.contracts.results import TestResultList as TestList
 from streamlit_ui.app_pages import card_tests, comparison, models
 from tests.support.ui_models import compared, listed, model, queued, result, types
-from tests.ui.conftest import Fakes
-
-Open = Callable[..., AppTest]
+from tests.ui.conftest import Fakes, Open
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """The overview: what is wrong, figures, models, alerts, what was live when; with a service gone; in German."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -15,16 +14,9 @@ from streamlit_ui.app_pages.key_figures import hours_of
 from streamlit_ui.app_pages.live_periods import live_periods
 from tests.support import ui_overview as wire
 from tests.support.fake_services import Problem
+from tests.support.ui_page import all_words
 from tests.support.ui_predictions import active_model, prediction
-from tests.ui.conftest import Fakes
-
-Open = Callable[..., AppTest]
-
-
-def said(test: AppTest) -> str:
-    """Give all words of a page."""
-    parts = [*test.markdown, *test.info, *test.success, *test.error, *test.caption, *test.subheader]
-    return "\n".join(str(part.value) for part in parts)
+from tests.ui.conftest import Fakes, Open
 
 
 def figure(test: AppTest, label: str) -> str:
@@ -42,7 +34,7 @@ def test_overview_when_all_is_well_then_it_says_so_and_shows_the_figures(fakes: 
     assert figure(test, "Alert precision") == "75.0 %"
     assert figure(test, "Time to answer") == "4.2 ms"
     assert figure(test, "Delivered") == "31"
-    words = said(test)
+    words = all_words(test)
     assert "Pump model" in words
     assert "price_close +30 % in 10 min" in words
     assert "75.0 % of 4" in words
@@ -55,7 +47,7 @@ def test_overview_when_things_are_wrong_then_each_has_a_sentence_and_a_link(fake
     fakes.prediction.get("/webhooks", Webhooks(webhooks=[failing], total=1))
     fakes.training.get("/queue", JobList(jobs=[wire.failed_job(error_msg="base_rate *0*")], total=1))
     test = open_page("overview")
-    words = said(test)
+    words = all_words(test)
     assert "Needs attention: 2" in words
     assert "s3cret" not in words
     assert "`example.org/hook` takes no messages; the first was refused 2 hours ago" in words
@@ -68,7 +60,7 @@ def test_overview_when_nothing_is_imported_then_it_shows_the_way(fakes: Fakes, o
     wire.running(fakes.prediction, fakes.training, models=[])
     test = open_page("overview")
     assert not test.exception
-    words = said(test)
+    words = all_words(test)
     assert "Import one" in words
     assert "No alert yet" in words
     assert "No model has been live yet" in words
@@ -81,7 +73,7 @@ def test_overview_when_a_service_is_gone_then_what_the_other_knows_is_shown(fake
     fakes.down(gone)
     test = open_page("overview")
     assert not test.exception
-    words = said(test)
+    words = all_words(test)
     assert f"The {gone} service does not answer" in words
     assert ("Job **Too rare** failed" in words) == (gone == "prediction")
     assert bool(test.metric) == (gone == "training")
@@ -102,7 +94,7 @@ def test_overview_when_deactivating_then_it_asks_first(fakes: Fakes, open_page: 
     test = open_page("overview")
     test.button(key="deactivate_7").click().run()
     assert fakes.prediction.changes() == []
-    assert "stops predicting at once" in said(test)
+    assert "stops predicting at once" in all_words(test)
     # In a browser the dialog runs alone; here the whole page does, and must be told again that it was asked for.
     test.session_state["overview_deactivate"] = (7, "Pump model")
     test.button(key="confirm_do").click().run()
@@ -140,14 +132,14 @@ def test_overview_when_the_least_busy_model_is_the_bad_one_then_it_is_named(fake
     drifted = wire.model_statistics(14, drift=[wire.drift("strong")])
     fakes.prediction.get("/models/14/statistics", drifted)
     test = open_page("overview")
-    assert "12 of 14 active models" in said(test)
-    assert "Needs attention: 1" in said(test)
+    assert "12 of 14 active models" in all_words(test)
+    assert "Needs attention: 1" in all_words(test)
     test.run()
     assert not test.exception
-    assert "Needs attention: 2" in said(test)
+    assert "Needs attention: 2" in all_words(test)
     asked = len(fakes.prediction.asked)
     test.run()
-    assert "Needs attention: 2" in said(test)
+    assert "Needs attention: 2" in all_words(test)
     assert (
         len([one for one in fakes.prediction.asked[asked:] if one.path.endswith("/statistics") and not one.query]) == 6
     )
@@ -157,11 +149,11 @@ def test_overview_when_all_is_new_then_it_says_how_to_begin(fakes: Fakes, open_p
     wire.running(fakes.prediction, fakes.training, models=[])
     test = open_page("overview")
     assert not test.exception
-    assert "How to begin" in said(test)
+    assert "How to begin" in all_words(test)
     assert not test.metric
     assert [one.page for one in test.get("page_link")][:2] == ["train", "import"]
     wire.running(fakes.prediction, fakes.training)
-    assert "How to begin" not in said(test.run())
+    assert "How to begin" not in all_words(test.run())
 
 
 def test_overview_when_there_are_a_thousand_models_then_it_asks_for_few(fakes: Fakes, open_page: Open):
@@ -171,10 +163,10 @@ def test_overview_when_there_are_a_thousand_models_then_it_asks_for_few(fakes: F
     assert not test.exception
     asked = [one for one in fakes.prediction.asked if one.path.endswith("/statistics") and not one.query]
     assert len(asked) == 12
-    assert "12 of 1,000 active models were looked at" in said(test)
-    assert "All is well" not in said(test)
+    assert "12 of 1,000 active models were looked at" in all_words(test)
+    assert "All is well" not in all_words(test)
     assert "994 more active models" in {one.label for one in test.get("page_link")}
-    assert "of the 6 busiest of 1,000 active models" in said(test)
+    assert "of the 6 busiest of 1,000 active models" in all_words(test)
 
 
 def test_overview_when_german_then_words_and_numbers_are(fakes: Fakes, open_page: Open):
@@ -184,7 +176,7 @@ def test_overview_when_german_then_words_and_numbers_are(fakes: Fakes, open_page
     assert not test.exception
     assert test.title[0].value == "Übersicht"
     assert figure(test, "Genauigkeit") == "75,0 %"
-    assert "Auftrag **Too rare** ist gescheitert" in said(test)
+    assert "Auftrag **Too rare** ist gescheitert" in all_words(test)
 
 
 def test_periods_when_models_take_turns_then_each_stretch_has_its_ends():

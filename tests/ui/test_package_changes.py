@@ -1,19 +1,15 @@
 """Packages and paper trading: one wish is one change, and a refused one can be tried again; the forecast's picture."""
 
-from collections.abc import Callable
-
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from shared.contracts.paper import SignalTaken
 from streamlit_ui.charts.forecast import Quantiles, forecast_chart
 from tests.support.fake_services import Asked, Problem
 from tests.support.ui_packages import account, candles, package, position, serve, signal
-from tests.ui.conftest import Fakes
-from tests.ui.test_packages import press
+from tests.support.ui_page import press
+from tests.ui.conftest import Fakes, Open
 
-Open = Callable[..., AppTest]
 AT_ONCE = 3600.0
 """Seconds; however slow the machine is, the second click of a test comes within them."""
 

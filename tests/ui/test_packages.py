@@ -1,7 +1,5 @@
 """The page of packages: which there are, how they stand, what they say, and bringing new ones."""
 
-from collections.abc import Callable
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -11,30 +9,16 @@ from shared.contracts.paper import SignalTaken
 from streamlit_ui.formats import plain
 from tests.support.fake_services import Asked, Problem
 from tests.support.ui_packages import account, package, position, serve, signal
-from tests.ui.conftest import Fakes
+from tests.support.ui_page import all_words, press
+from tests.ui.conftest import Fakes, Open
 
-Open = Callable[..., AppTest]
 SIGNAL = "/paper/ml-signal/mine"
 TOO_FEW = "have 85 of 1500 candles of SIMUSDT 15m: before them there is a gap"
 
 
-def words(test: AppTest) -> str:
-    """Give all that a person could read."""
-    assert not test.exception, test.exception
-    kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "error", "success")
-    found = [str(one.value) for kind in kinds for one in getattr(test, kind)]
-    return "\n".join(found + [f"{one.label}: {one.value} {one.delta}" for one in test.metric])
-
-
-def press(test: AppTest, opener: str, button: str) -> None:
-    """Press the button of a dialog; without a browser the page is drawn whole and must open it again."""
-    test.button(key=opener).click()
-    test.button(key=button).click().run()
-
-
 def test_packages_when_there_are_none_then_it_says_how_to_get_one(fakes: Fakes, open_page: Open):
     fakes.prediction.get("/model-packages", Packages(packages=[], total=0))
-    assert "No package yet" in words(open_page("packages"))
+    assert "No package yet" in all_words(open_page("packages"))
 
 
 def test_packages_when_the_service_is_down_then_a_banner_offers_to_try_again(fakes: Fakes, open_page: Open):
@@ -49,7 +33,7 @@ def test_packages_when_the_address_names_one_then_it_is_shown_with_its_state(fak
     serve(fakes.prediction, package("newest"), package("mine"), package("old", status="ARCHIVED"))
     test = open_page("packages", model="paper_mine")
     assert test.selectbox(key="pick_model").value == "mine"
-    assert "warmed up" in words(test)
+    assert "warmed up" in all_words(test)
     assert "old · archived" in test.selectbox(key="pick_model").options[-1].lower()
 
 
@@ -72,7 +56,7 @@ def test_selector_when_another_is_chosen_then_the_address_says_it(fakes: Fakes, 
 
 def test_demonstration_when_shown_then_it_is_called_one(fakes: Fakes, open_page: Open):
     serve(fakes.prediction, package("ppo_v1", is_builtin=True))
-    assert "knows nothing of any real market" in words(open_page("packages"))
+    assert "knows nothing of any real market" in all_words(open_page("packages"))
 
 
 def test_warm_up_when_it_failed_then_the_reason_stands_in_full_and_a_button_tries_again(fakes: Fakes, open_page: Open):
@@ -90,7 +74,7 @@ def test_warm_up_when_it_failed_then_the_reason_stands_in_full_and_a_button_trie
 
 def test_files_when_they_were_refused_then_that_is_said_and_not_a_failed_warm_up(fakes: Fakes, open_page: Open):
     serve(fakes.prediction, package("mine", status="UPLOADED", warmup_status="FAILED", warmup_error="not a zip"))
-    told = words(open_page("packages", model="mine"))
+    told = all_words(open_page("packages", model="mine"))
     assert "The files were refused" in told
     assert "files refused" in told
     assert "being checked" not in told
@@ -100,10 +84,10 @@ def test_files_when_they_were_refused_then_that_is_said_and_not_a_failed_warm_up
 def test_state_when_it_changes_meanwhile_then_the_page_follows(fakes: Fakes, open_page: Open):
     serve(fakes.prediction, package("mine", warmup_status="PENDING", warmup_error=TOO_FEW))
     test = open_page("packages", model="mine", tab="files")
-    assert TOO_FEW in words(test)
+    assert TOO_FEW in all_words(test)
     serve(fakes.prediction, package("mine"), package("fresh"))
     test.run()
-    assert TOO_FEW not in words(test)
+    assert TOO_FEW not in all_words(test)
     assert len(test.selectbox(key="pick_model").options) == 2
 
 
@@ -139,7 +123,7 @@ def test_delete_when_its_id_is_typed_then_it_is_sent_and_a_refusal_is_shown(fake
     test.button(key="package_delete").click().run()
     press(test, "package_delete", "confirm_do")
     assert [one.method for one in fakes.prediction.changes()] == ["DELETE"]
-    assert said.detail in words(test)
+    assert said.detail in all_words(test)
 
 
 def test_signal_when_asked_then_figures_forecast_and_diagnostics_are_there(fakes: Fakes, open_page: Open):
@@ -169,7 +153,7 @@ def test_signal_when_candles_lack_then_it_shows_how_many_and_where_the_gap_is(fa
     serve(fakes.prediction, package("mine"))
     fakes.prediction.get(SIGNAL, Problem(409, TOO_FEW, code="too_few_candles"))
     test = open_page("packages", model="mine")
-    told = words(test)
+    told = all_words(test)
     assert TOO_FEW in told
     assert "Missing: 4 gaps: 1" in told
     assert list(test.dataframe[0].value["missing"]) == [4]
@@ -203,7 +187,7 @@ def test_tabs_when_one_is_open_then_the_others_ask_for_nothing(fakes: Fakes, ope
     serve(fakes.prediction, package("mine"))
     test = open_page("packages", model="mine", tab="manifest")
     assert [one.path for one in fakes.prediction.asked] == ["/model-packages", "/model-packages/mine"]
-    told = words(test) + "".join(str(one.value) for one in test.table)
+    told = all_words(test) + "".join(str(one.value) for one in test.table)
     assert "policy.activation" in told
     assert "does not beat the naive one" in told
     assert "1,500 candles (2 weeks)" in told
@@ -212,13 +196,13 @@ def test_tabs_when_one_is_open_then_the_others_ask_for_nothing(fakes: Fakes, ope
 
 def test_manifest_when_given_in_part_then_it_waits_for_the_check(fakes: Fakes, open_page: Open):
     serve(fakes.prediction, package("mine", status="UPLOADED", manifest={"market": {"symbol": "X"}}))
-    assert "completed from the files" in words(open_page("packages", model="mine", tab="manifest"))
+    assert "completed from the files" in all_words(open_page("packages", model="mine", tab="manifest"))
 
 
 def test_files_when_one_is_other_than_the_manifest_says_then_that_is_seen(fakes: Fakes, open_page: Open):
     serve(fakes.prediction, package("mine"))
     test = open_page("packages", model="mine", tab="files")
-    told = words(test)
+    told = all_words(test)
     assert "61.4 KiB" in told
     assert told.count("as the manifest says") == 1
     assert told.count("other than the manifest says") == 1
@@ -235,8 +219,8 @@ def _fill(test: AppTest) -> AppTest:
 def test_upload_when_parts_lack_then_it_says_which_and_cannot_be_sent(fakes: Fakes, open_page: Open):
     test = open_page("packages", view="upload")
     assert test.button(key="upload_send").disabled
-    assert "Still missing: name, forecaster, policy" in words(test)
-    assert "At most 512 MiB" in words(test)
+    assert "Still missing: name, forecaster, policy" in all_words(test)
+    assert "At most 512 MiB" in all_words(test)
 
 
 @pytest.mark.parametrize("strict", [True, False])
@@ -286,7 +270,7 @@ def test_candles_when_markets_cannot_be_read_then_the_feeds_are_still_there(fake
 
     serve(fakes.prediction, package("mine"))
     fakes.prediction.get("/candles/symbols", broken)
-    told = words(open_page("packages", view="candles"))
+    told = all_words(open_page("packages", view="candles"))
     assert "The database does not answer" in told
     assert "No feed is set" in told
 
@@ -294,6 +278,6 @@ def test_candles_when_markets_cannot_be_read_then_the_feeds_are_still_there(fake
 @pytest.mark.parametrize("tab", ["signal", "paper", "equity", "manifest", "files"])
 def test_tabs_when_drawn_in_german_then_they_are_german(fakes: Fakes, open_page: Open, tab: str):
     serve(fakes.prediction, package("mine"))
-    told = words(open_page("packages", model="mine", tab=tab, lang="de"))
+    told = all_words(open_page("packages", model="mine", tab=tab, lang="de"))
     assert "Pakete" in told
     assert "aufgewärmt" in told

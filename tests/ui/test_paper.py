@@ -9,10 +9,9 @@ from shared.contracts.paper import Positions, PriceTaken, SkippedAccount
 from streamlit_ui.charts.equity import drawdowns
 from tests.support.fake_services import Asked, Problem
 from tests.support.ui_packages import account, dashboard, equity, held, package, position, serve
-from tests.ui.conftest import Fakes
-from tests.ui.test_packages import press
+from tests.support.ui_page import all_words, figures, press
+from tests.ui.conftest import Fakes, Open
 
-Open = Callable[..., AppTest]
 DASHBOARD = "/paper/dashboard/mine"
 
 
@@ -21,18 +20,6 @@ def paper(fakes: Fakes, open_page: Open) -> Callable[..., AppTest]:
     """Give a function that draws the tab of an account."""
     serve(fakes.prediction, package("mine"))
     return lambda tab="paper", **query: open_page("packages", model="mine", tab=tab, **query)
-
-
-def figures(test: AppTest) -> dict[str, str]:
-    """Give the figures by their names."""
-    assert not test.exception, test.exception
-    return {one.label: str(one.value) for one in test.metric}
-
-
-def text(test: AppTest) -> str:
-    """Give what stands between the figures."""
-    kinds = ("markdown", "caption", "info", "warning", "error", "subheader")
-    return "\n".join(str(one.value) for kind in kinds for one in getattr(test, kind))
 
 
 def sent(fakes: Fakes) -> list[tuple[str, str, object]]:
@@ -50,15 +37,15 @@ def test_account_when_shown_then_its_figures_and_positions_are_there(paper: Call
     open_row, closed_row = test.dataframe[0].value.iloc[0], test.dataframe[-1].value.iloc[0]
     assert (open_row["side"], open_row["left"], open_row["sl"]) == ("▼ SHORT", "24 hours", 99.57)
     assert (closed_row["reason"], closed_row["pnl"]) == ("Stop loss", -2.4)
-    assert "may open" in text(test)
-    assert "Few trades (2)" in text(test)
+    assert "may open" in all_words(test)
+    assert "Few trades (2)" in all_words(test)
 
 
 def test_account_when_new_then_it_says_what_would_fill_it(fakes: Fakes, paper: Callable[..., AppTest]):
     found = dashboard(positions=[], closed=[])
     found.performance.trades = 0
     fakes.prediction.get(DASHBOARD, found)
-    told = text(paper())
+    told = all_words(paper())
     assert "No open position" in told
     assert "No closed position yet" in told
     assert "Nothing was closed yet" in told
@@ -67,7 +54,7 @@ def test_account_when_new_then_it_says_what_would_fill_it(fakes: Fakes, paper: C
 def test_account_when_it_is_in_trouble_then_that_is_seen(fakes: Fakes, paper: Callable[..., AppTest]):
     of = account(auto_trade=True, symbol="SIMUSDT", trouble="needs a reset first")
     fakes.prediction.get(DASHBOARD, dashboard(of, opens=False, reason="nothing opens before its warm-up is DONE"))
-    told = text(paper())
+    told = all_words(paper())
     assert "trades SIMUSDT by itself" in told
     assert "needs a reset first" in told
     assert "nothing opens before its warm-up is DONE" in told
@@ -110,7 +97,7 @@ def test_open_when_refused_then_the_sentence_stands_in_the_dialog(fakes: Fakes, 
     press(test, "paper_open", "open_do")
     wanted = {"model_id": "mine", "symbol": "SIMUSDT", "side": "SHORT", "price": 101.0}
     assert sent(fakes) == [("POST", "/paper/position/open", wanted)]
-    assert said.detail in text(test)
+    assert said.detail in all_words(test)
 
 
 def test_price_when_told_then_it_is_sent(fakes: Fakes, paper: Callable[..., AppTest]):
@@ -161,7 +148,7 @@ def test_closed_when_all_are_wanted_then_the_address_says_so(fakes: Fakes, paper
 
     fakes.prediction.get("/paper/positions/mine", listed)
     test = paper()
-    assert "The newest 1; 300 in this round" in text(test)
+    assert "The newest 1; 300 in this round" in all_words(test)
     test.button(key="paper_all").click().run()
     assert test.query_params["closed"] == "all"
     assert len(test.dataframe[-1].value) == 300
@@ -187,7 +174,7 @@ def test_equity_when_shown_then_it_stands_beside_holding(paper: Callable[..., Ap
 
 def test_equity_when_nothing_happened_then_it_says_so(fakes: Fakes, paper: Callable[..., AppTest]):
     fakes.prediction.get("/paper/equity/mine", equity(points=equity().points[:1], total=1))
-    assert "Nothing has happened" in text(paper("equity"))
+    assert "Nothing has happened" in all_words(paper("equity"))
 
 
 def test_equity_when_an_earlier_round_is_asked_for_then_that_is_shown(fakes: Fakes, paper: Callable[..., AppTest]):

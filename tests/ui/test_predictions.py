@@ -1,10 +1,8 @@
 """Predictions: the stream with its filters, and one coin with the move that was foretold."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from shared.contracts.deliveries import Deliveries
 from streamlit_ui.app_pages.coin_course import course, move_of, window
@@ -12,6 +10,7 @@ from streamlit_ui.charts.candles import candle_chart
 from streamlit_ui.charts.price import has_candles, line_chart, volume_chart
 from tests.support.fake_services import Problem
 from tests.support.ui_overview import endpoint
+from tests.support.ui_page import all_words
 from tests.support.ui_predictions import (
     COIN,
     NOW,
@@ -24,16 +23,9 @@ from tests.support.ui_predictions import (
     prediction,
     row,
 )
-from tests.ui.conftest import Fakes
+from tests.ui.conftest import Fakes, Open
 
-Open = Callable[..., AppTest]
 MANY = [prediction(id=n, is_alert=n % 10 == 0, probability=n / 200) for n in range(120, 0, -1)]
-
-
-def said(test: AppTest) -> str:
-    """Give all words of a page."""
-    parts = [*test.markdown, *test.info, *test.error, *test.caption, *test.subheader, *test.code]
-    return "\n".join(str(part.value) for part in parts)
 
 
 @pytest.fixture
@@ -52,8 +44,8 @@ def test_stream_when_opened_then_it_shows_the_newest_with_names(stream: Fakes, o
     assert shown["probability"].iloc[0] == 0.6
     assert set(shown["model"]) == {"Pump model"}
     assert shown["answer"].iloc[0] == "▲ Alert"
-    assert "50 predictions, 5 of them alerts" in said(test)
-    assert "live, every 2 seconds" in said(test)
+    assert "50 predictions, 5 of them alerts" in all_words(test, "code")
+    assert "live, every 2 seconds" in all_words(test, "code")
 
 
 def test_stream_when_the_address_filters_then_the_service_is_asked_so(stream: Fakes, open_page: Open):
@@ -94,7 +86,7 @@ def test_stream_when_a_filter_is_chosen_then_it_stands_in_the_address(stream: Fa
     test = open_page("predictions")
     test.selectbox(key="pick_outcome").set_value("tp").run()
     assert test.query_params["outcome"] == "tp"
-    assert "No prediction matches" in said(test)
+    assert "No prediction matches" in all_words(test, "code")
     test.button(key="clear").click().run()
     assert "outcome" not in test.query_params
     assert len(test.dataframe[0].value) == 50
@@ -105,7 +97,7 @@ def test_stream_when_older_ones_are_wanted_then_pages_follow_and_it_stands_still
     test.button(key="older").click().run()
     assert test.query_params["cursor"] == "50"
     assert test.dataframe[0].value["probability"].iloc[0] == 0.35
-    assert "live, every 2 seconds" not in said(test)
+    assert "live, every 2 seconds" not in all_words(test, "code")
     test.selectbox(key="pick_outcome").set_value("pending").run()
     assert "cursor" not in test.query_params
     assert test.dataframe[0].value["probability"].iloc[0] == 0.6
@@ -115,7 +107,7 @@ def test_stream_when_paused_then_the_address_says_so(stream: Fakes, open_page: O
     test = open_page("predictions")
     test.button(key="pause").click().run()
     assert test.query_params["paused"] == "1"
-    assert "paused" in said(test)
+    assert "paused" in all_words(test, "code")
     test.button(key="pause").click().run()
     assert "paused" not in test.query_params
 
@@ -133,7 +125,7 @@ def test_stream_when_there_is_nothing_then_it_shows_the_way(fakes: Fakes, open_p
     predicting(fakes.prediction, [], [])
     test = open_page("predictions")
     assert not test.exception
-    assert "No prediction yet" in said(test)
+    assert "No prediction yet" in all_words(test, "code")
     assert [one.page for one in test.get("page_link")] == ["import"]
 
 
@@ -142,7 +134,7 @@ def test_stream_when_the_service_goes_in_the_middle_then_a_banner_stands_there(s
     stream.down("prediction")
     test.run()
     assert not test.exception
-    assert "prediction service does not answer" in said(test)
+    assert "prediction service does not answer" in all_words(test, "code")
 
 
 def test_stream_when_a_model_was_deleted_then_its_predictions_still_say_whose(fakes: Fakes, open_page: Open):
@@ -162,7 +154,7 @@ def test_coin_when_opened_then_outcome_messages_and_table_are_there(fakes: Fakes
     fakes.prediction.get("/webhook-deliveries", Deliveries(deliveries=[delivery(), other], next_cursor=None))
     test = open_page("predictions", coin=COIN, prediction=1)
     assert not test.exception
-    words = said(test)
+    words = all_words(test, "code")
     for expected in (COIN, "✅ came true", "72.0 % against 40.0 %", "+66.7 % / -1.0 %", "Baby Zone", "expired"):
         assert expected in words
     assert "`example.org/hook`" in words
@@ -211,7 +203,7 @@ def test_coin_when_unknown_then_it_says_so(fakes: Fakes, open_page: Open):
     test = open_page("predictions", coin=COIN, prediction=4)
     test.button(key="ask").click().run()
     assert not test.exception
-    words = said(test)
+    words = all_words(test, "code")
     assert "No rows of this coin" in words
     assert "no row of this coin" in words
 

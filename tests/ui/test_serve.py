@@ -34,7 +34,8 @@ def test_start_when_beyond_this_machine_without_keys_then_refused_in_one_line(tm
     done = ended(START, tmp_path, BIND_HOST=BEYOND)
     assert done.returncode == 2
     assert done.stderr == (
-        "BIND_HOST='0.0.0.0' is not allowed without API_KEYS: set keys, or bind to 127.0.0.1\n"
+        "BIND_HOST='0.0.0.0' is not allowed without API_KEYS: set keys, "
+        "which `pumpcast keys new NAME --scope write` makes, or bind to 127.0.0.1\n"
     )  # fmt: skip
 
 

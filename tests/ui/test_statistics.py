@@ -1,15 +1,11 @@
 """The page statistics: all models together, one beside its hold-out, little known, nothing known, a silent service."""
 
-from collections.abc import Callable
-
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from tests.support.fake_services import Asked, Reply
 from tests.support.ui_active import PHASES, active, actives, service_statistics, statistics
-from tests.ui.conftest import Fakes
-
-Open = Callable[..., AppTest]
+from tests.support.ui_page import all_words, figures
+from tests.ui.conftest import Fakes, Open
 
 
 @pytest.fixture(autouse=True)
@@ -20,33 +16,25 @@ def answers(fakes: Fakes) -> None:
     fakes.training.get("/phases", PHASES)
 
 
-def _metrics(test: AppTest) -> dict[str, str]:
-    return {one.label: one.value for one in test.metric}
-
-
-def _words(test: AppTest) -> str:
-    return " ".join(one.value for one in [*test.markdown, *test.caption, *test.info, *test.error])
-
-
 def test_all_models_when_outcomes_are_known_then_figures_books_and_models_are_shown(open_page: Open):
     test = open_page("statistics")
     assert not test.exception
-    metrics = _metrics(test)
+    metrics = figures(test)
     assert metrics["Precision of alerts"] == "60.0 %"
     assert metrics["Left out"] == "10"
-    assert "balanced" in _words(test)
+    assert "balanced" in all_words(test)
     assert list(test.dataframe[0].value["Model"]) == ["Pump 30", "Dump 20"]
 
 
 def test_all_models_when_the_books_do_not_balance_then_this_is_said(fakes: Fakes, open_page: Open):
     fakes.prediction.get("/stats", service_statistics(balanced=False))
-    assert "not balanced" in _words(open_page("statistics"))
+    assert "not balanced" in all_words(open_page("statistics"))
 
 
 def test_all_models_when_none_is_imported_then_the_way_to_one_is_shown(fakes: Fakes, open_page: Open):
     fakes.prediction.get("/models/active", actives())
     test = open_page("statistics")
-    assert "No model is imported yet." in _words(test)
+    assert "No model is imported yet." in all_words(test)
     assert not test.exception
 
 
@@ -61,7 +49,7 @@ def test_one_model_when_outcomes_are_known_then_live_stands_beside_hold_out(open
 
 
 def test_one_model_when_few_alerts_are_known_then_their_range_and_pending_ones_are_told(open_page: Open):
-    words = _words(open_page("statistics", model=3))
+    words = all_words(open_page("statistics", model=3))
     assert "95 %: 39–78 % (12 of 20)" in words
     assert "Only 20 alerts have a known outcome" in words
     assert "Pending: 150** (23 alerts)" in words
@@ -73,7 +61,7 @@ def test_one_model_when_nothing_is_known_yet_then_no_share_is_made_up(fakes: Fak
     for tab in ("figures", "calibration", "phases"):
         test = open_page("statistics", model=3, tab=tab)
         assert not test.exception
-        assert _metrics(test)["Precision of alerts"] == "–"
+        assert figures(test)["Precision of alerts"] == "–"
 
 
 @pytest.mark.parametrize(("tab", "charts"), [("calibration", 2), ("time", 3), ("phases", 1), ("drift", 2)])
@@ -84,7 +72,7 @@ def test_one_model_when_a_tab_stands_in_the_address_then_it_is_open(open_page: O
 
 
 def test_drift_when_a_feature_moved_then_level_and_rows_are_told(open_page: Open):
-    words = _words(open_page("statistics", model=3, tab="drift"))
+    words = all_words(open_page("statistics", model=3, tab="drift"))
     assert "strong" in words
     assert "900 sampled rows" in words
 
@@ -127,8 +115,8 @@ def test_one_model_when_it_is_deleted_then_its_statistics_stay(fakes: Fakes, ope
     fakes.prediction.get("/models/9/statistics", statistics(9, name=None, is_active=None))
     test = open_page("statistics", model=9)
     assert not test.exception
-    assert "Active model 9 (deleted)" in _words(test)
-    assert _metrics(test)["Base rate"] == "10.0 %"
+    assert "Active model 9 (deleted)" in all_words(test)
+    assert figures(test)["Base rate"] == "10.0 %"
 
 
 def test_service_when_it_is_down_then_a_banner_offers_to_try_again(fakes: Fakes, open_page: Open):
@@ -141,4 +129,4 @@ def test_service_when_it_is_down_then_a_banner_offers_to_try_again(fakes: Fakes,
 
 def test_words_when_german_is_chosen_then_the_page_is_german(open_page: Open):
     test = open_page("statistics", model=3, lang="de")
-    assert _metrics(test)["Genauigkeit der Alarme"] == "60,0 %"
+    assert figures(test)["Genauigkeit der Alarme"] == "60,0 %"

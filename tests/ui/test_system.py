@@ -1,12 +1,10 @@
 """The page system: the state of every part, the books, the settings of both services."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from shared.contracts.candle_feeds import CandleFeeds
 from shared.contracts.packages import Packages
@@ -16,46 +14,38 @@ from streamlit_ui.app_pages.system_workers import spans
 from streamlit_ui.client.system import get_health
 from streamlit_ui.client.transport import Refused, Service
 from tests.support.fake_services import Problem
+from tests.support.ui_page import all_words
 from tests.support.ui_system import books, configuration, feed, health, package, serve, statistics, worker
-from tests.ui.conftest import Fakes
+from tests.ui.conftest import Fakes, Open
 
-Open = Callable[..., AppTest]
 NOW = datetime.now(UTC)
-
-
-def words(test: AppTest) -> str:
-    """Give all text of a page."""
-    assert not test.exception
-    parts = [*test.markdown, *test.caption, *test.title, *test.info, *test.error, *test.subheader]
-    figures = [f"{one.label}: {one.value} {one.delta}" for one in test.metric]
-    return "\n".join([*(str(part.value) for part in parts), *figures])
 
 
 def test_state_when_all_is_well_then_every_part_says_so(fakes: Fakes, open_page: Open):
     serve(fakes.prediction, fakes.training)
     test = open_page("system")
-    shown = words(test)
+    shown = all_words(test)
     assert "every part works" in shown
     for part in ("Database", "Migrations", "Listener", "Training queue", "Disk", "Packages", "up for 2 hours"):
         assert part in shown
     assert "64.0 GiB free" in shown
     assert list(test.dataframe[0].value["shards"]) == ["0–7"]
-    assert "jeder Teil läuft" in words(open_page("system", lang="de"))
+    assert "jeder Teil läuft" in all_words(open_page("system", lang="de"))
 
 
 def test_state_when_a_service_is_gone_then_the_other_is_still_shown(fakes: Fakes, open_page: Open):
     serve(fakes.prediction, fakes.training)
     fakes.down("training")
-    shown = words(open_page("system"))
+    shown = all_words(open_page("system"))
     assert "The training service does not answer" in shown
     assert "1 running" in shown
     assert "1 out of order" in shown
     fakes.down("prediction")
     test = open_page("system")
     assert [one.label for one in test.button] == ["Try again", "Try again"]
-    assert "2 out of order" in words(test)
+    assert "2 out of order" in all_words(test)
     for view in ("books", "configuration"):
-        assert "does not answer" in words(open_page("system", view=view))
+        assert "does not answer" in all_words(open_page("system", view=view))
 
 
 def test_state_when_the_database_is_gone_then_that_is_the_word_and_not_that_of_each_request(
@@ -66,7 +56,7 @@ def test_state_when_the_database_is_gone_then_that_is_the_word_and_not_that_of_e
     fakes.prediction.get("/health", health(**lost))
     fakes.prediction.get("/stats", Problem(503, "the database does not answer"))
     test = open_page("system")
-    assert "Asked by: prediction service" in words(test)
+    assert "Asked by: prediction service" in all_words(test)
     assert not test.error
 
 
@@ -144,7 +134,7 @@ def test_workers_when_one_is_dead_then_the_table_and_the_feeds_say_so(fakes: Fak
     failing = feed(error="418 banned")
     fakes.prediction.get("/candles/feeds", CandleFeeds(feeds=[failing]))
     test = open_page("system")
-    words(test)
+    all_words(test)
     workers, feeds = (frame.value for frame in test.dataframe)
     assert list(workers["state"]) == ["✓ up to date", "✗ silent"]
     assert list(workers["listener"]) == ["✓ listens", "! polling"]
@@ -154,7 +144,7 @@ def test_workers_when_one_is_dead_then_the_table_and_the_feeds_say_so(fakes: Fak
 def test_books_when_they_balance_or_not_then_the_sum_and_the_reasons_show(fakes: Fakes, open_page: Open):
     old = datetime(2025, 9, 7, 12, tzinfo=UTC)
     serve(fakes.prediction, fakes.training, recording_clock=old)
-    shown = words(open_page("system", view="books"))
+    shown = all_words(open_page("system", view="books"))
     assert "Owed: 1,200" in shown
     assert "= Predictions: 1,150" in shown
     assert "+ Left out: 50 4.17" in shown
@@ -162,11 +152,11 @@ def test_books_when_they_balance_or_not_then_the_sum_and_the_reasons_show(fakes:
     assert "CATCHUP_MAX_AGE_SECONDS" in shown
     assert "a replay or an old recording" in shown
     serve(fakes.prediction, fakes.training, books=books(owed=1203, balanced=False, skipped={"new reason": 50}))
-    shown = words(open_page("system", view="books"))
+    shown = all_words(open_page("system", view="books"))
     assert "Unaccounted for: 3" in shown
     assert "≠ Predictions" in shown
     serve(fakes.prediction, fakes.training, books=books(rows=0, owed=0, predictions=0, skipped={}))
-    assert "Nothing is owed yet" in words(open_page("system", view="books"))
+    assert "Nothing is owed yet" in all_words(open_page("system", view="books"))
 
 
 def test_settings_when_shown_then_secrets_are_hidden_and_changed_ones_are_found(fakes: Fakes, open_page: Open):
@@ -184,19 +174,19 @@ def test_settings_when_shown_then_secrets_are_hidden_and_changed_ones_are_found(
     assert list(test.dataframe[0].value["name"]) == ["API_KEYS"]
     assert (test.query_params["changed"], test.query_params["search"]) == ("1", "api_k")
     test.text_input(key="settings_search").set_value("nothing like it").run()
-    assert "No setting matches" in words(test)
+    assert "No setting matches" in all_words(test)
 
 
 def test_settings_when_versions_differ_or_one_service_is_gone_then_it_is_said(fakes: Fakes, open_page: Open):
     serve(fakes.prediction, fakes.training)
     fakes.training.get("/configuration", configuration("training", version="9.9"))
     test = open_page("system", view="configuration", service="training")
-    assert "update both to the same" in words(test)
+    assert "update both to the same" in all_words(test)
     fakes.training.get("/configuration", Problem(404, "There is no such path"))
-    assert "There is no such path" in words(open_page("system", view="configuration", service="training"))
+    assert "There is no such path" in all_words(open_page("system", view="configuration", service="training"))
 
 
 def test_packages_when_there_are_none_then_that_is_no_trouble(fakes: Fakes, open_page: Open):
     serve(fakes.prediction, fakes.training)
     fakes.prediction.get("/model-packages", Packages(packages=[], total=0))
-    assert "every part works" in words(open_page("system"))
+    assert "every part works" in all_words(open_page("system"))

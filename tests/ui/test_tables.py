@@ -1,21 +1,17 @@
 """What is written in the language of the session, whatever the browser's is: numbers of tables and charts, terms."""
 
 import json
-from collections.abc import Callable
 
 import altair as alt
 import pandas as pd
 import pyarrow as pa
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from shared.contracts.training import Warned
 from streamlit_ui import charts, formats, session, tables
 from streamlit_ui.app_pages import catalogue
 from tests.support.ui_models import listed, model, types
-from tests.ui.conftest import Fakes
-
-Open = Callable[..., AppTest]
+from tests.ui.conftest import Fakes, Open
 
 
 def _speak(monkeypatch: pytest.MonkeyPatch, language: str) -> None:

@@ -4,20 +4,17 @@ import base64
 import json
 import threading
 import zlib
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from streamlit_ui.app_pages import training_look
 from streamlit_ui.client.transport import Unreachable
 from tests.support import ui_jobs
 from tests.support.fake_services import Asked, Problem
 from tests.support.ui_train import FIRST_BODY, PREFLIGHT, field, sent, shown
-from tests.ui.conftest import Fakes
+from tests.ui.conftest import Fakes, Open
 
-Open = Callable[..., AppTest]
 FOR_EVER = 30.0
 
 

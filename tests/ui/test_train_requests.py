@@ -1,20 +1,16 @@
 """Requests that come to the form from elsewhere: a former job, a model, an address, a text."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from streamlit_ui.app_pages.training_draft import check, pack, read, unpack
 from streamlit_ui.app_pages.training_features import asked, split
 from tests.support import ui_jobs
 from tests.support.fake_services import Problem
 from tests.support.ui_train import FIRST_BODY, PREFLIGHT, field, sent, shown
-from tests.ui.conftest import Fakes
-
-Open = Callable[..., AppTest]
+from tests.ui.conftest import Fakes, Open
 
 
 @pytest.fixture

@@ -1,17 +1,14 @@
 """Packages, delivery and system when everything that may be unknown is: no figure is taken for granted."""
 
-from collections.abc import Callable
 from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
-from streamlit.testing.v1 import AppTest
 
 from tests.support import ui_delivery, ui_packages, ui_system
 from tests.support.fake_services import FakeService
-from tests.ui.conftest import Fakes
+from tests.ui.conftest import Fakes, Open
 
-Open = Callable[..., AppTest]
 PACKAGES = [{"model": "mine", "tab": tab} for tab in ("signal", "paper", "equity", "manifest", "files")]
 DELIVERY = [{}, {"endpoint": 3}, {"endpoint": 3, "edit": 1}, {"endpoint": 3, "test": 9}, {"delivery": 9}]
 SYSTEM = [{}, {"view": "books"}, {"view": "configuration"}]
