@@ -22,6 +22,8 @@ DOWNLOAD_SECONDS = 900
 SILENT_SECONDS = 30
 """A download that brings nothing for so long is given up."""
 _CHUNK = 1 << 20
+# A body that breaks off between two pieces is a bare RuntimeError of the library.
+_BROKEN_OFF = (aiohttp.ClientError, TimeoutError, RuntimeError)
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -80,7 +82,7 @@ class TrainingClient:
             ) as answer:
                 _check_status(answer, what)
                 await _write(answer, target, what=what)
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except _BROKEN_OFF as error:
             raise _gone(error, what) from error
 
     async def _get(self, path: str, kind: type[M], *, what: str, query: dict[str, str] | None = None) -> M:
@@ -90,7 +92,7 @@ class TrainingClient:
             ) as answer:
                 _check_status(answer, what)
                 content = await _read(answer, what)
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except (*_BROKEN_OFF, ValueError) as error:
             raise _gone(error, what) from error
         try:
             return kind.model_validate_json(content)

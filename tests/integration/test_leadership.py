@@ -63,7 +63,11 @@ async def test_session_when_frozen_in_the_middle_of_its_rows_then_it_is_ended(
     await connection.execute("CREATE TABLE written (name text PRIMARY KEY)")
     frozen = await connect(database, application="prediction-worker")
     writing = asyncio.create_task(frozen.copy_to_table("written", source=rows()))
-    frozen_sessions = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'ClientRead' AND query LIKE 'COPY%'"
+    # The server is shared with other tests.
+    frozen_sessions = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event = 'ClientRead' AND query LIKE 'COPY%'"
+    )
     await until(connection, frozen_sessions, expected=1)
     async with member(database):
         await until(connection, frozen_sessions, expected=0)

@@ -22,7 +22,11 @@ from tests.support.serving import Api
 BEGIN = datetime(2025, 3, 1, tzinfo=UTC)
 MARKETS = ("BTCUSDT", "SOLUSDT")
 COUNT = "SELECT count(*) FROM paper_positions"
-SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pumpcast prediction'"
+# The server is shared with other tests.
+SESSIONS = (
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE application_name = 'pumpcast prediction' AND datname = current_database()"
+)
 
 
 async def tell(pool: Pool, account: Account, kind: str, market: str, price: float, at: datetime) -> Account:

@@ -46,6 +46,12 @@ EXPECTED = {
     "idx_jobs_type": [f"SELECT * FROM ml_jobs WHERE job_type = 'COMPARE' {NEWEST}"],
     "idx_jobs_type_status": [f"SELECT * FROM ml_jobs WHERE job_type = 'COMPARE' AND status = 'FAILED' {NEWEST}"],
     "idx_jobs_run_key": ["SELECT id FROM ml_jobs WHERE run_key = 'key 700' AND status = 'RUNNING' AND id <> 7 LIMIT 1"],
+    "idx_jobs_run_again": [
+        (
+            "SELECT job_type, sum(failed_before), sum(cancelled_before) FROM ml_jobs"
+            " WHERE failed_before + cancelled_before > 0 GROUP BY job_type"
+        )
+    ],
     "idx_jobs_test_model": [f"SELECT * FROM ml_jobs WHERE test_model_id = 7 {NEWEST}"],
     "idx_jobs_result_test": ["SELECT id FROM ml_jobs WHERE result_test_id = 7"],
     "idx_jobs_result_comparison": ["SELECT id FROM ml_jobs WHERE result_comparison_id = 7"],
