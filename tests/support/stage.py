@@ -98,13 +98,12 @@ class Stage:
         """Give the file that holds what a program said."""
         return self.home / f"{name}.log"
 
-    def ask(self, service: str, method: str, path: str, body: Any = None, *, request_id: str = "") -> Any:
+    def ask(self, service: str, method: str, path: str, body: Any = None) -> Any:
         """Ask one of the two APIs past the app: `training` or `prediction`."""
         connection = http.client.HTTPConnection("127.0.0.1", self.ports[f"{service}-api"], timeout=PATIENCE_SECONDS * 2)
         try:
             given = None if body is None else json.dumps(body)
-            followed = {"X-Request-ID": request_id} if request_id else {}
-            connection.request(method, f"/api{path}", given, {"Content-Type": "application/json", **followed})
+            connection.request(method, f"/api{path}", given, {"Content-Type": "application/json"})
             answer = connection.getresponse()
             text = answer.read()
         finally:

@@ -28,13 +28,12 @@ def said(stage: Stage, request_id: str) -> set[tuple[str, str]]:
 
 def follow_job(stage: Stage, job_type: str) -> str:
     """See that a job is found in all logs by the id of the request that asked for it; give the trace of that."""
-    jobs = stage.ask("training", "GET", f"/queue?job_type={job_type}")["jobs"]
-    job = stage.ask("training", "GET", f"/queue/{jobs[-1]['id']}")
-    found = said(stage, job["request_id"])
+    (listed,) = stage.ask("training", "GET", f"/queue?job_type={job_type}")["jobs"]
+    job = stage.ask("training", "GET", f"/queue/{listed['id']}")
     assert {
-        ("training-api", "request"), ("training-worker", "work started"),
+        ("app", "request answered"), ("app", "drawn"), ("training-api", "request"), ("training-worker", "work started"),
         ("training-fitting", "work begins"), ("training-fitting", "work done"), ("training-worker", "result recorded"),
-    } <= found  # fmt: skip
+    } <= said(stage, job["request_id"])  # fmt: skip
     of_job = [one for one in lines(stage) if one.get("request_id") == job["request_id"] and "job_id" in one]
     assert {one["job_id"] for one in of_job} == {job["id"]}
     (trace,) = {one["trace_id"] for one in of_job}
@@ -44,43 +43,55 @@ def follow_job(stage: Stage, job_type: str) -> str:
 def follow_import(stage: Stage) -> None:
     """See that what an import asks the training service carries the id of its own request."""
     imports = [one for one in lines(stage) if one.get("path") == "/api/models/import" and one["event"] == "request"]
-    asked = [one for one in lines(stage) if one.get("request_id") == imports[-1]["request_id"]]
-    assert {one["service"] for one in asked} >= {"prediction-api", "training-api"}
+    services = {service for service, _ in said(stage, imports[-1]["request_id"])}
+    assert services == {"app", "prediction-api", "training-api"}
 
 
-def follow_message(stage: Stage, received: Receiver, endpoint: int) -> str:
+def follow_message(stage: Stage, received: Receiver, delivery_id: int) -> str:
     """See that a test event carries the id of its request to the receiver, and is logged by it; give its trace."""
-    before = len(received.requests)
-    sent = stage.ask("prediction", "POST", f"/webhooks/{endpoint}/test", request_id="try-the-endpoint")
-    until(lambda: len(received.requests) > before, "a test event")
-    tests = [one for one in received.requests[before:] if json.loads(one.body)["type"] == "webhook.test"]
-    assert [one.headers["X-Request-ID"] for one in tests] == ["try-the-endpoint"]
-    until(lambda: ("prediction-worker", "webhook taken") in said(stage, "try-the-endpoint"), "the attempt in the log")
-    shown = stage.ask("prediction", "GET", f"/webhook-deliveries/{sent['id']}")
-    assert [shown["request_id"], *(one["request_id"] for one in shown["attempt_log"])] == ["try-the-endpoint"] * 2
-    (trace,) = {one["trace_id"] for one in lines(stage) if one.get("request_id") == "try-the-endpoint"}
+    path = f"/webhook-deliveries/{delivery_id}"
+    shown = until(lambda: _delivered(stage.ask("prediction", "GET", path)), "the test event to be taken")
+    (sent,) = [one for one in received.requests if json.loads(one.body)["type"] == "webhook.test"]
+    ids = {sent.headers["X-Request-ID"], shown["request_id"], *(one["request_id"] for one in shown["attempt_log"])}
+    (request_id,) = ids
+    until(lambda: ("prediction-worker", "webhook taken") in said(stage, request_id), "the attempt in the log")
+    assert {("app", "request answered"), ("prediction-api", "request")} <= said(stage, request_id)
+    (trace,) = {one["trace_id"] for one in lines(stage) if one.get("request_id") == request_id}
     return trace
 
 
+def _delivered(shown: dict[str, Any]) -> dict[str, Any] | None:
+    return shown if shown["status"] == "delivered" else None
+
+
 def see_trace(spans: Collector, job: str, message: str) -> None:
-    """See that the spans of a job and of a message hang below the request that led to them."""
-    (stage_of_work,) = until(lambda: [one for one in spans.of_trace(job) if one.name == "fit"], "the span of a stage")
-    way = until(lambda: _complete(spans.way_to(stage_of_work)), "all spans above it")
-    assert way == [
+    """See that the spans of a job and of a message hang below the page that led to them."""
+    assert _way(spans, job, "fit") == [
+        ("pumpcast-app", "draw train"), ("pumpcast-app", "POST training"),
         ("pumpcast-training-api", "POST /api/models/create"), ("pumpcast-training-worker", "job TRAIN"),
         ("pumpcast-training-worker", "fit"),
     ]  # fmt: skip
     assert "INSERT" in {one.name for one in spans.of_trace(job) if one.service == "pumpcast-training-api"}
-    attempt = until(lambda: [one for one in spans.of_trace(message) if one.name == "webhook attempt"], "an attempt")[0]
-    until(lambda: len(spans.way_to(attempt)) > 1, "the request above an attempt")
-    assert spans.way_to(attempt)[0] == ("pumpcast-prediction-api", "POST /api/webhooks/{endpoint_id}/test")
+    assert _way(spans, message, "webhook attempt") == [
+        ("pumpcast-app", "draw delivery"), ("pumpcast-app", "POST prediction"),
+        ("pumpcast-prediction-api", "POST /api/webhooks/{endpoint_id}/test"),
+        ("pumpcast-prediction-worker", "webhook attempt"),
+    ]  # fmt: skip
     live = until(lambda: [one for one in spans.spans if one.name == "live batch"], "a live batch")[0]
     assert live.attributes["pumpcast.rows"] > 0
     assert live.attributes["pumpcast.models"] > 0
 
 
-def _complete(way: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    return way if way[0][1].startswith("POST") else []
+def _way(spans: Collector, trace: str, name: str) -> list[tuple[str, str]]:
+    """Wait for the one span of a name, and for all above it; give service and name of each."""
+
+    def whole() -> list[tuple[str, str]]:
+        found = [one for one in spans.of_trace(trace) if one.name == name]
+        way = spans.way_to(found[0]) if found else []
+        return way if way and way[0][0] == "pumpcast-app" and way[0][1].startswith("draw") else []
+
+    way: list[tuple[str, str]] = until(whole, f"the span {name} and all above it")
+    return way
 
 
 def see_no_secret(stage: Stage, *secrets: str) -> None:

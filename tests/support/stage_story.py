@@ -10,8 +10,10 @@ from typing import Final, Literal
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+from tests.support.collector import Collector, collecting
 from tests.support.receiver import Receiver
 from tests.support.stage import Stage, stage
+from tests.support.stage_logs import MARKED, PASSWORD
 from tests.support.stage_market import Market, load_history, market
 from tests.support.stage_receiver import receiving
 
@@ -30,16 +32,27 @@ class Story:
     stage: Stage
     market: Market
     receiver: Receiver
+    collector: Collector
 
 
 @contextmanager
 def story(dsn: str) -> Iterator[Story]:
     """Run everything on a market that has a history."""
     shown = market(history_minutes=HISTORY_MINUTES, later_minutes=LATER_MINUTES)
-    with tempfile.TemporaryDirectory(prefix="pumpcast-stage-") as folder, receiving() as received:
+    with (
+        tempfile.TemporaryDirectory(prefix="pumpcast-stage-") as folder,
+        receiving() as received,
+        collecting() as spans,
+    ):
         load_history(dsn, shown)
-        with stage(Path(folder), dsn) as running:
-            yield Story(stage=running, market=shown, receiver=received)
+        told = {
+            **MARKED,
+            "LOG_LEVEL": "INFO",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": spans.url,
+            "OTEL_BSP_SCHEDULE_DELAY": "500",
+        }
+        with stage(Path(folder), f"{dsn}&password={PASSWORD}", **told) as running:
+            yield Story(stage=running, market=shown, receiver=received, collector=spans)
 
 
 @contextmanager

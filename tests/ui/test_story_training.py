@@ -5,6 +5,7 @@ import re
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.stage import until
+from tests.support.stage_logs import HEADER, follow_import, follow_job, follow_message, see_no_secret, see_trace
 from tests.support.stage_market import go_on
 from tests.support.stage_story import Story, keyed, main_of, titled, told_id
 
@@ -133,3 +134,12 @@ def test_model_when_trained_from_the_form_then_its_alerts_arrive_and_get_their_o
     visit.goto(f"{stage.app}/statistics")
     titled(visit, "Statistics")
     expect(main_of(visit).get_by_test_id("stMetric").filter(has_text="Precision of alerts")).to_contain_text("%")
+
+    (endpoint,) = [one for one in stage.ask("prediction", "GET", "/webhooks")["webhooks"] if one["url"] == received.url]
+    stage.ask("prediction", "PATCH", f"/webhooks/{endpoint['id']}", {"headers": {"X-Secret": HEADER}})
+    visit.goto(f"{stage.app}/delivery?endpoint={endpoint['id']}")
+    keyed(visit, "test_endpoint").click()
+    sent = told_id(visit, "test")
+    follow_import(stage)
+    see_trace(story.collector, follow_job(stage, "TRAIN"), follow_message(stage, received, sent))
+    see_no_secret(stage, secret)
