@@ -23,7 +23,7 @@ def sent(training: FakeService, path: str = PREFLIGHT) -> list[dict[str, Any]]:
 
 def shown(test: AppTest) -> dict[str, Any]:
     """Give the request that the page shows as JSON."""
-    found: dict[str, Any] = json.loads(test.code[0].value)
+    found: dict[str, Any] = json.loads(next(one.value for one in test.code if one.language == "json"))
     return found
 
 
