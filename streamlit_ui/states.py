@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.errors import StreamlitDuplicateElementKey
 
 from streamlit_ui import login
-from streamlit_ui.client.transport import KeyNeeded, Refused, ServiceError, Strange, Unreachable
+from streamlit_ui.client.transport import KeyNeeded, Refused, ServiceError, UnexpectedAnswer, Unreachable
 from streamlit_ui.formats import code, plain
 from streamlit_ui.session import drawing, t
 
@@ -59,8 +59,8 @@ def show_error(error: ServiceError) -> None:
             faults = () if error.says_its_only_fault else error.faults
             lines = [plain(error.message), *(f"- {code(one.pointer)} {plain(one.detail)}" for one in faults)]
             st.error("\n".join(lines), icon=":material/block:")
-        case Strange():
-            st.error(t("states.strange", service=service, reason=plain(error.message)), icon=":material/help:")
+        case UnexpectedAnswer():
+            st.error(t("states.unexpected", service=service, reason=plain(error.message)), icon=":material/help:")
         case _:
             st.error(plain(error.message))
     if error.request_id:

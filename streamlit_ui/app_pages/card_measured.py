@@ -19,7 +19,7 @@ from shared.contracts.card import (
     CardThresholdPoint,
 )
 from shared.contracts.training import Answer
-from streamlit_ui.client.transport import Strange
+from streamlit_ui.client.transport import UnexpectedAnswer
 
 
 class Earned(Answer):
@@ -66,7 +66,7 @@ class Measured(Answer):
         try:
             return cls.model_validate({**beside, **metrics})
         except ValidationError as error:
-            raise Strange("training", f"metrics: {error.errors()[0]['msg']}") from error
+            raise UnexpectedAnswer("training", f"metrics: {error.errors()[0]['msg']}") from error
 
     def figures(self) -> CardFigures | None:
         """Give the single figures as a card has them."""

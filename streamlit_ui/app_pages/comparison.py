@@ -14,7 +14,7 @@ from streamlit_ui.app_pages.test_result import named
 from streamlit_ui.charts import curves as charts
 from streamlit_ui.client import models as client
 from streamlit_ui.client.missing import if_there
-from streamlit_ui.client.transport import Strange
+from streamlit_ui.client.transport import UnexpectedAnswer
 from streamlit_ui.formats import NOTHING, moment, number, plain, share, with_sign
 from streamlit_ui.places import go, link
 from streamlit_ui.session import services, t
@@ -69,7 +69,7 @@ def draw(comparison_id: int) -> None:
     try:
         found = Found.model_validate(one.results or {})
     except ValidationError as error:
-        raise Strange("training", f"/comparisons/{comparison_id}: {error.errors()[0]['msg']}") from error
+        raise UnexpectedAnswer("training", f"/comparisons/{comparison_id}: {error.errors()[0]['msg']}") from error
     models = [client.get_model(services().training, each) for each in one.model_ids]
     _head(one, models)
     _verdict(one, found, models)

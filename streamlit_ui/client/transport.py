@@ -55,7 +55,7 @@ class KeyNeeded(ServiceError):
     """The service wants a key, or another one."""
 
 
-class Strange(ServiceError):
+class UnexpectedAnswer(ServiceError):
     """The answer is none of this version of the service."""
 
 
@@ -176,9 +176,9 @@ class Service:
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
-            strange = Strange(self.name, f"{response.url.path}: {place}: {first['msg']}")
-            strange.request_id = self.request_id
-            raise strange from error
+            unexpected = UnexpectedAnswer(self.name, f"{response.url.path}: {place}: {first['msg']}")
+            unexpected.request_id = self.request_id
+            raise unexpected from error
 
     def _refuse(self, response: httpx2.Response) -> None:
         try:
@@ -186,7 +186,7 @@ class Service:
         except ValueError:
             problem = None
         if not isinstance(problem, dict) or "status" not in problem:
-            raise Strange(self.name, f"{response.url.path}: HTTP {response.status_code}")
+            raise UnexpectedAnswer(self.name, f"{response.url.path}: HTTP {response.status_code}")
         if response.status_code == _UNAUTHORISED:
             raise KeyNeeded(self.name, str(problem.get("detail") or ""))
         wait = response.headers.get("retry-after", "")
@@ -218,7 +218,7 @@ class Service:
         try:
             yield
         except httpx2.DecodingError as error:
-            raise Strange(self.name, f"{self.shown_url}: {error}") from error
+            raise UnexpectedAnswer(self.name, f"{self.shown_url}: {error}") from error
         except httpx2.InvalidURL as error:
             # Its words repeat parts of the address.
             raise Unreachable(self.name, f"{self.shown_url}: {type(error).__name__}") from error

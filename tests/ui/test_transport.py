@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from shared.contracts.prediction import ActiveModels
 from streamlit_ui import app
 from streamlit_ui.client import transport
-from streamlit_ui.client.transport import KeyNeeded, Service, ServiceError, Strange, Unreachable, new_client
+from streamlit_ui.client.transport import KeyNeeded, Service, ServiceError, UnexpectedAnswer, Unreachable, new_client
 from streamlit_ui.settings import app_settings
 from tests.support.fake_services import Problem
 from tests.ui.conftest import Fakes
@@ -64,11 +64,11 @@ def test_ask_when_the_key_is_none_that_can_be_sent_then_another_is_wanted(key: s
         pass
 
 
-def test_ask_when_the_answer_cannot_be_unpacked_then_strange(wire: Callable[[bytes], str]):
+def test_ask_when_the_answer_cannot_be_unpacked_then_unexpected(wire: Callable[[bytes], str]):
     asked = service(wire(UNREADABLE))
-    with pytest.raises(Strange):
+    with pytest.raises(UnexpectedAnswer):
         asked.get("/models", ActiveModels)
-    with pytest.raises(Strange), asked.download("/models") as response:
+    with pytest.raises(UnexpectedAnswer), asked.download("/models") as response:
         response.read()
 
 
