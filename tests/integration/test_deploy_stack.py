@@ -1,5 +1,6 @@
 """Every service of docker-compose.yml as a process: its image's user, a root that is read-only, its own secrets."""
 
+import json
 import os
 import signal
 import time
@@ -98,20 +99,30 @@ def check_doors(made: Stack, found: dict[str, Running]) -> None:
         assert inside.stdout.split() == ["/tmp", "10001", "CapBnd:", "0000000000000000"], name
 
 
-def back_up(made: Stack) -> None:
-    """Run a verb of the tools, as `docker compose run` does."""
+def use_tools(made: Stack) -> None:
+    """Run verbs of the tools, as `docker compose run` does; each ends well."""
     tools = made.container("tools")
     said = made.host.run("tools", replace(tools, command=("pumpcast", "backup", "/backups/whole.tar", "--json")))
     assert '"file"' in said
     assert (made.host.volumes["backups"] / "whole.tar").stat().st_size > 0
+    doctor = made.host.start("tools", replace(tools, command=("pumpcast", "doctor", "--json")))
+    doctor.process.wait(PATIENCE)
+    checks = {check["part"]: check for check in json.loads(doctor.said())["checks"]}
+    assert checks["prediction API"]["found"].startswith(f"lives at {PREDICTION}/api")
+    # The image lacks the libraries of both, and does not look at them then; the environment of the tests has them.
+    assert {part for part, check in checks.items() if not check["ok"]} <= {"app", "package ppo_v1"}, doctor.said()
 
 
 def check_supervisor(made: Stack) -> None:
-    """The API and the app in one container: what ends is started again, and SIGTERM ends both."""
+    """The API and the app in one container: what ends is started again, and SIGTERM ends both.
+
+    Secrets are handed over as systemd does.
+    """
     service = {**made.services["training-api"], "build": {"target": "supervisor-training"}}
     del service["command"]
     addresses = {"API_BASE_URL": f"{PREDICTION}/api", "TRAINING_SERVICE_API_URL": f"{TRAINING}/api"}
     service["environment"] = {**service["environment"], **addresses}
+    service["environment"]["CREDENTIALS_DIRECTORY"] = service["environment"].pop("SECRETS_DIR")
     made_of = container(service, made.images["supervisor-training"])
     together = made.host.start("supervisor", made_of)
     together.until_healthy()
@@ -143,20 +154,12 @@ def test_stack_when_started_as_compose_says_then_it_trains_predicts_is_scraped_a
         found = start(made)
         train_and_predict(made)
         check_doors(made, found)
-        # As systemd hands secrets over.
-        handed = made.container("prediction-worker")
-        secrets = handed.environment.pop("SECRETS_DIR")
-        second = made.host.start("prediction-worker", handed.given(CREDENTIALS_DIRECTORY=secrets))
-        until(
-            lambda: made.ask("GET", f"{PREDICTION}/api/health")[1]["details"].get("workers") == 2,
-            lambda: str(made.ask("GET", f"{PREDICTION}/api/health")[1]) + second.said(),
-        )
-        back_up(made)
+        use_tools(made)
         assert found["training-api"].stop() == 0, found["training-api"].said()
         # Streamlit ends in order, and then by the signal that it was sent.
         assert found["ui"].stop() in {0, -signal.SIGTERM}, found["ui"].said()
         check_supervisor(made)
-        rest = [second, *(found[name] for name in ("prediction-worker", "prediction-api", "training-worker"))]
+        rest = [found[name] for name in ("prediction-worker", "prediction-api", "training-worker")]
         for running in rest:
             os.kill(running.process.pid, signal.SIGTERM)
         codes = {running.name: running.process.wait(PATIENCE) for running in rest}
