@@ -170,12 +170,12 @@ async def _packages(pool: Pool) -> list[Check]:
     if not await QUERIES.fetchval(pool, "may_read_packages"):
         # Migrations are missing, or this is no user of ours: said elsewhere.
         return []
-    uploaded = await QUERIES.fetchval(pool, "uploaded_packages")
+    waiting = await QUERIES.fetchval(pool, "waiting_packages")
     installed = all(find_spec(name) for name in ("torch", "talib"))
     checks = [
         Check(
-            part="libraries of packages", ok=installed or not uploaded,
-            found="installed" if installed else f"not installed, {uploaded} uploaded packages need them",
+            part="libraries of packages", ok=installed or not waiting,
+            found="installed" if installed else f"not installed, {waiting} uploaded packages wait for them",
             fix=None if installed else "pip install 'pumpcast[packages]'",
         )
     ]  # fmt: skip

@@ -30,8 +30,9 @@ SELECT
 -- name: may_read_packages
 SELECT coalesce(has_table_privilege(to_regclass('model_packages'), 'SELECT'), false);
 
--- name: uploaded_packages
-SELECT count(*) FROM model_packages WHERE NOT is_builtin AND status <> 'ARCHIVED';
+-- name: waiting_packages
+-- What is warm found its libraries, in another container perhaps.
+SELECT count(*) FROM model_packages WHERE NOT is_builtin AND status <> 'ARCHIVED' AND warmup_status <> 'DONE';
 
 -- name: failed_packages
 SELECT id, is_builtin, coalesce(warmup_error, 'its warm-up failed') AS warmup_error FROM model_packages
