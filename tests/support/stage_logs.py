@@ -94,6 +94,13 @@ def _way(spans: Collector, trace: str, name: str) -> list[tuple[str, str]]:
     return way
 
 
+def see_no_noise(stage: Stage) -> None:
+    """See that a part which draws itself anew all the time fills no log."""
+    drawn = {one["what"] for one in lines(stage) if one["event"] == "drawn"}
+    assert "jobs" in drawn
+    assert "follow" not in drawn
+
+
 def see_no_secret(stage: Stage, *secrets: str) -> None:
     """See that nobody has written a secret down."""
     everything = "".join(path.read_text() for path in stage.home.glob("*.log"))

@@ -4,8 +4,17 @@ import re
 
 from playwright.sync_api import Locator, Page, expect
 
+from tests.support.browser import settled
 from tests.support.stage import until
-from tests.support.stage_logs import HEADER, follow_import, follow_job, follow_message, see_no_secret, see_trace
+from tests.support.stage_logs import (
+    HEADER,
+    follow_import,
+    follow_job,
+    follow_message,
+    see_no_noise,
+    see_no_secret,
+    see_trace,
+)
 from tests.support.stage_market import go_on
 from tests.support.stage_story import Story, keyed, main_of, titled, told_id
 
@@ -21,10 +30,14 @@ def train(page: Page, app: str, name: str) -> int:
     field = page.get_by_role("textbox", name="Name of the model")
     # The preset names the model too, and its name may come after its question.
     expect(field).to_have_value("Dump 20 % in 5 min")
+    # A field that is drawn once more while somebody types has its old words again.
+    settled(page, milliseconds=JOB_MILLISECONDS)
     field.fill(name)
     field.press("Tab")
     # What the rows say comes as one types.
     expect(main_of(page).get_by_test_id("stMetric").filter(has_text="Base rate")).to_be_visible()
+    settled(page, milliseconds=JOB_MILLISECONDS)
+    expect(field).to_have_value(name)
     expect(keyed(page, "submit")).to_be_enabled()
     keyed(page, "submit").click()
     job = told_id(page)
@@ -143,3 +156,4 @@ def test_model_when_trained_from_the_form_then_its_alerts_arrive_and_get_their_o
     follow_import(stage)
     see_trace(story.collector, follow_job(stage, "TRAIN"), follow_message(stage, received, sent))
     see_no_secret(stage, secret)
+    see_no_noise(stage)
