@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from prediction_service.runtime.packages import demo
+from tests.support.browser import settled
 from tests.support.stage_story import Story, keyed, main_of, titled
 
 PAIR = Path(demo.__file__).parent
@@ -21,11 +22,14 @@ def give(page: Page, app: str, name: str, forecaster: Path, policy: Path, manife
     """Fill the form of an upload and send it."""
     page.goto(f"{app}/packages?view=upload")
     titled(page, "Packages")
+    settled(page)
     field = keyed(page, "upload_name", "textbox")
     for part, file in (("forecaster", forecaster), ("policy", policy), ("manifest", manifest)):
         if file is not None:
             page.locator(f".st-key-upload_{part} input[type=file]").set_input_files(file)
             expect(page.locator(f".st-key-upload_{part}").get_by_text(file.name)).to_be_visible()
+            # The page is drawn anew for each file; one that is given meanwhile may be lost.
+            settled(page)
     field.fill(name)
     field.press("Tab")
     keyed(page, "upload_send").click()

@@ -59,6 +59,8 @@ def look_at_card(page: Page) -> None:
         tab.click()
         expect(tab).to_have_attribute("aria-selected", "true")
         expect(page).to_have_url(re.compile("tab="))
+        # A click while the page is drawn for the one before is undone by it.
+        settled(page)
 
 
 def measure(page: Page, app: str, model: int) -> None:
