@@ -158,7 +158,7 @@ def _methods(request: Request) -> set[str]:
         route for route in iter_route_contexts(request.app.routes) if route.matches(request.scope)[0] is not Match.NONE
     ]
     # A word in a path may also be taken for an id, of which there is none.
-    literal = min((route.path for route in routes), key=lambda path: path.count("{"))
+    literal = min((route.path or "" for route in routes), key=lambda path: path.count("{"))
     return {method for route in routes if route.path == literal for method in route.methods or ()}
 
 
