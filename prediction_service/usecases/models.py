@@ -99,8 +99,9 @@ async def _install(
             asked = Asked(by=by, reason=wanted.reason)
             await promotions.log(connection, "import", installed, asked, is_live=installed.is_live)
             await active_models.announce(connection)
+            # Not in a thread: whoever is broken off meanwhile would not know that the file has moved.
             with model_files.writing():
-                await asyncio.to_thread(fetched.temporary.replace, path)
+                fetched.temporary.replace(path)
             placed = True
     except BaseException:
         if placed:
